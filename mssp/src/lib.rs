@@ -1,0 +1,1 @@
+//! ETSI TS 102 204: the Mobile Signature Service Provider.

@@ -1,0 +1,1 @@
+//! A CIBA OpenID Provider after the MODRNA profile.

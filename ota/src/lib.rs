@@ -1,0 +1,1 @@
+//! The OTA platform and the SMSC.

@@ -1,0 +1,1 @@
+//! The UICC, its CardManager, the PIN applet and the handset.

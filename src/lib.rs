@@ -1,0 +1,1 @@
+//! midsim: every party below an OpenID Provider in MODRNA CIBA Appendix A.

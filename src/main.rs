@@ -1,0 +1,3 @@
+//! The `midsim` command.
+
+fn main() {}
