@@ -1,1 +1,13 @@
 //! Wire formats of SIM OTA messaging.
+
+pub mod apdu;
+pub mod applet;
+pub mod cat;
+pub mod ids;
+pub mod keys;
+pub mod packet;
+pub mod rp;
+pub mod secret;
+pub mod sms;
+pub mod tlv;
+pub mod trace;

@@ -1,0 +1,1 @@
+//! TS 102 221: command and response APDUs.

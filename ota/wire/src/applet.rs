@@ -1,0 +1,1 @@
+//! midsim's own applet protocol between MSSP and SIM.

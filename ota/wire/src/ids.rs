@@ -1,0 +1,1 @@
+//! Identifiers: MSISDN, ICCID, IMSI, TAR, CNTR.

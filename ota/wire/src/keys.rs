@@ -1,0 +1,1 @@
+//! Key sets and their derivation per SIM.

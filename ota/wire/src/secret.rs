@@ -1,0 +1,1 @@
+//! Octets that must not be shown.

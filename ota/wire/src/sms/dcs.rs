@@ -1,0 +1,1 @@
+//! TS 23.038 §4: the data coding scheme.

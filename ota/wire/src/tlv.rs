@@ -1,0 +1,1 @@
+//! BER-TLV and COMPREHENSION-TLV.
