@@ -90,10 +90,7 @@ impl Envelope {
         match self {
             Self::SmsPpDownload(download) => {
                 writer
-                    .put(
-                        tag::DEVICE_IDENTITIES,
-                        &Devices::NETWORK_TO_UICC.to_value(),
-                    )
+                    .put(tag::DEVICE_IDENTITIES, &Devices::NETWORK_TO_UICC.to_value())
                     .put_some(tag::ADDRESS, download.service_centre.as_deref())
                     .put(tag::SMS_TPDU, &download.tpdu)
                     .put_all(&download.extra);
@@ -262,9 +259,7 @@ fn devices(elements: &mut Elements, expected: Devices) -> Result<(), EnvelopeErr
 }
 
 fn fixed<const N: usize>(elements: &mut Elements, tag: Tag) -> Result<[u8; N], EnvelopeError> {
-    let value = elements
-        .take(tag)
-        .ok_or(EnvelopeError::Missing { tag })?;
+    let value = elements.take(tag).ok_or(EnvelopeError::Missing { tag })?;
     value
         .as_slice()
         .try_into()

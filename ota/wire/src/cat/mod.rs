@@ -15,21 +15,20 @@ use core::fmt;
 
 use crate::tlv::{ComprehensionReader, Tag, TlvError, Writer};
 
+mod codes;
 mod envelope;
 mod proactive;
 mod profile;
 mod response;
 mod text;
 
+pub use codes::{CommandType, Qualifier, TerminalResult};
 pub use envelope::{Envelope, EnvelopeError, SmsPpDownload};
 pub use proactive::{
-    Body, CommandType, Item, ProactiveCommand, ProactiveError, ProactiveProblem, Qualifier,
-    ResponseLength,
+    Body, Item, ProactiveCommand, ProactiveError, ProactiveProblem, ResponseLength,
 };
 pub use profile::{Facility, TerminalProfile};
-pub use response::{
-    InputText, Mismatch, TerminalResponse, TerminalResponseError, TerminalResult,
-};
+pub use response::{InputText, Mismatch, TerminalResponse, TerminalResponseError};
 pub use text::{Alpha, Coding, TextString};
 
 /// Tags of COMPREHENSION-TLV objects (TS 101 220 §7.2), comprehension bit taken off.
@@ -316,7 +315,7 @@ impl TimerValue {
 }
 
 const fn swapped(number: u32) -> u8 {
-    ((number % 10) << 4 | (number / 10) % 10) as u8
+    (((number % 10) << 4) | ((number / 10) % 10)) as u8
 }
 
 fn unswapped(octet: u8) -> Option<u32> {

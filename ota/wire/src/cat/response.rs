@@ -5,8 +5,8 @@ use core::fmt;
 use thiserror::Error;
 
 use super::{
-    CommandDetails, Devices, Duration, Element, ElementWriter, Elements, TextString, TimerId,
-    TimerValue, tag,
+    Coding, CommandDetails, Device, Devices, Duration, Element, ElementWriter, Elements,
+    TerminalResult, TextString, TimerId, TimerValue, tag, text,
 };
 use crate::apdu::Sw;
 use crate::secret::Secret;
@@ -123,23 +123,29 @@ impl TerminalResponse {
                 tag::RESULT,
                 &[&[self.result.0], self.additional.as_slice()].concat(),
             )
-            .put_some(tag::TEXT_STRING, self.input.as_ref().map(|input| input.0.expose()))
+            .put_some(
+                tag::TEXT_STRING,
+                self.input.as_ref().map(|input| input.0.expose()),
+            )
             .put_all(&self.extra);
         writer.0.into_bytes()
     }
 
-    /// Whether this answers that command: number, type and qualifier are equal and it comes from the terminal.
+    /// Whether this answers that command: number, type and qualifier are equal, and it goes to the card.
+    ///
+    /// The source is not looked at: there are terminals that name the command's destination there (display, network)
+    /// instead of themselves.
     ///
     /// # Errors
     /// [`Mismatch`].
     pub fn answers(&self, command: CommandDetails) -> Result<(), Mismatch> {
-        if self.details == command && self.devices == Devices::TERMINAL_TO_UICC {
+        if self.details == command && self.devices.destination == Device::UICC {
             return Ok(());
         }
         Err(Mismatch {
             expected: command,
             got: self.details,
-            devices: self.devices,
+            destination: self.devices.destination,
         })
     }
 
@@ -198,12 +204,22 @@ impl InputText {
 
     /// The ASCII digits that were typed, in whatever coding; `None` if there is anything else among them.
     pub fn digits(&self) -> Option<Secret> {
-        let digits = Secret::new(self.reveal().to_text().into_bytes());
-        digits
-            .expose()
-            .iter()
-            .all(u8::is_ascii_digit)
-            .then_some(digits)
+        let (&coding, octets) = self.0.expose().split_first()?;
+        let digits = Secret::new(match Coding(coding) {
+            Coding::PACKED => text::unpack(octets),
+            Coding::UCS2 => {
+                let (units, rest) = octets.as_chunks::<2>();
+                let high = units.iter().all(|[high, _]| *high == 0);
+                if !high || !rest.is_empty() {
+                    return None;
+                }
+                units.iter().map(|[_, low]| *low).collect()
+            }
+            // The digits of the default alphabet have their ASCII codes.
+            _ => octets.to_vec(),
+        });
+        let only_digits = digits.expose().iter().all(u8::is_ascii_digit);
+        only_digits.then_some(digits)
     }
 }
 
@@ -247,99 +263,14 @@ impl TerminalResponseError {
 
 /// A terminal response to some other command than the outstanding one.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("expected an answer to {expected:?} from terminal to UICC, got {got:?} with {devices:?}")]
+#[error(
+    "expected an answer to {expected:?} for the UICC, got one to {got:?} for the {destination}"
+)]
 pub struct Mismatch {
     /// The outstanding command.
     pub expected: CommandDetails,
     /// What the response says it answers.
     pub got: CommandDetails,
-    /// Its device identities.
-    pub devices: Devices,
-}
-
-/// General result, TS 102 223 §8.12. Unknown ones survive.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TerminalResult(pub u8);
-
-macro_rules! results {
-    ($($constant:ident = $code:literal, $meaning:literal;)*) => {
-        impl TerminalResult {
-            $(#[doc = concat!("`", stringify!($code), "`: ", $meaning, ".")]
-            pub const $constant: Self = Self($code);)*
-
-            /// What the result says, in words.
-            pub const fn meaning(self) -> Option<&'static str> {
-                match self.0 {
-                    $($code => Some($meaning),)*
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-results! {
-    OK = 0x00, "performed";
-    PARTIAL_COMPREHENSION = 0x01, "performed with partial comprehension";
-    MISSING_INFORMATION = 0x02, "performed with missing information";
-    ADDITIONAL_EFS_READ = 0x03, "performed, additional files read";
-    ICON_NOT_SHOWN = 0x04, "performed, icon not shown";
-    MODIFIED_BY_CALL_CONTROL = 0x05, "performed, modified by call control";
-    LIMITED_SERVICE = 0x06, "performed, limited service";
-    MODIFIED = 0x07, "performed with modification";
-    ENDED_BY_USER = 0x10, "session ended by the user";
-    BACKWARD = 0x11, "backward move by the user";
-    NO_RESPONSE = 0x12, "no response from the user";
-    HELP_WANTED = 0x13, "help wanted by the user";
-    TRANSACTION_ENDED_BY_USER = 0x14, "USSD or SS transaction ended by the user";
-    TERMINAL_BUSY = 0x20, "terminal cannot process the command at present";
-    NETWORK_BUSY = 0x21, "network cannot process the command at present";
-    USER_DID_NOT_ACCEPT = 0x22, "user did not accept the command";
-    USER_CLEARED_CALL = 0x23, "user cleared down the call";
-    TIMER_CONTRADICTION = 0x24, "contradiction with the timer's state";
-    CALL_CONTROL_TEMPORARY = 0x25, "temporary problem in call control";
-    LAUNCH_BROWSER_ERROR = 0x26, "launch browser error";
-    BEYOND_CAPABILITY = 0x30, "beyond the terminal's capabilities";
-    TYPE_NOT_UNDERSTOOD = 0x31, "command type not understood";
-    DATA_NOT_UNDERSTOOD = 0x32, "command data not understood";
-    NUMBER_NOT_KNOWN = 0x33, "command number not known";
-    SS_RETURN_ERROR = 0x34, "SS return error";
-    SMS_RP_ERROR = 0x35, "SMS RP-ERROR";
-    VALUES_MISSING = 0x36, "required values are missing";
-    USSD_RETURN_ERROR = 0x37, "USSD return error";
-    MULTIPLE_CARD_ERROR = 0x38, "multiple card command error";
-    CALL_CONTROL_PERMANENT = 0x39, "refused by call control or MO SMS control";
-    BEARER_INDEPENDENT_PROTOCOL_ERROR = 0x3A, "bearer independent protocol error";
-}
-
-impl TerminalResult {
-    /// `0x` and `1x`: the command was carried out, or the user ended it.
-    pub const fn is_performed(self) -> bool {
-        self.0 < 0x20
-    }
-
-    /// `2x`: the same command may work later.
-    pub const fn is_temporary(self) -> bool {
-        self.0 >> 4 == 2
-    }
-
-    /// `0x`: carried out, perhaps with remarks.
-    pub const fn is_ok(self) -> bool {
-        self.0 < 0x10
-    }
-}
-
-impl fmt::Debug for TerminalResult {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Display for TerminalResult {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.meaning() {
-            Some(meaning) => write!(f, "{:02X} {meaning}", self.0),
-            None => write!(f, "{:02X}", self.0),
-        }
-    }
+    /// Where it goes.
+    pub destination: Device,
 }

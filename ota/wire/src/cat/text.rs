@@ -47,7 +47,7 @@ impl TextString {
     /// itself ends in `@` or a carriage return at such a place is refused, like characters outside the alphabet.
     pub fn packed(text: &str) -> Option<Self> {
         let mut septets = gsm7::encode(text).ok()?;
-        if septets.len() % 8 == 0 && septets.last().is_some_and(|last| is_filler(*last)) {
+        if septets.len().is_multiple_of(8) && septets.last().is_some_and(|last| is_filler(*last)) {
             return None;
         }
         if septets.len() % 8 == 7 {
@@ -190,9 +190,9 @@ const fn is_filler(septet: u8) -> bool {
 }
 
 /// All septets of a packed text, without a last one that only fills spare bits.
-fn unpack(octets: &[u8]) -> Vec<u8> {
+pub(super) fn unpack(octets: &[u8]) -> Vec<u8> {
     let mut septets = gsm7::unpack(octets, 0, octets.len() * 8 / 7).unwrap_or_default();
-    if septets.len() % 8 == 0 && septets.last().is_some_and(|last| is_filler(*last)) {
+    if septets.len().is_multiple_of(8) && septets.last().is_some_and(|last| is_filler(*last)) {
         septets.pop();
     }
     septets
@@ -202,14 +202,16 @@ fn eight_bit_text(octets: &[u8]) -> String {
     octets
         .split_inclusive(|octet| *octet > 0x7F)
         .map(|part| match part {
-            [chars @ .., 0x80..] => gsm7::decode(chars) + "\u{FFFD}",
+            [chars @ .., 0x80..=0xFF] => gsm7::decode(chars) + "\u{FFFD}",
             chars => gsm7::decode(chars),
         })
         .collect()
 }
 
 fn utf16(octets: &[u8]) -> String {
-    let units = octets.chunks_exact(2).map(|unit| u16::from_be_bytes([unit[0], unit[1]]));
+    let units = octets
+        .chunks_exact(2)
+        .map(|unit| u16::from_be_bytes([unit[0], unit[1]]));
     let mut text: String = char::decode_utf16(units)
         .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
         .collect();
