@@ -6,8 +6,8 @@
 
 use ota_wire::applet::{AppletError, AppletResponse, Challenge, ChallengeView, Method, ResultCode};
 use ota_wire::cat::{
-    Body, Device, Duration, Facility, ProactiveCommand, Qualifier, ResponseLength,
-    TerminalProfile, TerminalResponse, TerminalResult, TextString,
+    Body, Device, Duration, Facility, ProactiveCommand, Qualifier, ResponseLength, TerminalProfile,
+    TerminalResponse, TerminalResult, TextString,
 };
 use ota_wire::ids::Iccid;
 use ota_wire::keys::{MasterKey, applet_mac_key};
@@ -65,7 +65,9 @@ enum Outcome {
     Done,
     Ended(ResultCode),
     /// The same command may work in a moment.
-    Repeat { or_else: ResultCode },
+    Repeat {
+        or_else: ResultCode,
+    },
 }
 
 impl Applet<'_> {
@@ -85,7 +87,7 @@ impl Applet<'_> {
         });
         // Without an algorithm there is no key to answer with.
         let Ok(algorithm) = view.mac_algorithm() else {
-            self.note(&view, ChallengeVerdict::Unsupported);
+            self.note(&view, ChallengeVerdict::UnknownAlgorithm);
             return None;
         };
         let key = applet_mac_key(self.master, self.iccid, algorithm);
@@ -94,7 +96,12 @@ impl Applet<'_> {
             return self.refuse(dialogue, &view, ResultCode::BAD_MAC);
         }
         if view.ctr() <= self.state.counter {
-            self.note(&view, ChallengeVerdict::Replay { counter: self.state.counter });
+            self.note(
+                &view,
+                ChallengeVerdict::Replay {
+                    counter: self.state.counter,
+                },
+            );
             if view.tid() == self.state.tid {
                 // The challenge that is or was worked on, sent once more: it has its answer or will get it.
                 return None;
@@ -249,7 +256,9 @@ impl Applet<'_> {
             tries_left: response.tries_left,
             octets,
         });
-        dialogue.stage = Stage::Answer { tpdu: submit.emit() };
+        dialogue.stage = Stage::Answer {
+            tpdu: submit.emit(),
+        };
         dialogue.repeated = 0;
         self.ask(dialogue)
     }
@@ -354,9 +363,8 @@ impl Applet<'_> {
 }
 
 /// High priority, and wait for the user.
-const DISPLAY: Qualifier = Qualifier(
-    Qualifier::DISPLAY_HIGH_PRIORITY.0 | Qualifier::DISPLAY_WAIT_FOR_USER.0,
-);
+const DISPLAY: Qualifier =
+    Qualifier(Qualifier::DISPLAY_HIGH_PRIORITY.0 | Qualifier::DISPLAY_WAIT_FOR_USER.0);
 
 /// DISPLAY TEXT with a variable time-out.
 const VARIABLE_TIME_OUT: Facility = Facility::at(18, 1);

@@ -8,6 +8,7 @@ pub mod pin;
 pub mod profile;
 pub mod state;
 pub mod uicc;
+pub mod user;
 
 #[cfg(test)]
 mod testing;

@@ -8,7 +8,12 @@ use ota_wire::cat::TerminalResult;
 use ota_wire::ids::{Cntr, Tar};
 use ota_wire::keys::MacAlgorithm;
 use ota_wire::packet::{RejectReason, ResponseStatus, Spi};
-use ota_wire::trace::Id;
+use ota_wire::trace::{Id, Octets};
+
+mod apdu;
+mod row;
+
+pub use apdu::command_octets;
 
 /// Something that happened, and the ids that join it to the transaction it belongs to.
 #[derive(Clone, Debug)]
@@ -52,10 +57,12 @@ pub enum EventKind {
     },
     /// A command to the card and its answer.
     Apdu {
-        /// Command.
-        command: Vec<u8>,
+        /// Command, secrets marked; see [`command_octets`].
+        command: Octets,
         /// Response data and status word.
         response: Vec<u8>,
+        /// Identifier of the file that was selected, after a SELECT of the one it asked for.
+        file: Option<u16>,
     },
     /// The screen shows something, and the user is asked.
     Prompt {
@@ -190,4 +197,6 @@ pub enum ChallengeVerdict {
     },
     /// It asks for something that this applet or this handset cannot do.
     Unsupported,
+    /// Its ALG is unknown, so that its MAC cannot be checked.
+    UnknownAlgorithm,
 }

@@ -5,7 +5,7 @@ use ota_wire::sms::address::Address;
 use ota_wire::tlv::{Ber, BerReader};
 
 use super::{Phone, Turn};
-use crate::event::EventKind;
+use crate::event::{EventKind, command_octets};
 use crate::pin::CODE_LEN;
 use crate::uicc::file::fid;
 
@@ -97,9 +97,13 @@ impl Phone {
         let octets = command.emit_t0();
         let answer = self.card.transmit(&octets);
         let response = Response::parse(&answer).unwrap_or_else(|_| Sw::TECHNICAL_PROBLEM.into());
+        if let (Some(powered), Some(file)) = (&mut self.powered, file_named_by(command)) {
+            powered.selected = Some(file);
+        }
         let kind = EventKind::Apdu {
-            command: octets,
+            command: command_octets(octets),
             response: answer,
+            file: self.powered.as_ref().and_then(|powered| powered.selected),
         };
         self.note(kind, turn);
         self.note_card(turn);
@@ -175,6 +179,17 @@ impl Phone {
 
 /// More response data than any command of this handset can give.
 const MAX_RESPONSE: usize = 1024;
+
+/// The file that a SELECT by identifier or path is about; only for the trace.
+fn file_named_by(command: &Command) -> Option<u16> {
+    match (command.ins, command.p1, command.data.as_slice()) {
+        (Ins::SELECT, BY_FILE_ID | BY_PATH_FROM_MF, [.., high, low]) => {
+            Some(u16::from_be_bytes([*high, *low]))
+        }
+        (Ins::SELECT, _, _) => Some(fid::CURRENT_ADF),
+        _ => None,
+    }
+}
 
 /// SW2 of `61xx` and `6Cxx`; `00` says 256.
 const fn octets_of(sw: Sw) -> usize {

@@ -228,7 +228,10 @@ impl Phone {
 
     /// Records an event of the handset under the ids of what it is busy with.
     fn note(&self, kind: EventKind, turn: &mut Turn<'_>) {
-        let link = self.powered.as_ref().and_then(|powered| powered.link.clone());
+        let link = self
+            .powered
+            .as_ref()
+            .and_then(|powered| powered.link.clone());
         let link = link.unwrap_or_else(|| Link {
             own: Id::new("phone", self.subscriber.msisdn.digits()),
             parent: None,
@@ -266,6 +269,8 @@ struct Powered {
     tp_mr: u8,
     /// The service centre that EF.SMSP names.
     service_centre: Option<Address>,
+    /// The file selected last, for the trace.
+    selected: Option<u16>,
     /// What the card is busy with.
     link: Option<Link>,
 }
@@ -281,6 +286,7 @@ impl Powered {
             rp_mr,
             tp_mr,
             service_centre: None,
+            selected: None,
             link: None,
         }
     }

@@ -108,7 +108,10 @@ impl Phone {
             },
         });
         turn.output(Output::Rp(octets));
-        turn.start_timer(TimerKey::Network(mr), SignedDuration::from_secs(timeout.into()));
+        turn.start_timer(
+            TimerKey::Network(mr),
+            SignedDuration::from_secs(timeout.into()),
+        );
         Performed::Later
     }
 
@@ -124,7 +127,10 @@ impl Phone {
 
     /// Forgets a message that the network has not acknowledged; for power off.
     pub(super) fn stop_waiting_for_network(&mut self, turn: &mut Turn<'_>) {
-        let sending = self.powered.as_mut().and_then(|powered| powered.sending.take());
+        let sending = self
+            .powered
+            .as_mut()
+            .and_then(|powered| powered.sending.take());
         if let Some(Sending { mr, .. }) = sending {
             turn.stop_timer(TimerKey::Network(mr));
         }
@@ -165,7 +171,12 @@ impl Phone {
                     self.reply(&Message::Ack { mr, tpdu: None }, turn);
                 } else {
                     let fcs = Fcs::SIM_STORAGE_FULL;
-                    self.refuse(mr, Cause::MEMORY_EXCEEDED, DeliverReport::new(Some(fcs)), turn);
+                    self.refuse(
+                        mr,
+                        Cause::MEMORY_EXCEEDED,
+                        DeliverReport::new(Some(fcs)),
+                        turn,
+                    );
                 }
                 None
             }
@@ -251,7 +262,10 @@ impl Phone {
 
     fn release_held(&mut self, turn: &mut Turn<'_>) {
         while !self.is_sending() {
-            let next = self.powered.as_mut().and_then(|powered| powered.held.pop_front());
+            let next = self
+                .powered
+                .as_mut()
+                .and_then(|powered| powered.held.pop_front());
             match next {
                 Some(octets) => self.receive(octets, turn),
                 None => return,
@@ -260,13 +274,7 @@ impl Phone {
     }
 
     /// RP-ACK or RP-ERROR to what the card sent.
-    fn acknowledged(
-        &mut self,
-        octets: Vec<u8>,
-        mr: u8,
-        cause: Option<Cause>,
-        turn: &mut Turn<'_>,
-    ) {
+    fn acknowledged(&mut self, octets: Vec<u8>, mr: u8, cause: Option<Cause>, turn: &mut Turn<'_>) {
         let Some(sending) = self.stop_sending(mr, turn) else {
             let reason = "no message with this reference is under way";
             self.note(EventKind::RpDropped { octets, reason }, turn);

@@ -107,8 +107,7 @@ impl Phone {
     }
 
     fn respond(&mut self, response: &TerminalResponse, turn: &mut Turn<'_>) -> Sw {
-        let command =
-            Command::new(0x80, Ins::TERMINAL_RESPONSE, 0, 0).with_data(response.emit());
+        let command = Command::new(0x80, Ins::TERMINAL_RESPONSE, 0, 0).with_data(response.emit());
         self.exchange(&command, turn).sw
     }
 
@@ -140,7 +139,12 @@ impl Phone {
                     text: text.to_text(),
                     wait_for_user: wait && !immediate_response,
                 };
-                self.show(kind, details, duration.and_then(ota_wire::cat::Duration::millis), turn)
+                self.show(
+                    kind,
+                    details,
+                    duration.and_then(ota_wire::cat::Duration::millis),
+                    turn,
+                )
             }
             Body::GetInput {
                 text,
@@ -153,7 +157,12 @@ impl Phone {
             Body::GetInkey { text, duration } => {
                 let one = ResponseLength { min: 1, max: 1 };
                 let kind = question(text.to_text(), details.qualifier, one);
-                self.show(kind, details, duration.and_then(ota_wire::cat::Duration::millis), turn)
+                self.show(
+                    kind,
+                    details,
+                    duration.and_then(ota_wire::cat::Duration::millis),
+                    turn,
+                )
             }
             Body::SendShortMessage {
                 service_centre,

@@ -85,7 +85,12 @@ const SERVICES: [u8; 9] = {
 
 /// EF.DIR, TS 102 221 §13.1: the USIM, and room for one more application.
 fn directory() -> Content {
-    let mut record = vec![0x61, (2 + USIM_AID.len() + 2 + 4) as u8, 0x4F, USIM_AID.len() as u8];
+    let mut record = vec![
+        0x61,
+        (2 + USIM_AID.len() + 2 + 4) as u8,
+        0x4F,
+        USIM_AID.len() as u8,
+    ];
     record.extend(USIM_AID);
     record.extend(b"\x50\x04USIM");
     record.resize(2 * DIR_RECORD, 0xFF);
@@ -111,7 +116,19 @@ fn name(text: &[u8]) -> Content {
 fn location() -> [u8; 11] {
     const NOT_UPDATED: u8 = 0x01;
     let [a, b, c] = PLMN;
-    [0xFF, 0xFF, 0xFF, 0xFF, a, b, c, 0x00, 0x00, 0xFF, NOT_UPDATED]
+    [
+        0xFF,
+        0xFF,
+        0xFF,
+        0xFF,
+        a,
+        b,
+        c,
+        0x00,
+        0x00,
+        0xFF,
+        NOT_UPDATED,
+    ]
 }
 
 /// EF.PSLOCI, likewise.
@@ -140,7 +157,10 @@ fn sms_parameters(smsc: &Msisdn) -> Vec<u8> {
     let digits: Vec<u8> = smsc.digits().bytes().map(|digit| digit - b'0').collect();
     record[SERVICE_CENTRE] = (1 + digits.len().div_ceil(2)) as u8;
     record[SERVICE_CENTRE + 1] = INTERNATIONAL_E164;
-    for (place, pair) in record[SERVICE_CENTRE + 2..].iter_mut().zip(digits.chunks(2)) {
+    for (place, pair) in record[SERVICE_CENTRE + 2..]
+        .iter_mut()
+        .zip(digits.chunks(2))
+    {
         *place = pair.get(1).unwrap_or(&0x0F) << 4 | pair[0];
     }
     record
@@ -159,7 +179,10 @@ mod tests {
     #[test]
     fn service_centre() {
         let record = sms_parameters(&"+447700900999".parse().unwrap());
-        assert_eq!(hex::encode(&record[12..]), "fdffffffffffffffffffffffff0791447700099099ffffffffffffff");
+        assert_eq!(
+            hex::encode(&record[12..]),
+            "fdffffffffffffffffffffffff0791447700099099ffffffffffffff"
+        );
     }
 
     #[test]

@@ -87,7 +87,10 @@ impl Uicc {
         };
         let new = PinCode::from_octets(new).map_err(|_| Sw::WRONG_DATA)?;
         self.changed = true;
-        state.unblock_tries.check(*max, puk, presented).map_err(refusal)?;
+        state
+            .unblock_tries
+            .check(*max, puk, presented)
+            .map_err(refusal)?;
         state.tries.restore(*tries);
         state.enabled = true;
         state.code = Some(new);
@@ -149,7 +152,6 @@ impl Uicc {
         session.verified |= bit(index);
         Ok(())
     }
-
 }
 
 const fn bit(index: usize) -> u8 {

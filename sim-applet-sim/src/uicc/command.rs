@@ -8,21 +8,63 @@ use crate::pin::CODE_LEN;
 /// A command that this card knows, its parameters checked as far as they can be without the card's state.
 #[derive(Debug)]
 pub(super) enum Command<'a> {
-    Select { target: Target<'a>, reply: SelectReply },
-    Status { reply: StatusReply, le: usize },
-    ReadBinary { file: EfRef, offset: usize, le: usize },
-    UpdateBinary { file: EfRef, offset: usize, data: &'a [u8] },
-    ReadRecord { file: EfRef, record: RecordRef, le: usize },
-    UpdateRecord { file: EfRef, record: RecordRef, data: &'a [u8] },
-    VerifyPin { key: u8, code: Option<&'a Code> },
-    ChangePin { key: u8, old: &'a Code, new: &'a Code },
-    DisablePin { key: u8, code: &'a Code },
-    EnablePin { key: u8, code: &'a Code },
-    UnblockPin { key: u8, codes: Option<(&'a Code, &'a Code)> },
-    GetResponse { le: usize },
+    Select {
+        target: Target<'a>,
+        reply: SelectReply,
+    },
+    Status {
+        reply: StatusReply,
+        le: usize,
+    },
+    ReadBinary {
+        file: EfRef,
+        offset: usize,
+        le: usize,
+    },
+    UpdateBinary {
+        file: EfRef,
+        offset: usize,
+        data: &'a [u8],
+    },
+    ReadRecord {
+        file: EfRef,
+        record: RecordRef,
+        le: usize,
+    },
+    UpdateRecord {
+        file: EfRef,
+        record: RecordRef,
+        data: &'a [u8],
+    },
+    VerifyPin {
+        key: u8,
+        code: Option<&'a Code>,
+    },
+    ChangePin {
+        key: u8,
+        old: &'a Code,
+        new: &'a Code,
+    },
+    DisablePin {
+        key: u8,
+        code: &'a Code,
+    },
+    EnablePin {
+        key: u8,
+        code: &'a Code,
+    },
+    UnblockPin {
+        key: u8,
+        codes: Option<(&'a Code, &'a Code)>,
+    },
+    GetResponse {
+        le: usize,
+    },
     TerminalProfile(&'a [u8]),
     Envelope(&'a [u8]),
-    Fetch { le: usize },
+    Fetch {
+        le: usize,
+    },
     TerminalResponse(&'a [u8]),
 }
 
@@ -40,7 +82,10 @@ pub(super) enum Target<'a> {
     ChildFile(u16),
     Parent,
     /// First or next application whose AID begins with these octets.
-    Application { aid: &'a [u8], next: bool },
+    Application {
+        aid: &'a [u8],
+        next: bool,
+    },
     /// File identifiers from the MF, the MF itself left out.
     PathFromMf(&'a [u8]),
     PathFromCurrent(&'a [u8]),
@@ -108,19 +153,35 @@ impl<'a> TryFrom<&'a apdu::Command> for Command<'a> {
             (Interindustry, Ins::SELECT) => select(p1, p2, data),
             (Interindustry, Ins::READ_BINARY) => {
                 let (file, offset) = binary_place(p1, p2)?;
-                Ok(Self::ReadBinary { file, offset, le: le()? })
+                Ok(Self::ReadBinary {
+                    file,
+                    offset,
+                    le: le()?,
+                })
             }
             (Interindustry, Ins::UPDATE_BINARY) => {
                 let (file, offset) = binary_place(p1, p2)?;
-                Ok(Self::UpdateBinary { file, offset, data: required(data)? })
+                Ok(Self::UpdateBinary {
+                    file,
+                    offset,
+                    data: required(data)?,
+                })
             }
             (Interindustry, Ins::READ_RECORD) => {
                 let (file, record) = record_place(p1, p2)?;
-                Ok(Self::ReadRecord { file, record, le: le()? })
+                Ok(Self::ReadRecord {
+                    file,
+                    record,
+                    le: le()?,
+                })
             }
             (Interindustry, Ins::UPDATE_RECORD) => {
                 let (file, record) = record_place(p1, p2)?;
-                Ok(Self::UpdateRecord { file, record, data: required(data)? })
+                Ok(Self::UpdateRecord {
+                    file,
+                    record,
+                    data: required(data)?,
+                })
             }
             (Interindustry, Ins::VERIFY_PIN) => {
                 zero(p1)?;
@@ -134,11 +195,17 @@ impl<'a> TryFrom<&'a apdu::Command> for Command<'a> {
             }
             (Interindustry, Ins::DISABLE_PIN) => {
                 zero(p1)?;
-                Ok(Self::DisablePin { key: p2, code: one_code(data)? })
+                Ok(Self::DisablePin {
+                    key: p2,
+                    code: one_code(data)?,
+                })
             }
             (Interindustry, Ins::ENABLE_PIN) => {
                 zero(p1)?;
-                Ok(Self::EnablePin { key: p2, code: one_code(data)? })
+                Ok(Self::EnablePin {
+                    key: p2,
+                    code: one_code(data)?,
+                })
             }
             (Interindustry, Ins::UNBLOCK_PIN) => {
                 zero(p1)?;
@@ -197,7 +264,10 @@ fn select(p1: u8, p2: u8, data: &[u8]) -> Result<Command<'_>, Sw> {
         0x02 => Target::ChildFile(file_id(data)?),
         0x03 if data.is_empty() => Target::Parent,
         0x03 => return Err(Sw::WRONG_LENGTH),
-        0x04 => Target::Application { aid: application_id(data)?, next },
+        0x04 => Target::Application {
+            aid: application_id(data)?,
+            next,
+        },
         0x08 => Target::PathFromMf(path(data)?),
         0x09 => Target::PathFromCurrent(path(data)?),
         _ => return Err(Sw::WRONG_P1_P2),
@@ -274,7 +344,11 @@ fn expected_length(apdu: &apdu::Command) -> Result<usize, Sw> {
 }
 
 const fn required(data: &[u8]) -> Result<&[u8], Sw> {
-    if data.is_empty() { Err(Sw::WRONG_LENGTH) } else { Ok(data) }
+    if data.is_empty() {
+        Err(Sw::WRONG_LENGTH)
+    } else {
+        Ok(data)
+    }
 }
 
 fn optional(data: &[u8]) -> Result<Option<&Code>, Sw> {
@@ -294,7 +368,11 @@ fn two_codes(data: &[u8]) -> Result<(&Code, &Code), Sw> {
 }
 
 const fn zero(parameter: u8) -> Result<(), Sw> {
-    if parameter == 0 { Ok(()) } else { Err(Sw::WRONG_P1_P2) }
+    if parameter == 0 {
+        Ok(())
+    } else {
+        Err(Sw::WRONG_P1_P2)
+    }
 }
 
 /// Instructions that this card has under one class or the other.

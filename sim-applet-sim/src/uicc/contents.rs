@@ -126,11 +126,13 @@ impl Uicc {
         right: impl Fn(Access) -> super::file::Condition,
     ) -> Result<Records, Sw> {
         let index = self.elementary(session, file)?;
-        let (len, cyclic) = match self.profile.files.file(index).body {
-            Body::Records {
-                record_len, cyclic, ..
-            } => (record_len, cyclic),
-            _ => return Err(Sw::INCOMPATIBLE_WITH_FILE),
+        let Body::Records {
+            record_len: len,
+            cyclic,
+            ..
+        } = self.profile.files.file(index).body
+        else {
+            return Err(Sw::INCOMPATIBLE_WITH_FILE);
         };
         self.permit(session, index, right)?;
         let count = self.contents(index).len() / len.max(1);
@@ -171,7 +173,9 @@ impl Uicc {
         let none = super::file::Overlay::default();
         let overlay = self.state.overlay.as_deref().unwrap_or(&none);
         let files = &self.profile.files;
-        files.contents(index, &self.subscriber, overlay).into_owned()
+        files
+            .contents(index, &self.subscriber, overlay)
+            .into_owned()
     }
 
     fn write(&mut self, index: FileIndex, at: usize, data: &[u8]) {

@@ -170,7 +170,13 @@ impl FileSystem {
             files: Vec::new(),
             rules: Vec::new(),
         };
-        fs.add(FileIndex::MF, fid::MF, None, None, Body::Directory { aid: None });
+        fs.add(
+            FileIndex::MF,
+            fid::MF,
+            None,
+            None,
+            Body::Directory { aid: None },
+        );
         let always = Access {
             read: Condition::Always,
             update: Condition::Never,
@@ -295,7 +301,9 @@ impl FileSystem {
         let mut contents = self.contents(index, subscriber, overlay).into_owned();
         if let Some(place) = contents.get_mut(at..at + octets.len()) {
             place.copy_from_slice(octets);
-            overlay.0.insert(self.key(index), contents.into_boxed_slice());
+            overlay
+                .0
+                .insert(self.key(index), contents.into_boxed_slice());
         }
     }
 
@@ -316,7 +324,10 @@ impl FileSystem {
             }
             fcp.ber(tag::LIFE_CYCLE, &[ACTIVATED]);
             let [high, low] = fid::ARR.to_be_bytes();
-            fcp.ber(tag::SECURITY_REFERENCED, &[high, low, self.rule_number(file)]);
+            fcp.ber(
+                tag::SECURITY_REFERENCED,
+                &[high, low, self.rule_number(file)],
+            );
             match &file.body {
                 Body::Directory { .. } => {
                     fcp.constructed(tag::PIN_STATUS, |inner| {
@@ -590,7 +601,10 @@ mod tests {
         assert_eq!(fs.find(FileIndex::MF, None, fid::SMS), None);
         assert_eq!(fs.find(adf, None, fid::MF), Some(FileIndex::MF));
         assert_eq!(fs.find(adf, None, fid::ICCID), None);
-        assert_eq!(fs.find(FileIndex::MF, Some(adf), fid::CURRENT_ADF), Some(adf));
+        assert_eq!(
+            fs.find(FileIndex::MF, Some(adf), fid::CURRENT_ADF),
+            Some(adf)
+        );
         assert_eq!(fs.find(FileIndex::MF, None, fid::CURRENT_ADF), None);
     }
 

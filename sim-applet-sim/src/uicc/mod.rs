@@ -205,7 +205,10 @@ fn get_response(session: &mut Session, mut waiting: Vec<u8>, le: usize) -> Resul
     session.response = waiting.split_off(le);
     match session.response.len() {
         0 => Ok(Reply::Data(waiting)),
-        left => Ok(Reply::More { data: waiting, left }),
+        left => Ok(Reply::More {
+            data: waiting,
+            left,
+        }),
     }
 }
 

@@ -33,9 +33,15 @@ fn selection_by_every_means() {
         &mut card(),
         &[
             ("00A40004023F00", "6125"),
-            ("00C0000025", "6223 8202 7821 8302 3F00 A503 800171 8A0105 8B03 2F0601 C60C 9001E0 830101 830181 83010A 9000"),
+            (
+                "00C0000025",
+                "6223 8202 7821 8302 3F00 A503 800171 8A0105 8B03 2F0601 C60C 9001E0 830101 830181 83010A 9000",
+            ),
             ("00A40004022FE2", "6119"),
-            ("00C0000019", "6217 8202 4121 8302 2FE2 8A0105 8B03 2F0603 8002 000A 880110 9000"),
+            (
+                "00C0000019",
+                "6217 8202 4121 8302 2FE2 8A0105 8B03 2F0603 8002 000A 880110 9000",
+            ),
             ("00A4000C022FE2", "9000"),
             ("00A4000C027F20", "6A82"),
             ("00A4030C", "9000"),
@@ -65,12 +71,24 @@ fn directory_file_of_the_recorded_handset() {
         &mut card(),
         &[
             ("00A40004022F00", "611C"),
-            ("00C000001C", "621A 8205 42210026 02 8302 2F00 8A0105 8B03 2F0603 8002 004C 8801F0 9000"),
-            ("00B2010426", "61184F10A0000000871002FFFFFFFF890709000050045553494DFFFFFFFFFFFFFFFFFFFFFFFF 9000"),
-            ("00B2020426", "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF 9000"),
+            (
+                "00C000001C",
+                "621A 8205 42210026 02 8302 2F00 8A0105 8B03 2F0603 8002 004C 8801F0 9000",
+            ),
+            (
+                "00B2010426",
+                "61184F10A0000000871002FFFFFFFF890709000050045553494DFFFFFFFFFFFFFFFFFFFFFFFF 9000",
+            ),
+            (
+                "00B2020426",
+                "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF 9000",
+            ),
             ("00B2030426", "6A83"),
             ("00B2010400", "6C26"),
-            ("00B201F426", "61184F10A0000000871002FFFFFFFF890709000050045553494DFFFFFFFFFFFFFFFFFFFFFFFF 9000"),
+            (
+                "00B201F426",
+                "61184F10A0000000871002FFFFFFFF890709000050045553494DFFFFFFFFFFFFFFFFFFFFFFFF 9000",
+            ),
             ("00B0000001", "6981"),
             (USIM, "6137"),
         ],
@@ -87,7 +105,10 @@ fn response_data_waits_once_and_in_pieces() {
             ("00C0000000", "6C19"),
             ("00C0000002", "6217 6117"),
             ("80C0000003", "820241 6114"),
-            ("00C0000014", "21830 22FE28A01058B032F0603 8002000A880110 9000"),
+            (
+                "00C0000014",
+                "21830 22FE28A01058B032F0603 8002000A880110 9000",
+            ),
             ("00C0000001", "6985"),
             ("00A40004022FE2", "6119"),
             ("80F2000C00", "9000"),
@@ -207,7 +228,10 @@ fn ten_wrong_puks_end_it() {
         assert_eq!(send(&mut card, wrong), format!("63C{left:X}"));
     }
     assert_eq!(send(&mut card, wrong), "6983");
-    assert_eq!(send(&mut card, "002C000110 3132333435363738 35353535FFFFFFFF"), "6983");
+    assert_eq!(
+        send(&mut card, "002C000110 3132333435363738 35353535FFFFFFFF"),
+        "6983"
+    );
 }
 
 #[test]

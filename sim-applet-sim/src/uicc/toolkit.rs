@@ -6,7 +6,9 @@
 use std::collections::VecDeque;
 
 use ota_wire::apdu::Sw;
-use ota_wire::cat::{Body, CommandDetails, Envelope, ProactiveCommand, TerminalProfile, TerminalResponse};
+use ota_wire::cat::{
+    Body, CommandDetails, Envelope, ProactiveCommand, TerminalProfile, TerminalResponse,
+};
 use ota_wire::keys::KeySet;
 use ota_wire::sms::address::Address;
 
@@ -125,9 +127,9 @@ impl Uicc {
         if toolkit.terminal.is_none() {
             return Err(Sw::CONDITIONS_NOT_SATISFIED);
         }
-        let download = match Envelope::parse(envelope).map_err(|error| error.sw())? {
-            Envelope::SmsPpDownload(download) => download,
-            _ => return Err(Sw::FUNCTION_NOT_SUPPORTED),
+        let envelope = Envelope::parse(envelope).map_err(|error| error.sw())?;
+        let Envelope::SmsPpDownload(download) = envelope else {
+            return Err(Sw::FUNCTION_NOT_SUPPORTED);
         };
         if toolkit.keys.is_empty() {
             let derive = |(version, family): &(u8, _)| {
@@ -182,11 +184,9 @@ impl Uicc {
             .filter(|outstanding| outstanding.fetched)
             .ok_or(Sw::CONDITIONS_NOT_SATISFIED)?;
         let response = TerminalResponse::parse(response).map_err(|error| error.sw());
-        let answers = response.and_then(|response| {
-            match response.answers(outstanding.details) {
-                Ok(()) => Ok(response),
-                Err(_) => Err(Sw::WRONG_DATA),
-            }
+        let answers = response.and_then(|response| match response.answers(outstanding.details) {
+            Ok(()) => Ok(response),
+            Err(_) => Err(Sw::WRONG_DATA),
         });
         let response = match answers {
             Ok(response) => response,
