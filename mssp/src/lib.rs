@@ -1,1 +1,3 @@
 //! ETSI TS 102 204: the Mobile Signature Service Provider.
+
+pub mod xml;
