@@ -1,3 +1,8 @@
 //! ETSI TS 102 204: the Mobile Signature Service Provider.
 
+pub mod code;
+pub mod soap;
 pub mod xml;
+
+#[cfg(test)]
+mod samples;
