@@ -1,6 +1,7 @@
 //! ETSI TS 102 204: the Mobile Signature Service Provider.
 
 pub mod code;
+pub mod messages;
 pub mod soap;
 pub mod xml;
 
