@@ -1,1 +1,3 @@
 //! midsim: every party below an OpenID Provider in MODRNA CIBA Appendix A.
+
+pub mod runtime;
