@@ -27,6 +27,11 @@ impl Udh {
         Ok(Self { elements })
     }
 
+    /// A header of elements that the caller has measured.
+    pub(super) const fn measured(elements: Vec<InformationElement>) -> Self {
+        Self { elements }
+    }
+
     /// The header of a command packet that fits one message: `02 70 00` (TS 31.115 §4.2).
     #[must_use]
     pub fn command_packet() -> Self {

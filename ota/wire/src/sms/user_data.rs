@@ -8,7 +8,7 @@
 
 use crate::sms::dcs::{Alphabet, Dcs};
 use crate::sms::gsm7::{self, NotInAlphabet};
-use crate::sms::udh::{Udh, UdhError};
+use crate::sms::udh::{InformationElement, Udh, UdhError};
 
 /// Octets of user data in SMS-DELIVER and SMS-SUBMIT.
 pub const MAX: usize = 140;
@@ -221,6 +221,15 @@ impl UserData {
         }
     }
 
+    /// Octets behind these elements, or without a header if there are none, whose lengths the caller has measured.
+    pub(super) fn measured(elements: Vec<InformationElement>, octets: &[u8]) -> Self {
+        Self {
+            udh: (!elements.is_empty()).then(|| Udh::measured(elements)),
+            payload: octets.to_vec(),
+            septets: None,
+        }
+    }
+
     fn within(max: usize, udh: Option<Udh>, payload: Vec<u8>) -> Result<Self, UserDataError> {
         let user_data = Self {
             udh,
@@ -298,7 +307,7 @@ fn split(octets: &[u8], udhi: bool) -> Result<(Option<Udh>, &[u8]), UdhError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sms::udh::{Iei, InformationElement};
+    use crate::sms::udh::Iei;
 
     fn concat() -> Option<Udh> {
         Udh::new(vec![InformationElement::new(Iei::CONCAT_8, [1, 2, 1])]).ok()

@@ -1,6 +1,6 @@
 //! SMS-DELIVER: TS 23.040 §9.2.2.1.
 
-use super::{Mti, Pid, Reader, TpduError, first_octet, outgoing};
+use super::{Mti, Pid, Reader, TpduError, first_octet, flags, outgoing};
 use crate::sms::address::Address;
 use crate::sms::dcs::{Class, Dcs};
 use crate::sms::scts::Scts;
@@ -9,8 +9,8 @@ use crate::sms::user_data::{self, UserData};
 /// A message on its way from the service centre to the phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deliver {
-    /// Flags; see [`first_octet`].
-    pub first_octet: u8,
+    /// First octet without TP-MTI and TP-UDHI; see [`first_octet`].
+    pub flags: u8,
     /// TP-OA, the sender.
     pub oa: Address,
     /// TP-PID.
@@ -28,7 +28,7 @@ impl Deliver {
     #[must_use]
     pub const fn new(oa: Address, pid: Pid, dcs: Dcs, scts: Scts, user_data: UserData) -> Self {
         Self {
-            first_octet: first_octet::MMS,
+            flags: first_octet::MMS,
             oa,
             pid,
             dcs,
@@ -65,7 +65,7 @@ impl Deliver {
         reader.rest = rest;
         reader.end()?;
         Ok(Self {
-            first_octet,
+            flags: flags(first_octet, Some(&user_data)),
             oa,
             pid,
             dcs,
@@ -77,11 +77,7 @@ impl Deliver {
     /// Writes the message.
     #[must_use]
     pub fn emit(&self) -> Vec<u8> {
-        let mut out = vec![outgoing(
-            self.first_octet,
-            Mti::DELIVER,
-            Some(&self.user_data),
-        )];
+        let mut out = vec![self.first_octet()];
         self.oa.emit(&mut out);
         out.extend([self.pid.0, self.dcs.0]);
         out.extend(self.scts.0);
@@ -89,19 +85,25 @@ impl Deliver {
         out
     }
 
+    /// The first octet as it stands in the message.
+    #[must_use]
+    pub fn first_octet(&self) -> u8 {
+        outgoing(self.flags, Mti::DELIVER, Some(&self.user_data))
+    }
+
     /// TP-MMS the way people mean it: more messages are waiting (the bit is *clear*).
     #[must_use]
     pub const fn more_messages(&self) -> bool {
-        self.first_octet & first_octet::MMS == 0
+        self.flags & first_octet::MMS == 0
     }
 
     /// Says whether more messages are waiting.
     #[must_use]
     pub const fn with_more_messages(mut self, more: bool) -> Self {
-        self.first_octet = if more {
-            self.first_octet & !first_octet::MMS
+        self.flags = if more {
+            self.flags & !first_octet::MMS
         } else {
-            self.first_octet | first_octet::MMS
+            self.flags | first_octet::MMS
         };
         self
     }
@@ -109,19 +111,19 @@ impl Deliver {
     /// TP-LP: forwarded or spawned already.
     #[must_use]
     pub const fn loop_prevention(&self) -> bool {
-        self.first_octet & first_octet::LP != 0
+        self.flags & first_octet::LP != 0
     }
 
     /// TP-SRI: a status report goes to the sender.
     #[must_use]
     pub const fn status_report_indication(&self) -> bool {
-        self.first_octet & first_octet::SRI != 0
+        self.flags & first_octet::SRI != 0
     }
 
     /// TP-RP: a reply path exists.
     #[must_use]
     pub const fn reply_path(&self) -> bool {
-        self.first_octet & first_octet::RP != 0
+        self.flags & first_octet::RP != 0
     }
 
     /// Whether the phone hands this to the toolkit of the card, by ENVELOPE (SMS-PP DOWNLOAD): class 2 and TP-PID 7F

@@ -12,8 +12,8 @@
 //! it came in an RP-ACK or an RP-ERROR: direction and carrier do, so the caller says which message it expects.
 //!
 //! Contract: each `parse` accepts any octets without panicking and allocates at most what it was given; it wants the
-//! message to end where its lengths say. For every message that parses, `emit` gives the same octets. Two bits are
-//! not free: message type and TP-UDHI follow from the value when it is emitted, whatever `first_octet` holds.
+//! message to end where its lengths say. For every message that parses, `emit` gives the same octets. Message type,
+//! TP-UDHI and TP-VPF are no free bits: they follow from the value, and `flags` is the first octet without them.
 
 use std::fmt;
 
@@ -191,14 +191,23 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The first octet as it goes out: type and TP-UDHI follow the value, the rest is kept.
-fn outgoing(first_octet: u8, mti: Mti, user_data: Option<&UserData>) -> u8 {
-    let kept = first_octet & !first_octet::MTI | mti.0;
+/// The first octet as it goes out: type and TP-UDHI follow the value, the rest are its flags.
+fn outgoing(flags: u8, mti: Mti, user_data: Option<&UserData>) -> u8 {
+    let first_octet = flags & !first_octet::MTI | mti.0;
     match user_data {
-        None => kept,
-        Some(user_data) if user_data.udh().is_some() => kept | first_octet::UDHI,
-        Some(_) => kept & !first_octet::UDHI,
+        None => first_octet,
+        Some(user_data) if user_data.udh().is_some() => first_octet | first_octet::UDHI,
+        Some(_) => first_octet & !first_octet::UDHI,
     }
+}
+
+/// The inverse of [`outgoing`]: what is left when type and TP-UDHI are told by the value.
+fn flags(first_octet: u8, user_data: Option<&UserData>) -> u8 {
+    let told = match user_data {
+        None => first_octet::MTI,
+        Some(_) => first_octet::MTI | first_octet::UDHI,
+    };
+    first_octet & !told
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::{Mti, Pid, Reader, TpduError, first_octet, outgoing};
+use super::{Mti, Pid, Reader, TpduError, first_octet, flags, outgoing};
 use crate::sms::address::Address;
 use crate::sms::dcs::Dcs;
 use crate::sms::scts::Scts;
@@ -23,8 +23,8 @@ pub enum ReportIn {
 /// The phone's answer to SMS-DELIVER. It can carry what the card had to say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeliverReport {
-    /// Flags; only TP-UDHI means something.
-    pub first_octet: u8,
+    /// First octet without TP-MTI and, if there is user data, TP-UDHI.
+    pub flags: u8,
     /// TP-FCS, in an RP-ERROR.
     pub fcs: Option<Fcs>,
     /// What TP-PI announces.
@@ -69,7 +69,7 @@ impl DeliverReport {
             ..Parameters::default()
         };
         Ok(Self {
-            first_octet: first_octet::UDHI,
+            flags: 0,
             fcs,
             parameters,
         })
@@ -86,7 +86,7 @@ impl DeliverReport {
         let parameters = Parameters::parse(&mut reader, udhi, Self::max(fcs))?;
         reader.end()?;
         Ok(Self {
-            first_octet,
+            flags: flags(first_octet, parameters.user_data.as_ref()),
             fcs,
             parameters,
         })
@@ -95,11 +95,17 @@ impl DeliverReport {
     /// Writes the report.
     #[must_use]
     pub fn emit(&self) -> Vec<u8> {
-        let user_data = self.parameters.user_data.as_ref();
-        let mut out = vec![outgoing(self.first_octet, Mti::DELIVER, user_data)];
+        let mut out = vec![self.first_octet()];
         out.extend(self.fcs.map(|fcs| fcs.0));
         self.parameters.emit(self.parameters.indicator(), &mut out);
         out
+    }
+
+    /// The first octet as it stands in the message.
+    #[must_use]
+    pub fn first_octet(&self) -> u8 {
+        let user_data = self.parameters.user_data.as_ref();
+        outgoing(self.flags, Mti::DELIVER, user_data)
     }
 
     fn max(fcs: Option<Fcs>) -> usize {
@@ -110,8 +116,8 @@ impl DeliverReport {
 /// The service centre's answer to SMS-SUBMIT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubmitReport {
-    /// Flags; only TP-UDHI means something.
-    pub first_octet: u8,
+    /// First octet without TP-MTI and, if there is user data, TP-UDHI.
+    pub flags: u8,
     /// TP-FCS, in an RP-ERROR.
     pub fcs: Option<Fcs>,
     /// TP-SCTS: when the service centre got the message.
@@ -128,7 +134,7 @@ impl SubmitReport {
     #[must_use]
     pub fn new(fcs: Option<Fcs>, scts: Scts) -> Self {
         Self {
-            first_octet: 0,
+            flags: 0,
             fcs,
             scts,
             parameters: Parameters::default(),
@@ -150,7 +156,7 @@ impl SubmitReport {
         let parameters = Parameters::parse_body(indicator, extension, &mut reader, udhi, max)?;
         reader.end()?;
         Ok(Self {
-            first_octet,
+            flags: flags(first_octet, parameters.user_data.as_ref()),
             fcs,
             scts,
             parameters,
@@ -160,8 +166,7 @@ impl SubmitReport {
     /// Writes the report.
     #[must_use]
     pub fn emit(&self) -> Vec<u8> {
-        let user_data = self.parameters.user_data.as_ref();
-        let mut out = vec![outgoing(self.first_octet, Mti::SUBMIT, user_data)];
+        let mut out = vec![self.first_octet()];
         out.extend(self.fcs.map(|fcs| fcs.0));
         // TP-SCTS stands between TP-PI and what TP-PI announces.
         let mut indicator = self.parameters.indicator();
@@ -169,13 +174,20 @@ impl SubmitReport {
         self.parameters.emit(indicator, &mut out);
         out
     }
+
+    /// The first octet as it stands in the message.
+    #[must_use]
+    pub fn first_octet(&self) -> u8 {
+        let user_data = self.parameters.user_data.as_ref();
+        outgoing(self.flags, Mti::SUBMIT, user_data)
+    }
 }
 
 /// What became of a message, told to its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusReport {
-    /// Flags; see [`first_octet`].
-    pub first_octet: u8,
+    /// First octet without TP-MTI and, if there is user data, TP-UDHI; see [`first_octet`].
+    pub flags: u8,
     /// TP-MR of the message reported on.
     pub mr: u8,
     /// TP-RA, its receiver.
@@ -198,7 +210,7 @@ impl StatusReport {
     #[must_use]
     pub const fn new(mr: u8, ra: Address, scts: Scts, dt: Scts, st: Status) -> Self {
         Self {
-            first_octet: first_octet::MMS,
+            flags: first_octet::MMS,
             mr,
             ra,
             scts,
@@ -226,8 +238,11 @@ impl StatusReport {
             Some(Parameters::parse(&mut reader, udhi, Self::MAX)?)
         };
         reader.end()?;
+        let user_data = parameters
+            .as_ref()
+            .and_then(|parameters| parameters.user_data.as_ref());
         Ok(Self {
-            first_octet,
+            flags: flags(first_octet, user_data),
             mr,
             ra,
             scts,
@@ -240,14 +255,7 @@ impl StatusReport {
     /// Writes the report.
     #[must_use]
     pub fn emit(&self) -> Vec<u8> {
-        let user_data = self
-            .parameters
-            .as_ref()
-            .and_then(|parameters| parameters.user_data.as_ref());
-        let mut out = vec![
-            outgoing(self.first_octet, Mti::STATUS_REPORT, user_data),
-            self.mr,
-        ];
+        let mut out = vec![self.first_octet(), self.mr];
         self.ra.emit(&mut out);
         out.extend(self.scts.0);
         out.extend(self.dt.0);
@@ -258,22 +266,30 @@ impl StatusReport {
         out
     }
 
+    /// The first octet as it stands in the message.
+    #[must_use]
+    pub fn first_octet(&self) -> u8 {
+        let parameters = self.parameters.as_ref();
+        let user_data = parameters.and_then(|parameters| parameters.user_data.as_ref());
+        outgoing(self.flags, Mti::STATUS_REPORT, user_data)
+    }
+
     /// TP-MMS the way people mean it: more messages are waiting (the bit is *clear*).
     #[must_use]
     pub const fn more_messages(&self) -> bool {
-        self.first_octet & first_octet::MMS == 0
+        self.flags & first_octet::MMS == 0
     }
 
     /// TP-LP: forwarded or spawned already.
     #[must_use]
     pub const fn loop_prevention(&self) -> bool {
-        self.first_octet & first_octet::LP != 0
+        self.flags & first_octet::LP != 0
     }
 
     /// TP-SRQ: the report answers SMS-COMMAND.
     #[must_use]
     pub const fn answers_command(&self) -> bool {
-        self.first_octet & first_octet::SRQ != 0
+        self.flags & first_octet::SRQ != 0
     }
 }
 

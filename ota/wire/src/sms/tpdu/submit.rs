@@ -1,6 +1,6 @@
 //! SMS-SUBMIT: TS 23.040 §9.2.2.2.
 
-use super::{Mti, Pid, Reader, TpduError, ValidityPeriod, first_octet, outgoing};
+use super::{Mti, Pid, Reader, TpduError, ValidityPeriod, first_octet, flags, outgoing};
 use crate::sms::address::Address;
 use crate::sms::dcs::Dcs;
 use crate::sms::user_data::{self, UserData, UserDataError};
@@ -8,8 +8,8 @@ use crate::sms::user_data::{self, UserData, UserDataError};
 /// A message on its way from the phone to the service centre.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submit {
-    /// Flags; see [`first_octet`]. TP-VPF follows from `vp`.
-    pub first_octet: u8,
+    /// First octet without TP-MTI, TP-UDHI and TP-VPF; see [`first_octet`].
+    pub flags: u8,
     /// TP-MR, the phone's number for this message.
     pub mr: u8,
     /// TP-DA, the receiver.
@@ -29,7 +29,7 @@ impl Submit {
     #[must_use]
     pub const fn new(mr: u8, da: Address, pid: Pid, dcs: Dcs, user_data: UserData) -> Self {
         Self {
-            first_octet: 0,
+            flags: 0,
             mr,
             da,
             pid,
@@ -70,7 +70,7 @@ impl Submit {
         reader.rest = rest;
         reader.end()?;
         Ok(Self {
-            first_octet,
+            flags: flags(first_octet, Some(&user_data)) & !first_octet::VPF,
             mr,
             da,
             pid,
@@ -83,12 +83,7 @@ impl Submit {
     /// Writes the message.
     #[must_use]
     pub fn emit(&self) -> Vec<u8> {
-        let first_octet = self.first_octet & !first_octet::VPF
-            | self.vp.format() << first_octet::VPF.trailing_zeros();
-        let mut out = vec![
-            outgoing(first_octet, Mti::SUBMIT, Some(&self.user_data)),
-            self.mr,
-        ];
+        let mut out = vec![self.first_octet(), self.mr];
         self.da.emit(&mut out);
         out.extend([self.pid.0, self.dcs.0]);
         out.extend_from_slice(&self.vp.octets());
@@ -96,22 +91,30 @@ impl Submit {
         out
     }
 
+    /// The first octet as it stands in the message.
+    #[must_use]
+    pub fn first_octet(&self) -> u8 {
+        let format = self.vp.format() << first_octet::VPF.trailing_zeros();
+        let flags = self.flags & !first_octet::VPF | format;
+        outgoing(flags, Mti::SUBMIT, Some(&self.user_data))
+    }
+
     /// TP-RD: the service centre is to reject a duplicate.
     #[must_use]
     pub const fn reject_duplicates(&self) -> bool {
-        self.first_octet & first_octet::RD != 0
+        self.flags & first_octet::RD != 0
     }
 
     /// TP-SRR: a status report is requested.
     #[must_use]
     pub const fn status_report_request(&self) -> bool {
-        self.first_octet & first_octet::SRR != 0
+        self.flags & first_octet::SRR != 0
     }
 
     /// TP-RP: a reply path exists.
     #[must_use]
     pub const fn reply_path(&self) -> bool {
-        self.first_octet & first_octet::RP != 0
+        self.flags & first_octet::RP != 0
     }
 
     /// The text, if the coding has one.

@@ -263,7 +263,7 @@ fn a_submission_with_a_lying_vpf_runs_out() {
 #[test]
 fn flags_that_the_value_decides_are_corrected() {
     let mut deliver = Deliver::for_card(short_code(), SCTS, UserData::new(None, [1]).unwrap());
-    deliver.first_octet = 0xFF;
+    deliver.flags = 0xFF;
     assert_eq!(deliver.emit()[0], 0b1011_1100);
     let user_data = UserData::new(Some(Udh::command_packet()), []).unwrap();
     let mut submit = Submit::new(1, short_code(), Pid(0), Dcs(4), user_data);
@@ -319,7 +319,7 @@ proptest! {
         let octets = deliver.emit();
         let back = Deliver::parse(&octets).unwrap();
         prop_assert_eq!(back.emit(), octets);
-        prop_assert_eq!((back.oa, back.user_data), (deliver.oa, deliver.user_data));
+        prop_assert_eq!(back, deliver);
     }
 
     #[test]
@@ -329,7 +329,7 @@ proptest! {
         let octets = submit.emit();
         let back = Submit::parse(&octets).unwrap();
         prop_assert_eq!(back.emit(), octets);
-        prop_assert_eq!((back.vp, back.user_data), (submit.vp, submit.user_data));
+        prop_assert_eq!(back, submit);
     }
 
     #[test]
