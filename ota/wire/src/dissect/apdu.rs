@@ -107,7 +107,7 @@ fn command_data(c: &mut Cursor<'_>, data: Part<'_>, ins: Ins, p1: u8, keys: &Key
     }
 }
 
-const fn is_secret(ins: Ins) -> bool {
+fn is_secret(ins: Ins) -> bool {
     Command::new(0, ins, 0, 0).data_is_secret()
 }
 
@@ -126,12 +126,20 @@ fn response_data(data: Part<'_>, keys: &Keys) -> Tree {
     match data.bytes {
         [PROACTIVE_COMMAND, ..] => {
             let tree = cat::proactive(data, keys);
-            if tree.is_complete() { tree } else { plain(data) }
+            if tree.is_complete() {
+                tree
+            } else {
+                plain(data)
+            }
         }
         [0x02, 0x71, 0x00, ..] => packet::response_any(data, keys),
         [0x62 | 0x6F | 0xE3, ..] => {
             let tree = tlv::objects(data);
-            if tree.is_complete() { tree } else { plain(data) }
+            if tree.is_complete() {
+                tree
+            } else {
+                plain(data)
+            }
         }
         _ => plain(data),
     }

@@ -96,7 +96,10 @@ fn challenge(cursor: &mut Cursor<'_>, part: Part<'_>, keys: &Keys) -> Option<()>
     });
     let length = usize::from(cursor.octet("TUDL")?);
     let septets = Coding(dcs) == Coding::PACKED;
-    cursor.meaning(format!("{length} {}", if septets { "septets" } else { "octets" }));
+    cursor.meaning(format!(
+        "{length} {}",
+        if septets { "septets" } else { "octets" }
+    ));
     let octets = if septets {
         (length * 7).div_ceil(8)
     } else {

@@ -3,9 +3,8 @@
 use super::cursor::{Cursor, Part};
 use super::{Keys, Tree, sms};
 use crate::cat::{
-    Alpha, CommandDetails, Devices, Envelope, Facility, InputText, PROACTIVE_COMMAND,
-    ProactiveCommand, TerminalProfile, TerminalResponse, TerminalResult, TextString, TimerValue,
-    tag,
+    Alpha, CommandDetails, Devices, Envelope, Facility, PROACTIVE_COMMAND, ProactiveCommand,
+    TerminalProfile, TerminalResponse, TerminalResult, TextString, TimerValue, tag,
 };
 use crate::sms::scts::Scts;
 use crate::tlv::{Ber, ComprehensionReader, Tag};
@@ -22,7 +21,8 @@ struct Context<'k> {
     keys: &'k Keys,
     /// An SMS TPDU comes from the network.
     to_card: bool,
-    /// A text string is what a user typed and must not be shown.
+    /// What the user typed must not be shown. Then nothing is but details, devices and result: what cannot be told
+    /// for a text string may still be one.
     hidden: bool,
 }
 
@@ -38,7 +38,9 @@ pub(super) fn proactive(part: Part<'_>, keys: &Keys) -> Tree {
         Err(_) => "proactive command".to_owned(),
     };
     let mut cursor = Cursor::new(part, PROACTIVE);
-    wrapped(&mut cursor, context, |tag| tag == u32::from(PROACTIVE_COMMAND));
+    wrapped(&mut cursor, context, |tag| {
+        tag == u32::from(PROACTIVE_COMMAND)
+    });
     cursor.judge(parsed);
     cursor.finish(name)
 }
@@ -81,7 +83,8 @@ pub(super) fn terminal_profile(part: Part<'_>) -> Tree {
         .facilities()
         .map(|(facility, name)| bit(part, facility, name))
         .collect();
-    part.leaf("TERMINAL PROFILE", PROFILE).with_children(children)
+    part.leaf("TERMINAL PROFILE", PROFILE)
+        .with_children(children)
 }
 
 fn bit(part: Part<'_>, facility: Facility, name: &str) -> Tree {
@@ -129,7 +132,12 @@ fn objects(c: &mut Cursor<'_>, context: Context<'_>) {
             Ok(read) => {
                 end = read.range.end;
                 let whole = part.slice(read.range);
-                c.push(object(whole, part.slice(read.value_range), read.tag, context));
+                c.push(object(
+                    whole,
+                    part.slice(read.value_range),
+                    read.tag,
+                    context,
+                ));
             }
             Err(error) => {
                 // The octets behind an unreadable object may be what should have been hidden.
@@ -152,17 +160,24 @@ fn object(whole: Part<'_>, value: Part<'_>, tag: Tag, context: Context<'_>) -> T
                 sms::submit(value, context.keys)
             }];
         }
-        tag::TEXT_STRING if context.hidden => {
+        _ if context.hidden && !shows_no_input(tag, value.bytes.len()) => {
             node.secret = true;
             node.range = value.range();
-            node.meaning = Some(format!(
-                "{:?}",
-                InputText::from_value(value.bytes).reveal().to_text()
-            ));
+            node.meaning = meaning(tag, value.bytes);
         }
         _ => node.meaning = meaning(tag, value.bytes),
     }
     node
+}
+
+/// The objects of a terminal response that are there besides what the user typed, at their usual length.
+const fn shows_no_input(tag: Tag, len: usize) -> bool {
+    match tag {
+        tag::COMMAND_DETAILS => len == CommandDetails::LEN,
+        tag::DEVICE_IDENTITIES => len == Devices::LEN,
+        tag::RESULT => len <= 2,
+        _ => false,
+    }
 }
 
 fn meaning(tag: Tag, value: &[u8]) -> Option<String> {

@@ -109,6 +109,11 @@ impl<'a> Cursor<'a> {
         self.part.bytes.get(self.at).copied()
     }
 
+    /// How many octets are taken.
+    pub(super) const fn at(&self) -> usize {
+        self.at
+    }
+
     pub(super) const fn left(&self) -> usize {
         self.part.bytes.len() - self.at
     }
@@ -159,7 +164,10 @@ impl<'a> Cursor<'a> {
     /// The layer with its fields. Octets that are left over become an error.
     pub(super) fn finish(mut self, name: impl Into<String>) -> Tree {
         if self.left() > 0 {
-            self.error(format!("expected the end, got {} more", octets(self.left())));
+            self.error(format!(
+                "expected the end, got {} more",
+                octets(self.left())
+            ));
         }
         Tree::new(name, self.part.size(), self.clause, self.part.range()).with_children(self.nodes)
     }

@@ -2,32 +2,33 @@
 
 use super::cursor::{Cursor, Part};
 use super::{Keys, Tree, sms};
+use crate::rp::{Direction, Message};
 use crate::sms::tpdu::{Mti, ReportIn};
 
 const CLAUSE: &str = "TS 24.011 §7.3";
 /// Identifier of RP-User data where it is optional.
 const USER_DATA: u8 = 0x41;
 
-/// Who sent the message; odd types come from the network.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum From {
-    Handset,
-    Network,
-}
-
 pub(super) fn message(part: Part<'_>, keys: &Keys) -> Tree {
     let mut cursor = Cursor::new(part, CLAUSE);
     let name = fields(&mut cursor, keys).unwrap_or("RP message");
+    let kind = part.bytes.first().copied().unwrap_or_default();
+    cursor.judge(Message::parse(direction_of(kind), part.bytes));
     cursor.finish(name)
+}
+
+/// Odd types come from the network.
+const fn direction_of(kind: u8) -> Direction {
+    if kind & 1 == 0 {
+        Direction::FromPhone
+    } else {
+        Direction::ToPhone
+    }
 }
 
 fn fields(c: &mut Cursor<'_>, keys: &Keys) -> Option<&'static str> {
     let kind = c.octet("RP-MTI")?;
-    let from = if kind & 1 == 0 { From::Handset } else { From::Network };
-    let direction = match from {
-        From::Handset => "handset to network",
-        From::Network => "network to handset",
-    };
+    let direction = direction_of(kind);
     let name = match kind {
         0 | 1 => "RP-DATA",
         2 | 3 => "RP-ACK",
@@ -38,7 +39,10 @@ fn fields(c: &mut Cursor<'_>, keys: &Keys) -> Option<&'static str> {
             return None;
         }
     };
-    c.meaning(format!("{name}, {direction}"));
+    c.meaning(match direction {
+        Direction::FromPhone => format!("{name}, handset to network"),
+        Direction::ToPhone => format!("{name}, network to handset"),
+    });
     let body = match kind {
         0 | 1 => data,
         2 | 3 => acknowledgement,
@@ -48,55 +52,62 @@ fn fields(c: &mut Cursor<'_>, keys: &Keys) -> Option<&'static str> {
     let reference = c.octet("RP-MR");
     if let Some(reference) = reference {
         c.meaning(reference);
-        body(c, from, keys);
+        body(c, direction, keys);
     }
     Some(name)
 }
 
-fn data(c: &mut Cursor<'_>, from: From, keys: &Keys) -> Option<()> {
+fn data(c: &mut Cursor<'_>, direction: Direction, keys: &Keys) -> Option<()> {
     address(c, "RP-OA")?;
     address(c, "RP-DA")?;
     let tpdu = user_data(c)?;
-    c.push(match (from, Mti::of(tpdu.bytes.first().copied().unwrap_or_default())) {
-        (From::Handset, _) => sms::submit(tpdu, keys),
-        (From::Network, Mti::STATUS_REPORT) => sms::status_report(tpdu, keys),
-        (From::Network, _) => sms::deliver(tpdu, keys),
-    });
+    c.push(
+        match (
+            direction,
+            Mti::of(tpdu.bytes.first().copied().unwrap_or_default()),
+        ) {
+            (Direction::FromPhone, _) => sms::submit(tpdu, keys),
+            (Direction::ToPhone, Mti::STATUS_REPORT) => sms::status_report(tpdu, keys),
+            (Direction::ToPhone, _) => sms::deliver(tpdu, keys),
+        },
+    );
     Some(())
 }
 
-fn acknowledgement(c: &mut Cursor<'_>, from: From, keys: &Keys) -> Option<()> {
-    report(c, from, ReportIn::RpAck, keys)
+fn acknowledgement(c: &mut Cursor<'_>, direction: Direction, keys: &Keys) -> Option<()> {
+    report(c, direction, ReportIn::Ack, keys)
 }
 
-fn error(c: &mut Cursor<'_>, from: From, keys: &Keys) -> Option<()> {
+fn error(c: &mut Cursor<'_>, direction: Direction, keys: &Keys) -> Option<()> {
     let len = usize::from(c.octet("RP-Cause length")?);
     let part = c.octets("RP-Cause", len)?;
     match part.bytes {
         [cause, ..] => c.meaning(cause_meaning(cause & 0x7F)),
         [] => c.error("RP-Cause: expected at least 1 octet, got 0"),
     }
-    report(c, from, ReportIn::RpError, keys)
+    report(c, direction, ReportIn::Error, keys)
 }
 
-fn nothing(_: &mut Cursor<'_>, _: From, _: &Keys) -> Option<()> {
+fn nothing(_: &mut Cursor<'_>, _: Direction, _: &Keys) -> Option<()> {
     Some(())
 }
 
 /// Optional RP-User data with a report.
-fn report(c: &mut Cursor<'_>, from: From, carrier: ReportIn, keys: &Keys) -> Option<()> {
+fn report(c: &mut Cursor<'_>, direction: Direction, carrier: ReportIn, keys: &Keys) -> Option<()> {
     if c.left() == 0 {
         return Some(());
     }
     let identifier = c.octet("IEI")?;
     if identifier != USER_DATA {
-        c.error(format!("IEI: expected {USER_DATA:02X}, got {identifier:02X}"));
+        c.error(format!(
+            "IEI: expected {USER_DATA:02X}, got {identifier:02X}"
+        ));
         return None;
     }
     let tpdu = user_data(c)?;
-    c.push(match from {
-        From::Handset => sms::deliver_report(tpdu, carrier, keys),
-        From::Network => sms::submit_report(tpdu, carrier, keys),
+    c.push(match direction {
+        Direction::FromPhone => sms::deliver_report(tpdu, carrier, keys),
+        Direction::ToPhone => sms::submit_report(tpdu, carrier, keys),
     });
     Some(())
 }

@@ -21,7 +21,7 @@ const USER_DATA: &str = "TS 23.040 §9.2.3.24";
 
 pub(super) fn deliver(part: Part<'_>, keys: &Keys) -> Tree {
     let mut cursor = Cursor::new(part, DELIVER);
-    let mut fields = |c: &mut Cursor<'_>| {
+    let fields = |c: &mut Cursor<'_>| {
         let first = first(
             c,
             Mti::DELIVER,
@@ -46,7 +46,7 @@ pub(super) fn deliver(part: Part<'_>, keys: &Keys) -> Tree {
 
 pub(super) fn submit(part: Part<'_>, keys: &Keys) -> Tree {
     let mut cursor = Cursor::new(part, SUBMIT);
-    let mut fields = |c: &mut Cursor<'_>| {
+    let fields = |c: &mut Cursor<'_>| {
         let first = first(
             c,
             Mti::SUBMIT,
@@ -71,7 +71,7 @@ pub(super) fn submit(part: Part<'_>, keys: &Keys) -> Tree {
 
 pub(super) fn deliver_report(part: Part<'_>, carrier: ReportIn, keys: &Keys) -> Tree {
     let mut cursor = Cursor::new(part, DELIVER_REPORT);
-    let mut fields = |c: &mut Cursor<'_>| {
+    let fields = |c: &mut Cursor<'_>| {
         let first = first(c, Mti::DELIVER, &[(first_octet::UDHI, "UDHI")])?;
         failure_cause(c, carrier)?;
         parameters(c, first, keys)
@@ -83,7 +83,7 @@ pub(super) fn deliver_report(part: Part<'_>, carrier: ReportIn, keys: &Keys) -> 
 
 pub(super) fn submit_report(part: Part<'_>, carrier: ReportIn, keys: &Keys) -> Tree {
     let mut cursor = Cursor::new(part, SUBMIT_REPORT);
-    let mut fields = |c: &mut Cursor<'_>| {
+    let fields = |c: &mut Cursor<'_>| {
         let first = first(c, Mti::SUBMIT, &[(first_octet::UDHI, "UDHI")])?;
         failure_cause(c, carrier)?;
         let indicator = indicator(c)?;
@@ -97,7 +97,7 @@ pub(super) fn submit_report(part: Part<'_>, carrier: ReportIn, keys: &Keys) -> T
 
 pub(super) fn status_report(part: Part<'_>, keys: &Keys) -> Tree {
     let mut cursor = Cursor::new(part, STATUS_REPORT);
-    let mut fields = |c: &mut Cursor<'_>| {
+    let fields = |c: &mut Cursor<'_>| {
         let first = first(
             c,
             Mti::STATUS_REPORT,
@@ -139,7 +139,9 @@ pub(super) fn user_data(part: Part<'_>, udhi: bool, keys: &Keys) -> Tree {
 
 /// An address without a length: TON/NPI octet and semi-octets.
 pub(super) fn address_meaning(value: &[u8]) -> Option<String> {
-    Address::from_value(value).ok().map(|address| address.to_string())
+    Address::from_value(value)
+        .ok()
+        .map(|address| address.to_string())
 }
 
 pub(super) fn fcs_meaning(fcs: Fcs) -> &'static str {
@@ -226,7 +228,7 @@ fn validity_period(c: &mut Cursor<'_>, first: u8) -> Option<()> {
 }
 
 fn failure_cause(c: &mut Cursor<'_>, carrier: ReportIn) -> Option<()> {
-    if carrier == ReportIn::RpError {
+    if carrier == ReportIn::Error {
         let fcs = Fcs(c.octet("TP-FCS")?);
         c.meaning(fcs_meaning(fcs));
     }
@@ -256,7 +258,11 @@ fn indicated(c: &mut Cursor<'_>, indicator: u8, first: u8, keys: &Keys) -> Optio
     if indicator & 1 != 0 {
         pid(c)?;
     }
-    let dcs = if indicator & 2 != 0 { Some(dcs(c)?) } else { None };
+    let dcs = if indicator & 2 != 0 {
+        Some(dcs(c)?)
+    } else {
+        None
+    };
     if indicator & 4 != 0 {
         user_data_field(c, dcs, first & first_octet::UDHI != 0, keys)?;
     }
@@ -271,7 +277,10 @@ fn indicated(c: &mut Cursor<'_>, indicator: u8, first: u8, keys: &Keys) -> Optio
 fn user_data_field(c: &mut Cursor<'_>, dcs: Option<Dcs>, udhi: bool, keys: &Keys) -> Option<()> {
     let udl = usize::from(c.octet("TP-UDL")?);
     let septets = dcs.is_some_and(Dcs::counts_septets);
-    c.meaning(format!("{udl} {}", if septets { "septets" } else { "octets" }));
+    c.meaning(format!(
+        "{udl} {}",
+        if septets { "septets" } else { "octets" }
+    ));
     let len = if septets {
         gsm7::packed_len(udl, 0)
     } else {
@@ -296,10 +305,9 @@ fn content(c: &mut Cursor<'_>, dcs: Dcs, udl: usize, udhi: bool, keys: &Keys) ->
         (Some(Iei::COMMAND_PACKET), None) => packet::command(part, keys),
         (Some(Iei::COMMAND_PACKET), Some(_)) => packet::command_start(part),
         (Some(Iei::RESPONSE_PACKET), None) => packet::response(part, keys),
-        (_, Some(concat)) => part.leaf("data", USER_DATA).with_meaning(format!(
-            "part {} of {}",
-            concat.sequence, concat.total
-        )),
+        (_, Some(concat)) => part
+            .leaf("data", USER_DATA)
+            .with_meaning(format!("part {} of {}", concat.sequence, concat.total)),
         (_, None) if applet::looks_like(part) => applet::message(part, keys),
         (_, None) => text(part, dcs, udl, header.len),
     };
@@ -324,7 +332,9 @@ fn text(part: Part<'_>, dcs: Dcs, udl: usize, header: usize) -> Tree {
         Alphabet::Data => None,
     };
     match text {
-        Some(text) => part.leaf("text", USER_DATA).with_meaning(format!("{text:?}")),
+        Some(text) => part
+            .leaf("text", USER_DATA)
+            .with_meaning(format!("{text:?}")),
         None => part.leaf("data", USER_DATA),
     }
 }
@@ -365,8 +375,16 @@ fn element(c: &mut Cursor<'_>, header: &mut Header) -> Option<()> {
         Iei::COMMAND_PACKET | Iei::RESPONSE_PACKET => {
             header.packet = Some(iei);
             let command = iei == Iei::COMMAND_PACKET;
-            node.clause = if command { "TS 31.115 §4.2" } else { "TS 31.115 §4.4" };
-            node = node.with_meaning(if command { "command packet" } else { "response packet" });
+            node.clause = if command {
+                "TS 31.115 §4.2"
+            } else {
+                "TS 31.115 §4.4"
+            };
+            node = node.with_meaning(if command {
+                "command packet"
+            } else {
+                "response packet"
+            });
             if !data.bytes.is_empty() {
                 let problem = format!("IEI {iei}: expected no data, got {}", data.size());
                 node.children.push(Tree::error(problem, "", data.range()));
@@ -380,7 +398,9 @@ fn element(c: &mut Cursor<'_>, header: &mut Header) -> Option<()> {
                         Reference::Eight(reference) => u16::from(reference),
                         Reference::Sixteen(reference) => reference,
                     };
-                    let Concat { total, sequence, .. } = concat;
+                    let Concat {
+                        total, sequence, ..
+                    } = concat;
                     node = node
                         .with_meaning(format!("part {sequence} of {total}, reference {reference}"));
                 }

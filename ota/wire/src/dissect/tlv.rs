@@ -22,19 +22,19 @@ pub(super) fn objects(part: Part<'_>) -> Tree {
 
 /// The objects of a part; the last node is an error if the octets do not end with an object.
 fn nodes(mut part: Part<'_>, depth: usize) -> Vec<Tree> {
-    let mut nodes = Vec::new();
+    let mut found = Vec::new();
     while !part.bytes.is_empty() {
         let object = match Ber::read(part.bytes) {
             Ok(object) => object,
             Err(error) => {
-                nodes.push(Tree::error(error.to_string(), CLAUSE, part.range()));
+                found.push(Tree::error(error.to_string(), CLAUSE, part.range()));
                 break;
             }
         };
         let whole = part.slice(object.range.clone());
         let value = part.slice(object.value_range.clone());
         let name = format!("{:02X}", object.tag);
-        nodes.push(if object.is_constructed() && depth < MAX_DEPTH {
+        found.push(if object.is_constructed() && depth < MAX_DEPTH {
             Tree::new(name, value.size(), CLAUSE, whole.range())
                 .with_children(nodes(value, depth + 1))
         } else {
@@ -42,6 +42,5 @@ fn nodes(mut part: Part<'_>, depth: usize) -> Vec<Tree> {
         });
         part = part.slice(object.range.end..part.bytes.len());
     }
-    nodes
+    found
 }
-

@@ -186,7 +186,10 @@ impl Printer {
         } else {
             tree.shown()
         };
-        let _ = write!(out, "{:indent$}{}: {value}", "", tree.name, indent = 2 * depth);
+        let _ = write!(out, "{:indent$}{}", "", tree.name, indent = 2 * depth);
+        if !value.is_empty() {
+            let _ = write!(out, ": {value}");
+        }
         if let Some(meaning) = tree.meaning.as_deref().filter(|_| open) {
             let _ = write!(out, " ({meaning})");
         }
