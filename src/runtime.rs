@@ -4,9 +4,13 @@
 //! | module | gives | rule |
 //! |---|---|---|
 //! | [`store`] | records with versions, committed by compare-and-set | nothing authoritative lives anywhere else |
+//! | [`clock`] | simulated time, timers, the count of messages under way | the only reader of the machine's clock |
 //! | [`chance`] | random octets, seeded or from the system | the only asker of the system |
+//! | [`party`] | load, step, commit, then release | outputs never leave before the commit |
 
 pub mod chance;
+pub mod clock;
+pub mod party;
 pub mod store;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

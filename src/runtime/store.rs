@@ -17,7 +17,7 @@ mod laws;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -225,15 +225,8 @@ impl CommitFuture {
     ///
     /// # Errors
     /// As the future itself.
-    pub fn wait(mut self) -> Result<(), CommitError> {
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let mut context = Context::from_waker(&waker);
-        loop {
-            match Pin::new(&mut self).poll(&mut context) {
-                Poll::Ready(outcome) => return outcome,
-                Poll::Pending => thread::park(),
-            }
-        }
+    pub fn wait(self) -> Result<(), CommitError> {
+        block_on(self)
     }
 }
 
@@ -249,6 +242,24 @@ impl Future for CommitFuture {
                     Err(StoreError::Stopped { file }.into())
                 })
             }),
+        }
+    }
+}
+
+/// Runs a future that waits for nothing but commits on the calling thread.
+pub(super) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    // With records in memory nothing is ever pending.
+    let mut without_waking = Context::from_waker(Waker::noop());
+    if let Poll::Ready(outcome) = future.as_mut().poll(&mut without_waking) {
+        return outcome;
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(outcome) => return outcome,
+            Poll::Pending => thread::park(),
         }
     }
 }

@@ -81,6 +81,13 @@ impl RedbStore {
         Self::with_backend(path, backend.map_err(|error| failure(path, error))?)
     }
 
+    /// A store with everything of a file but the file.
+    #[cfg(test)]
+    pub(crate) fn in_memory() -> Self {
+        let backend = redb::backends::InMemoryBackend::new();
+        Self::with_backend(Path::new("memory"), backend).unwrap()
+    }
+
     fn with_backend(path: &Path, backend: impl StorageBackend) -> Result<Self, StoreError> {
         let database = Builder::new()
             .set_cache_size(CACHE)

@@ -15,3 +15,4 @@ pub mod gsm7;
 pub mod scts;
 pub mod tpdu;
 pub mod udh;
+pub mod user_data;

@@ -30,18 +30,14 @@ impl Drop for Scratch {
     }
 }
 
-fn in_memory() -> RedbStore {
-    RedbStore::with_backend(Path::new("memory"), InMemoryBackend::new()).unwrap()
-}
-
 #[test]
 fn keeps_the_laws_of_a_store() {
-    laws::hold(&|| Box::new(in_memory()));
+    laws::hold(&|| Box::new(RedbStore::in_memory()));
 }
 
 #[test]
 fn loses_no_increment_under_racing_commits() {
-    laws::races(&in_memory(), 4, 50);
+    laws::races(&RedbStore::in_memory(), 4, 50);
 }
 
 #[test]
