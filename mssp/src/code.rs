@@ -1,4 +1,4 @@
-//! The numbers of TS 102 204 §8: one space for what a status says and for what a fault says.
+//! The numbers of TS 102 204 annexes B and C: one space for what a status says and for what a fault says.
 
 use std::fmt;
 

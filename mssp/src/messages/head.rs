@@ -1,4 +1,4 @@
-//! MessageAbstractType: what every message begins with.
+//! MessageAbstractType, TS 102 204 §8.1: what every message begins with.
 
 use jiff::Timestamp;
 use ota_wire::secret::Secret;

@@ -1,4 +1,4 @@
-//! The messages of TS 102 204 §7, typed. Reading one either succeeds or yields the fault to answer with.
+//! The messages of TS 102 204 §8, typed. Reading one either succeeds or yields the fault to answer with.
 //!
 //! Reading is lenient where deployed clients differ from the schema: the order of elements is free, children may stand
 //! in no namespace, elements of foreign namespaces are skipped. Elements of the schema's own namespace that the schema

@@ -1,12 +1,12 @@
-//! MSS_SignatureReq and MSS_SignatureResp, TS 102 204 §7.2.
+//! MSS_SignatureReq and MSS_SignatureResp, TS 102 204 §8.2 and §8.3.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Children, Data, DateTime, Head, MobileUser, ResponseHead, Status, optional, required,
-    types::mss_uri, wrong,
+    Children, Data, DateTime, MobileUser, ResponseHead, Status, optional, required, types::mss_uri,
+    wrong,
 };
 use crate::{
     soap::{Fault, Shape},
@@ -99,7 +99,8 @@ pub struct SignatureReq {
 }
 
 impl SignatureReq {
-    /// Reads the message after its [`Head`]. KeyReference is read over: an AP cannot choose among the keys of one SIM.
+    /// Reads the message after its [`super::Head`]. KeyReference is read over: an AP cannot choose among the keys of
+    /// one SIM.
     ///
     /// # Errors
     /// 102 for what is missing, 101 for what is wrong.

@@ -1,4 +1,5 @@
-//! MSS_StatusReq and MSS_StatusResp (TS 102 204 §7.4), and the MSS_ReceiptReq that answers a notification.
+//! MSS_StatusReq and MSS_StatusResp (TS 102 204 §8.4, §8.5), and the MSS_ReceiptReq (§8.10) that answers a notification
+//! (§7.6).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 

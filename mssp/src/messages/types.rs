@@ -1,4 +1,4 @@
-//! The auxiliary types of TS 102 204 §7.
+//! The auxiliary types of TS 102 204 §9.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Faults: SOAP 1.2 Part 1 §5.4 with the subcodes of TS 102 204 §8.
+//! Faults: SOAP 1.2 Part 1 §5.4 with the subcodes of TS 102 204 §10.6 and annex B.
 
 use super::{MIDSIM, Version, open_envelope};
 use crate::{code::Code, xml::Writer};

@@ -29,6 +29,17 @@ impl Default for Writer {
 }
 
 impl Writer {
+    /// `text` as it would stand in an attribute.
+    pub fn escaped(text: &str) -> String {
+        let mut w = Self {
+            out: String::with_capacity(text.len()),
+            open: Vec::new(),
+            in_start_tag: false,
+        };
+        w.escape(text, true);
+        w.out
+    }
+
     /// A document with nothing but its XML declaration.
     pub fn new() -> Self {
         let mut out = String::with_capacity(2048);
