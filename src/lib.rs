@@ -1,1 +1,5 @@
 //! midsim: every party below an OpenID Provider in MODRNA CIBA Appendix A.
+
+pub mod runtime;
+pub mod sockets;
+pub mod vectors;

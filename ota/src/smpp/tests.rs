@@ -1,0 +1,678 @@
+use jiff::{SignedDuration, Timestamp};
+use ota_wire::secret::Secret;
+use proptest::prelude::*;
+
+use super::*;
+
+/// bind_transceiver by hand from SMPP 3.4 §4.1.5: system_id, password, system_type, version, TON, NPI, address_range.
+const BIND: &str =
+    "00000023 00000009 00000000 00000001 6D696473696D00 6D696473696D00 00 34 00 00 00";
+/// Its answer with the TLV sc_interface_version (0210).
+const BIND_RESP: &str = "0000001D 80000009 00000000 00000001 4D494453494D3100 0210000134";
+/// submit_sm by hand from §4.4.1: 8220 to 447700900001, esm_class 40, PID 7F, receipt on failure, DCS F6.
+const SUBMIT: &str = "00000036 00000004 00000000 00000002 00 03 00 3832323000 01 01 34343737303039303030303100 \
+                      40 7F 00 00 00 02 00 F6 00 05 027000AABB";
+const SUBMIT_RESP: &str = "00000014 80000004 00000000 00000002 61623100";
+/// deliver_sm with the message in message_payload (0424) and an optional parameter of a vendor (1401).
+const DELIVER: &str = "0000003D 00000005 00000000 00000007 00 01 01 34343737303039303030303100 03 00 3832323000 \
+                       00 00 00 00 00 00 00 F7 00 00 04240003010203 1401000109";
+const ENQUIRE: &str = "00000010 00000015 00000000 00000009";
+const UNBIND: &str = "00000010 00000006 00000000 0000000A";
+
+fn octets(text: &str) -> Vec<u8> {
+    hex::decode(text.replace([' ', '\n'], "")).unwrap()
+}
+
+fn start() -> Timestamp {
+    "2026-01-02T03:04:05Z".parse().unwrap()
+}
+
+fn after(seconds: i64) -> Timestamp {
+    start() + SignedDuration::from_secs(seconds)
+}
+
+fn esme_with(mode: BindMode, limits: Limits) -> Session {
+    let password = Secret::new(b"midsim".to_vec());
+    let config = EsmeConfig {
+        system_id: "midsim".into(),
+        password,
+        system_type: String::new(),
+        mode,
+        limits,
+    };
+    Session::esme(config, start()).unwrap()
+}
+
+fn smsc_with(limits: Limits) -> Session {
+    let account = Account {
+        system_id: "midsim".into(),
+        password: Secret::new(b"midsim".to_vec()),
+    };
+    Session::smsc(
+        SmscConfig {
+            system_id: "MIDSIM1".into(),
+            accounts: vec![account],
+            limits,
+        },
+        start(),
+    )
+}
+
+fn sent(session: &mut Session) -> Vec<Vec<u8>> {
+    std::iter::from_fn(|| session.poll_transmit()).collect()
+}
+
+/// Events other than the PDU reports.
+fn events(session: &mut Session) -> Vec<SessionEvent> {
+    std::iter::from_fn(|| session.poll_event())
+        .filter(|event| !matches!(event, SessionEvent::Pdu { .. }))
+        .collect()
+}
+
+fn bound_smsc() -> Session {
+    let mut smsc = smsc_with(Limits::default());
+    smsc.handle_bytes(&octets(BIND), start());
+    assert_eq!(sent(&mut smsc), [octets(BIND_RESP)]);
+    assert_eq!(
+        events(&mut smsc),
+        [SessionEvent::Bound {
+            system_id: "midsim".into(),
+            mode: BindMode::Transceiver
+        }]
+    );
+    smsc
+}
+
+fn bound_esme() -> Session {
+    let mut esme = esme_with(BindMode::Transceiver, Limits::default());
+    assert_eq!(sent(&mut esme), [octets(BIND)]);
+    esme.handle_bytes(&octets(BIND_RESP), start());
+    assert_eq!(
+        events(&mut esme),
+        [SessionEvent::Bound {
+            system_id: "MIDSIM1".into(),
+            mode: BindMode::Transceiver
+        }]
+    );
+    esme
+}
+
+fn mt() -> ShortMessage {
+    ShortMessage {
+        source: "8220".into(),
+        source_ton: 3,
+        destination: "447700900001".into(),
+        destination_ton: 1,
+        destination_npi: 1,
+        esm_class: esm_class::UDHI,
+        protocol_id: 0x7F,
+        registered_delivery: registered_delivery::ON_FAILURE,
+        data_coding: 0xF6,
+        short_message: octets("027000AABB"),
+        ..ShortMessage::default()
+    }
+}
+
+fn nack(status: CommandStatus, sequence: u32) -> Vec<u8> {
+    Pdu::GenericNack.encode(status, sequence).unwrap()
+}
+
+#[test]
+fn a_submit_sm_has_exactly_the_octets_of_the_standard() {
+    let mut esme = bound_esme();
+    esme.submit("job/1".into(), &mt(), start()).unwrap();
+    let pdu = sent(&mut esme);
+    assert_eq!(pdu, [octets(SUBMIT)]);
+    assert_eq!(pdu[0][39], 0x40, "esm_class");
+    esme.handle_bytes(&octets(SUBMIT_RESP), start());
+    assert_eq!(
+        events(&mut esme),
+        [SessionEvent::Response {
+            id: "job/1".into(),
+            result: Ok("ab1".into())
+        }]
+    );
+}
+
+#[test]
+fn a_submit_sm_is_read_and_answered_with_its_message_id() {
+    let mut smsc = bound_smsc();
+    smsc.handle_bytes(&octets(SUBMIT), start());
+    assert_eq!(
+        events(&mut smsc),
+        [SessionEvent::Message {
+            sequence: 2,
+            message: Box::new(mt())
+        }]
+    );
+    smsc.respond(2, CommandStatus::ROK, "ab1");
+    smsc.respond(3, CommandStatus::RINVDSTADR, "");
+    assert_eq!(
+        sent(&mut smsc),
+        [
+            octets(SUBMIT_RESP),
+            octets("00000010 80000004 0000000B 00000003")
+        ]
+    );
+}
+
+#[test]
+fn a_message_in_message_payload_is_taken_and_vendor_parameters_survive() {
+    let mut esme = bound_esme();
+    esme.handle_bytes(&octets(DELIVER), start());
+    let [
+        SessionEvent::Message {
+            sequence: 7,
+            message,
+        },
+    ] = &events(&mut esme)[..]
+    else {
+        panic!()
+    };
+    assert!(message.in_payload);
+    assert_eq!(message.short_message, [1, 2, 3]);
+    assert_eq!(
+        message.tlvs,
+        [Tlv {
+            tag: 0x1401,
+            value: vec![9]
+        }]
+    );
+    let again = Pdu::DeliverSm(message.clone())
+        .encode(CommandStatus::ROK, 7)
+        .unwrap();
+    assert_eq!(
+        Pdu::decode(CommandId::DELIVER_SM, &again[HEADER..]),
+        Ok(Pdu::DeliverSm(message.clone()))
+    );
+    esme.respond(7, CommandStatus::ROK, "");
+    assert_eq!(
+        sent(&mut esme),
+        [octets("00000011 80000005 00000000 00000007 00")]
+    );
+}
+
+#[test]
+fn every_value_of_every_octet_field_survives() {
+    for value in 0..=u8::MAX {
+        let message = ShortMessage {
+            source_ton: value,
+            source_npi: value,
+            destination_ton: value,
+            destination_npi: value,
+            esm_class: value,
+            protocol_id: value,
+            priority: value,
+            registered_delivery: value,
+            replace_if_present: value,
+            data_coding: value,
+            default_message_id: value,
+            short_message: vec![value],
+            ..mt()
+        };
+        let pdu = Pdu::SubmitSm(Box::new(message));
+        let octets = pdu.encode(CommandStatus::ROK, 1).unwrap();
+        assert_eq!(octets[39], value, "esm_class");
+        assert_eq!(
+            Pdu::decode(CommandId::SUBMIT_SM, &octets[HEADER..]),
+            Ok(pdu)
+        );
+    }
+}
+
+#[test]
+fn a_record_survives_its_storage() {
+    let mut message = mt();
+    message.set_receipted_message_id("0A1B");
+    message.tlvs.push(Tlv {
+        tag: tag::MESSAGE_STATE,
+        value: vec![5],
+    });
+    let text = serde_json::to_string(&message).unwrap();
+    assert!(text.contains("\"027000aabb\""), "{text}");
+    let back: ShortMessage = serde_json::from_str(&text).unwrap();
+    assert_eq!(back, message);
+    assert_eq!(back.receipted_message_id().as_deref(), Some("0A1B"));
+    assert_eq!(back.message_state(), Some(MessageState::UNDELIVERABLE));
+}
+
+#[test]
+fn fields_that_do_not_fit_are_refused_by_name() {
+    let mut esme = bound_esme();
+    for (message, field) in [
+        (
+            ShortMessage {
+                destination: "4".repeat(21),
+                ..mt()
+            },
+            "destination_addr",
+        ),
+        (
+            ShortMessage {
+                source: "é".into(),
+                ..mt()
+            },
+            "source_addr",
+        ),
+        (
+            ShortMessage {
+                validity: "1".into(),
+                ..mt()
+            },
+            "validity_period",
+        ),
+        (
+            ShortMessage {
+                short_message: vec![0; 255],
+                ..mt()
+            },
+            "short_message",
+        ),
+    ] {
+        let error = esme.submit("x".into(), &message, start()).unwrap_err();
+        assert!(
+            matches!(error, SendError::Field(FieldError { field: name, .. }) if name == field),
+            "{error}"
+        );
+    }
+    assert!(
+        esme.submit(
+            "x".into(),
+            &ShortMessage {
+                short_message: vec![0; 254],
+                ..mt()
+            },
+            start()
+        )
+        .is_ok()
+    );
+}
+
+#[test]
+fn a_malformed_pdu_is_nacked_with_its_sequence_number_and_the_session_goes_on() {
+    let mut smsc = bound_smsc();
+    let mut wrong = octets(SUBMIT);
+    wrong[48] = 6; // sm_length
+    smsc.handle_bytes(&wrong, start());
+    let mut with_body = octets(ENQUIRE);
+    with_body.push(0);
+    with_body[3] = 17;
+    smsc.handle_bytes(&with_body, start());
+    smsc.handle_bytes(&octets("00000010 00000777 00000000 00000005"), start());
+    smsc.handle_bytes(&octets("00000010 80000777 00000000 00000006"), start());
+    smsc.handle_bytes(&octets(ENQUIRE), start());
+    assert_eq!(
+        sent(&mut smsc),
+        [
+            nack(CommandStatus::RINVCMDLEN, 2),
+            nack(CommandStatus::RINVCMDLEN, 9),
+            nack(CommandStatus::RINVCMDID, 5),
+            octets("00000010 80000015 00000000 00000009"),
+        ]
+    );
+    assert_eq!(smsc.bound(), Some(BindMode::Transceiver));
+}
+
+#[test]
+fn a_pdu_out_of_bounds_is_nacked_and_ends_the_session() {
+    for length in [15, 70_001, u32::MAX] {
+        let mut smsc = bound_smsc();
+        let mut pdu = octets(ENQUIRE);
+        pdu[..4].copy_from_slice(&length.to_be_bytes());
+        smsc.handle_bytes(&pdu, start());
+        assert_eq!(sent(&mut smsc), [nack(CommandStatus::RINVCMDLEN, 9)]);
+        assert!(matches!(
+            events(&mut smsc)[..],
+            [SessionEvent::Closed(CloseReason::Framing(_))]
+        ));
+        smsc.handle_bytes(&octets(ENQUIRE), start());
+        assert_eq!((sent(&mut smsc).len(), smsc.next_timeout()), (0, None));
+    }
+}
+
+#[test]
+fn nothing_is_taken_before_the_bind() {
+    let mut smsc = smsc_with(Limits::default());
+    smsc.handle_bytes(&octets(SUBMIT), start());
+    smsc.handle_bytes(&octets(DELIVER), start());
+    smsc.handle_bytes(&octets(ENQUIRE), start());
+    assert_eq!(
+        sent(&mut smsc),
+        [
+            octets("00000010 80000004 00000004 00000002"),
+            octets("00000010 80000005 00000004 00000007"),
+            octets("00000010 80000015 00000000 00000009"),
+        ]
+    );
+    assert_eq!(events(&mut smsc), []);
+    assert_eq!(
+        smsc.deliver("x".into(), &mt(), start()),
+        Err(SendError::NotBound)
+    );
+}
+
+#[test]
+fn a_wrong_name_and_a_wrong_password_get_the_same_answer_and_the_third_ends_it() {
+    let mut smsc = smsc_with(Limits::default());
+    let mut name = octets(BIND);
+    name[16] = b'M';
+    let mut password = octets(BIND);
+    password[28] = b'M';
+    for pdu in [&name, &password] {
+        smsc.handle_bytes(pdu, start());
+        assert_eq!(
+            sent(&mut smsc),
+            [octets("00000010 80000009 0000000E 00000001")]
+        );
+        assert_eq!(events(&mut smsc), []);
+    }
+    smsc.handle_bytes(&name, start());
+    assert_eq!(
+        events(&mut smsc),
+        [SessionEvent::Closed(CloseReason::TooManyBinds)]
+    );
+
+    let mut esme = esme_with(BindMode::Transceiver, Limits::default());
+    esme.handle_bytes(&octets("00000010 80000009 0000000E 00000001"), start());
+    assert_eq!(
+        events(&mut esme),
+        [SessionEvent::Closed(CloseReason::BindRefused(
+            CommandStatus::RINVPASWD
+        ))]
+    );
+}
+
+#[test]
+fn a_second_bind_is_refused() {
+    let mut smsc = bound_smsc();
+    smsc.handle_bytes(&octets(BIND), start());
+    assert_eq!(
+        sent(&mut smsc),
+        [octets("00000010 80000009 00000005 00000001")]
+    );
+    let mut esme = bound_esme();
+    esme.handle_bytes(&octets(BIND), start());
+    assert_eq!(sent(&mut esme), [nack(CommandStatus::RINVCMDID, 1)]);
+}
+
+#[test]
+fn a_bind_opens_only_its_directions() {
+    for mode in [BindMode::Transmitter, BindMode::Receiver] {
+        let mut esme = esme_with(mode, Limits::default());
+        let mut smsc = smsc_with(Limits::default());
+        exchange(&mut esme, &mut smsc);
+        assert_eq!((esme.bound(), smsc.bound()), (Some(mode), Some(mode)));
+        assert_eq!(
+            esme.submit("a".into(), &mt(), start()).is_ok(),
+            mode.sends()
+        );
+        assert_eq!(
+            smsc.deliver("b".into(), &mt(), start()).is_ok(),
+            mode.receives()
+        );
+        assert!(smsc.submit("c".into(), &mt(), start()).is_err());
+        assert!(esme.deliver("d".into(), &mt(), start()).is_err());
+        // The peer is not believed either.
+        let (pdu, status) = if mode.sends() {
+            (DELIVER, "80000005")
+        } else {
+            (SUBMIT, "80000004")
+        };
+        let wrong = if mode.sends() { &mut esme } else { &mut smsc };
+        sent(wrong);
+        wrong.handle_bytes(&octets(pdu), start());
+        assert_eq!(
+            hex::encode(&sent(wrong)[0][4..12]),
+            format!("{status}00000004")
+        );
+    }
+}
+
+#[test]
+fn a_deliver_sm_may_overtake_the_submit_sm_resp() {
+    let mut esme = bound_esme();
+    esme.submit("job/1".into(), &mt(), start()).unwrap();
+    esme.handle_bytes(&[octets(DELIVER), octets(SUBMIT_RESP)].concat(), start());
+    let seen = events(&mut esme);
+    assert!(matches!(seen[0], SessionEvent::Message { sequence: 7, .. }));
+    assert_eq!(
+        seen[1],
+        SessionEvent::Response {
+            id: "job/1".into(),
+            result: Ok("ab1".into())
+        }
+    );
+}
+
+#[test]
+fn a_response_settles_only_the_request_it_answers() {
+    let mut esme = bound_esme();
+    esme.submit("job/1".into(), &mt(), start()).unwrap();
+    esme.handle_bytes(&octets("00000011 80000005 00000000 00000002 00"), start()); // other kind
+    esme.handle_bytes(
+        &octets("00000014 80000004 00000000 00000003 61623100"),
+        start(),
+    ); // other number
+    assert_eq!(events(&mut esme), []);
+    esme.handle_bytes(&nack(CommandStatus::RSYSERR, 2), start());
+    esme.handle_bytes(&octets(SUBMIT_RESP), start());
+    assert_eq!(
+        events(&mut esme),
+        [SessionEvent::Response {
+            id: "job/1".into(),
+            result: Err(CommandStatus::RSYSERR)
+        }]
+    );
+}
+
+#[test]
+fn the_window_holds_requests_back_and_the_queue_has_an_end() {
+    let limits = Limits {
+        window: 2,
+        queue: 3,
+        ..Limits::default()
+    };
+    let mut esme = esme_with(BindMode::Transceiver, limits);
+    let mut smsc = smsc_with(Limits::default());
+    exchange(&mut esme, &mut smsc);
+    for n in 0..5 {
+        esme.submit(n.to_string(), &mt(), start()).unwrap();
+    }
+    assert_eq!(
+        esme.submit("5".into(), &mt(), start()),
+        Err(SendError::Full { waiting: 3 })
+    );
+    let first = sent(&mut esme);
+    assert_eq!(first.len(), 2);
+    first.iter().for_each(|pdu| smsc.handle_bytes(pdu, start()));
+    smsc.respond(2, CommandStatus::ROK, "x");
+    exchange(&mut esme, &mut smsc);
+    let sequences: Vec<u32> = events(&mut smsc)
+        .iter()
+        .filter_map(|event| match event {
+            SessionEvent::Message { sequence, .. } => Some(*sequence),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sequences, [2, 3, 4]);
+}
+
+#[test]
+fn a_peer_that_does_not_wait_is_throttled() {
+    let mut smsc = smsc_with(Limits {
+        inbound: 1,
+        ..Limits::default()
+    });
+    smsc.handle_bytes(
+        &[octets(BIND), octets(SUBMIT), octets(SUBMIT)].concat(),
+        start(),
+    );
+    assert_eq!(
+        sent(&mut smsc)[1..],
+        [octets("00000010 80000004 00000058 00000002")]
+    );
+    smsc.respond(2, CommandStatus::ROK, "a");
+    smsc.handle_bytes(&octets(SUBMIT), start());
+    assert_eq!(events(&mut smsc).len(), 3);
+}
+
+#[test]
+fn silence_is_probed_and_a_dead_peer_given_up() {
+    let mut esme = bound_esme();
+    assert_eq!(esme.next_timeout(), Some(after(30)));
+    esme.handle_timeout(after(29));
+    assert_eq!(sent(&mut esme).len(), 0);
+    esme.handle_timeout(after(30));
+    assert_eq!(
+        sent(&mut esme),
+        [octets("00000010 00000015 00000000 00000002")]
+    );
+    esme.handle_bytes(&octets("00000010 80000015 00000000 00000002"), after(31));
+    assert_eq!(esme.next_timeout(), Some(after(61)));
+    esme.handle_timeout(after(61));
+    assert_eq!(
+        (sent(&mut esme).len(), esme.next_timeout()),
+        (1, Some(after(91)))
+    );
+    esme.handle_timeout(after(91));
+    assert_eq!(
+        events(&mut esme),
+        [SessionEvent::Closed(CloseReason::ResponseTimeout)]
+    );
+}
+
+#[test]
+fn a_client_that_never_binds_is_hung_up() {
+    let mut smsc = smsc_with(Limits::default());
+    assert_eq!(smsc.next_timeout(), Some(after(10)));
+    smsc.handle_timeout(after(10));
+    assert_eq!(
+        events(&mut smsc),
+        [SessionEvent::Closed(CloseReason::BindTimeout)]
+    );
+}
+
+#[test]
+fn unbind_ends_both_ends() {
+    let mut smsc = bound_smsc();
+    smsc.handle_bytes(&octets(UNBIND), start());
+    assert_eq!(
+        sent(&mut smsc),
+        [octets("00000010 80000006 00000000 0000000A")]
+    );
+    assert_eq!(
+        events(&mut smsc),
+        [SessionEvent::Closed(CloseReason::PeerUnbound)]
+    );
+
+    let mut esme = bound_esme();
+    esme.unbind(start());
+    assert_eq!(
+        esme.submit("x".into(), &mt(), start()),
+        Err(SendError::NotBound)
+    );
+    assert_eq!(
+        sent(&mut esme),
+        [octets("00000010 00000006 00000000 00000002")]
+    );
+    esme.handle_bytes(&octets("00000010 80000006 00000000 00000002"), start());
+    assert_eq!(
+        events(&mut esme),
+        [SessionEvent::Closed(CloseReason::Unbound)]
+    );
+}
+
+#[test]
+fn a_password_is_marked_where_a_bind_holds_it_and_not_shown() {
+    let pdu = octets(BIND);
+    assert_eq!(secret_range(&pdu), Some(23..29));
+    assert_eq!(secret_range(&octets(SUBMIT)), None);
+    for end in 0..pdu.len() {
+        assert!(
+            secret_range(&pdu[..end])
+                .is_none_or(|range| range.end <= end && range.start <= range.end)
+        );
+    }
+    let decoded = Pdu::decode(CommandId::BIND_TRANSCEIVER, &pdu[HEADER..]).unwrap();
+    assert_eq!(format!("{decoded:?}").matches("midsim").count(), 1);
+}
+
+/// A session of each role, bound, and a fresh server.
+fn all_states() -> [Session; 3] {
+    [bound_smsc(), bound_esme(), smsc_with(Limits::default())]
+}
+
+fn survives(pdu: &[u8]) {
+    for mut session in all_states() {
+        session.handle_bytes(pdu, start());
+        session.handle_timeout(after(3600));
+        sent(&mut session);
+        events(&mut session);
+    }
+}
+
+#[test]
+fn every_prefix_and_every_flipped_bit_of_a_good_pdu_is_survived() {
+    for text in [
+        BIND,
+        BIND_RESP,
+        SUBMIT,
+        SUBMIT_RESP,
+        DELIVER,
+        ENQUIRE,
+        UNBIND,
+    ] {
+        let pdu = octets(text);
+        for end in 0..pdu.len() {
+            survives(&pdu[..end]);
+            // The same cut, but with a length that says so.
+            if end >= HEADER {
+                let mut short = pdu[..end].to_vec();
+                short[3] = end as u8;
+                survives(&short);
+            }
+        }
+        for bit in 0..pdu.len() * 8 {
+            let mut flipped = pdu.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            survives(&flipped);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_body_of_any_pdu_is_survived(id in prop_oneof![0u32..0x25, 0x100u32..0x114, 0x8000_0000u32..0x8000_0025], body in prop::collection::vec(any::<u8>(), 0..120)) {
+        let header = Header { length: (HEADER + body.len()) as u32, id: CommandId(id), status: CommandStatus::ROK, sequence: 1 };
+        survives(&[&header.emit(), body.as_slice()].concat());
+    }
+
+    #[test]
+    fn any_message_that_can_be_written_is_read_the_same(source in "[0-9A-Za-z]{0,20}", destination in "[0-9]{0,20}", octet in any::<[u8; 4]>(),
+                                                       text in prop::collection::vec(any::<u8>(), 0..255), in_payload: bool,
+                                                       vendor in prop::collection::vec((0x1400u16..0x3FFF, prop::collection::vec(any::<u8>(), 1..20)), 0..4)) {
+        let message = ShortMessage {
+            source, destination, esm_class: octet[0], protocol_id: octet[1], data_coding: octet[2], source_ton: octet[3],
+            in_payload: in_payload && !text.is_empty(), short_message: text,
+            tlvs: vendor.into_iter().map(|(tag, value)| Tlv { tag, value }).collect(),
+            ..ShortMessage::default()
+        };
+        let pdu = Pdu::DeliverSm(Box::new(message));
+        let octets = pdu.encode(CommandStatus::ROK, 1).unwrap();
+        prop_assert_eq!(Pdu::decode(CommandId::DELIVER_SM, &octets[HEADER..]), Ok(pdu));
+    }
+}
+
+/// Carries PDUs both ways until neither side has any.
+fn exchange(one: &mut Session, other: &mut Session) {
+    loop {
+        let (there, back) = (sent(one), sent(other));
+        if there.is_empty() && back.is_empty() {
+            return;
+        }
+        there
+            .iter()
+            .for_each(|pdu| other.handle_bytes(pdu, start()));
+        back.iter().for_each(|pdu| one.handle_bytes(pdu, start()));
+    }
+}

@@ -1,1 +1,0 @@
-//! midsim's own applet protocol between MSSP and SIM.

@@ -1,1 +1,0 @@
-//! TS 102 223 and TS 31.111: the card application toolkit.

@@ -1,0 +1,192 @@
+//! The store in memory: the default, empty at every start.
+//!
+//! Records are spread over shards by the hash of their key, each with its own lock. A commit locks the shards it touches in
+//! ascending order, so two commits never wait for each other in a circle, and two flows of different subscribers meet on a lock
+//! only when their keys happen to share one of 256 shards.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, MutexGuard};
+
+use bytes::Bytes;
+
+use super::{Batch, CommitError, CommitFuture, Record, Scanned, Store, StoreError, Version, Write};
+use crate::runtime::lock;
+
+/// Records in memory, sharded.
+pub struct MemoryStore {
+    shards: Vec<Mutex<Shard>>,
+    hasher: RandomState,
+}
+
+/// Keys are ordered inside a shard so that a prefix is found without visiting everything.
+#[derive(Default)]
+struct Shard {
+    records: BTreeMap<String, Record>,
+    /// The last version given in this shard. A key never leaves its shard, so versions need no wider order.
+    last: u64,
+}
+
+const SHARDS: usize = 256;
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    fn shard_of(&self, key: &str) -> usize {
+        self.hasher.hash_one(key) as usize % SHARDS
+    }
+
+    fn apply(&self, batch: Batch) -> Result<(), CommitError> {
+        let mut held = Held::take(self, &batch);
+        for (key, expected) in &batch.expects {
+            if held.version(self.shard_of(key), key) != *expected {
+                return Err(CommitError::Conflict { key: key.clone() });
+            }
+        }
+        for scanned in &batch.scans {
+            if !held.unchanged(scanned) {
+                let key = scanned.prefix.clone();
+                return Err(CommitError::Conflict { key });
+            }
+        }
+        for write in batch.writes {
+            let index = self.shard_of(write.key());
+            held.write(index, write);
+        }
+        Ok(())
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Store for MemoryStore {
+    fn get(&self, key: &str) -> Result<Option<Record>, StoreError> {
+        let shard = lock(&self.shards[self.shard_of(key)]);
+        Ok(shard.records.get(key).cloned())
+    }
+
+    fn scan(&self, prefix: &str) -> Result<Vec<(String, Record)>, StoreError> {
+        let held = Held::all(self);
+        let mut found: Vec<_> = held
+            .under(prefix)
+            .map(|(key, record)| (key.clone(), record.clone()))
+            .collect();
+        found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        Ok(found)
+    }
+
+    fn commit(&self, batch: Batch) -> CommitFuture {
+        CommitFuture::ready(self.apply(batch))
+    }
+
+    fn durable(&self) -> bool {
+        false
+    }
+}
+
+/// The locked shards of one commit, in ascending order of their index.
+struct Held<'a>(Vec<(usize, MutexGuard<'a, Shard>)>);
+
+impl<'a> Held<'a> {
+    fn take(store: &'a MemoryStore, batch: &Batch) -> Self {
+        if !batch.scans.is_empty() {
+            return Self::all(store);
+        }
+        let expected = batch.expects.iter().map(|(key, _)| store.shard_of(key));
+        let written = batch.writes.iter().map(|write| store.shard_of(write.key()));
+        let mut indices: Vec<_> = expected.chain(written).collect();
+        indices.sort_unstable();
+        indices.dedup();
+        Self::lock(store, indices.into_iter())
+    }
+
+    fn all(store: &'a MemoryStore) -> Self {
+        Self::lock(store, 0..SHARDS)
+    }
+
+    fn lock(store: &'a MemoryStore, indices: impl Iterator<Item = usize>) -> Self {
+        Self(
+            indices
+                .map(|index| (index, lock(&store.shards[index])))
+                .collect(),
+        )
+    }
+
+    fn version(&self, index: usize, key: &str) -> Version {
+        let position = self.0.binary_search_by_key(&index, |(held, _)| *held);
+        position
+            .ok()
+            .and_then(|at| self.0[at].1.records.get(key))
+            .map_or(Version::ABSENT, |record| record.version)
+    }
+
+    fn under(&self, prefix: &str) -> impl Iterator<Item = (&String, &Record)> {
+        self.0.iter().flat_map(move |(_, shard)| {
+            shard
+                .records
+                .range(prefix.to_owned()..)
+                .take_while(move |(key, _)| key.starts_with(prefix))
+        })
+    }
+
+    fn unchanged(&self, scanned: &Scanned) -> bool {
+        let mut now: Vec<_> = self
+            .under(&scanned.prefix)
+            .map(|(key, record)| (key, record.version))
+            .collect();
+        now.sort_unstable();
+        now.into_iter()
+            .eq(scanned.seen.iter().map(|(key, version)| (key, *version)))
+    }
+
+    fn write(&mut self, index: usize, write: Write) {
+        let Ok(at) = self.0.binary_search_by_key(&index, |(held, _)| *held) else {
+            return;
+        };
+        let shard = &mut self.0[at].1;
+        match write {
+            Write::Put { key, value } => {
+                shard.last += 1;
+                let record = Record {
+                    version: Version(shard.last),
+                    value: Bytes::from(value),
+                };
+                shard.records.insert(key, record);
+            }
+            Write::Delete { key } => {
+                shard.records.remove(&key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::store::laws;
+
+    #[test]
+    fn keeps_the_laws_of_a_store() {
+        laws::hold(&|| Box::new(MemoryStore::new()));
+    }
+
+    #[test]
+    fn loses_no_increment_under_racing_commits() {
+        laws::races(&MemoryStore::new(), 8, 500);
+    }
+
+    #[test]
+    fn says_that_it_forgets() {
+        assert!(!MemoryStore::new().durable());
+    }
+}

@@ -1,0 +1,19 @@
+//! The sockets: everything that touches the network, and the only place besides the clock where real time counts.
+//!
+//! Time here is *transport* time: how long a header may take, how long a peer may leave its answer unread. Nothing of it reaches
+//! a party's step.
+//!
+//! | module | gives |
+//! |---|---|
+//! | [`ports`] | names, numbers, binding, the file that tells others |
+//! | [`shutdown`] | a stop that drains, a second one that does not |
+//! | [`http_server`] | one shell for every party that speaks HTTP |
+//! | [`http_client`] | one guarded client for all they send |
+//! | [`addresses`] | whom that client may call |
+
+pub mod addresses;
+pub mod http_client;
+pub mod http_server;
+pub mod ports;
+pub mod shutdown;
+mod stall;

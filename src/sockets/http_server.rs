@@ -1,0 +1,367 @@
+//! HTTP/1.1 towards clients: one shell for all parties, over hyper.
+//!
+//! The shell bounds everything a client can make it hold: connections, header size and count, the time a header and a body may
+//! take, the size of a body, the time an answer may stay unread. It never decodes a `Content-Encoding`. A request becomes
+//! `http::Request<Bytes>` under a [`RequestId`]; the party answers at once or later through [`Replies`], and nobody minds if the
+//! client has left by then. A step that has begun is finished even if its client goes away.
+
+mod replies;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ConnectInfo;
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+pub use self::replies::{Replies, RequestId};
+use super::shutdown::{GRACE, Shutdown};
+use super::stall::Stalling;
+use crate::runtime::clock::{Clock, InFlight};
+
+/// What one listener lets its clients use. Times are transport time.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Octets of a request's body.
+    pub body: usize,
+    /// How long a body may take to arrive.
+    pub body_within: Duration,
+    /// Connections at a time; more wait to be accepted.
+    pub connections: usize,
+    /// Octets of request line and headers.
+    pub head: usize,
+    /// How long they may take to arrive, which also bounds how long a connection may be idle.
+    pub head_within: Duration,
+    /// Header fields.
+    pub headers: usize,
+    /// How long an answer may stay unread.
+    pub unread: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body: 1 << 20,
+            body_within: Duration::from_secs(30),
+            connections: 4096,
+            head: 64 << 10,
+            head_within: Duration::from_secs(15),
+            headers: 100,
+            unread: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The header by which two of our own parties hand the count of messages in flight over (see [`Clock::depart`]). It is taken off
+/// before a party sees the request.
+pub const FLIGHT: HeaderName = HeaderName::from_static("midsim-flight");
+
+/// A party behind the shell.
+pub trait HttpParty: Send + Sync + 'static {
+    /// Takes a request: runs the step and releases its outputs, the reply among them or later. `arrived.flight` is to be held
+    /// until then.
+    fn handle(&self, arrived: Arrived) -> impl Future<Output = ()> + Send;
+
+    /// The answer to a request whose body is larger than [`Limits::body`], in the words of the party's protocol.
+    fn too_large(&self, head: &Parts) -> Response<Bytes>;
+}
+
+/// A request that has arrived whole.
+#[derive(Debug)]
+pub struct Arrived {
+    /// To be named in the reply.
+    pub id: RequestId,
+    /// The request, its body as sent.
+    pub request: Request<Bytes>,
+    /// Who sent it.
+    pub peer: SocketAddr,
+    /// Counts the request as under way.
+    pub flight: InFlight,
+}
+
+/// Serves a party until the shutdown.
+pub async fn serve_party<H: HttpParty>(
+    listener: TcpListener,
+    handler: Arc<H>,
+    replies: Replies,
+    limits: Limits,
+    shutdown: Shutdown,
+) {
+    if let Ok(address) = listener.local_addr() {
+        declare(replies.clock(), address);
+    }
+    let service = PartyService {
+        handler,
+        replies,
+        limits,
+    };
+    serve(listener, service, limits, shutdown).await;
+}
+
+/// Serves an axum router until the shutdown. Its handlers can take `ConnectInfo<SocketAddr>`; bodies are theirs to bound.
+pub async fn serve_router(
+    listener: TcpListener,
+    router: axum::Router,
+    limits: Limits,
+    shutdown: Shutdown,
+) {
+    serve(listener, TowerToHyperService::new(router), limits, shutdown).await;
+}
+
+/// Serves any service until the shutdown: then nothing new is accepted and what runs has [`GRACE`] to finish.
+pub async fn serve<S, B>(listener: TcpListener, service: S, limits: Limits, shutdown: Shutdown)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = async {
+            // The semaphore is never closed.
+            let place = Arc::clone(&places).acquire_owned().await.ok();
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            biased;
+            () = shutdown.draining() => break,
+            accepted = accepted => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, peer)) => {
+                let service = WithPeer {
+                    inner: service.clone(),
+                    peer,
+                };
+                let served = connection(stream, service, limits, shutdown.clone());
+                connections.spawn(async move {
+                    served.await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                // Out of descriptors, most likely: let some close before trying again.
+                let _ = tokio::time::timeout(AFTER_REFUSAL, shutdown.draining()).await;
+            }
+        }
+    }
+    drop(listener);
+    let all = async { while connections.join_next().await.is_some() {} };
+    if shutdown.bound(GRACE, all).await.is_none() {
+        tracing::debug!(left = connections.len(), "cutting connections off");
+    }
+}
+
+const AFTER_REFUSAL: Duration = Duration::from_millis(100);
+
+async fn connection<S, B>(stream: TcpStream, service: S, limits: Limits, shutdown: Shutdown)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    // Only costs speed if it fails.
+    let _ = stream.set_nodelay(true);
+    let io = TokioIo::new(Stalling::new(stream, limits.unread));
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_within)
+        .max_headers(limits.headers)
+        .max_header_size(limits.head)
+        .max_buf_size(limits.head.max(8192))
+        .serve_connection(io, service);
+    let mut serving = pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = shutdown.draining() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+/// Tells every request who sent it.
+#[derive(Clone)]
+struct WithPeer<S> {
+    inner: S,
+    peer: SocketAddr,
+}
+
+impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for WithPeer<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        self.inner.call(request)
+    }
+}
+
+/// A party as a hyper service.
+struct PartyService<H> {
+    handler: Arc<H>,
+    replies: Replies,
+    limits: Limits,
+}
+
+impl<H> Clone for PartyService<H> {
+    fn clone(&self) -> Self {
+        Self {
+            handler: Arc::clone(&self.handler),
+            replies: self.replies.clone(),
+            limits: self.limits,
+        }
+    }
+}
+
+impl<H: HttpParty> Service<Request<Incoming>> for PartyService<H> {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        // Counted from here on, before the connection's task does anything else.
+        let clock = self.replies.clock();
+        let taken_over = flight_id(request.headers_mut())
+            .and_then(|id| clock.arrive(id).map(|flight| (flight, Some(id))));
+        let (flight, flight_id) = taken_over.unwrap_or_else(|| (clock.begin(), None));
+        let service = self.clone();
+        Box::pin(async move {
+            let response = service.exchange(request, flight, flight_id).await;
+            Ok(response.map(Full::new))
+        })
+    }
+}
+
+impl<H: HttpParty> PartyService<H> {
+    async fn exchange(
+        self,
+        request: Request<Incoming>,
+        flight: InFlight,
+        flight_id: Option<u64>,
+    ) -> Response<Bytes> {
+        let peer = request
+            .extensions()
+            .get::<ConnectInfo<SocketAddr>>()
+            .map_or(UNKNOWN_PEER, |info| info.0);
+        let (mut head, body) = request.into_parts();
+        head.extensions.clear();
+        let body = match self.collect(&head, body).await {
+            Ok(body) => body,
+            Err(Refused::TooLarge) => return closing(self.handler.too_large(&head)),
+            Err(Refused::Late) => return closing(plain(StatusCode::REQUEST_TIMEOUT)),
+            Err(Refused::Broken) => return closing(plain(StatusCode::BAD_REQUEST)),
+        };
+        let mut waiting = self.replies.register(flight_id);
+        let arrived = Arrived {
+            id: waiting.id(),
+            request: Request::from_parts(head, body),
+            peer,
+            flight,
+        };
+        // A task of its own: what has begun is finished even if the client leaves.
+        let handler = Arc::clone(&self.handler);
+        let handled = tokio::spawn(async move { handler.handle(arrived).await });
+        let reply = tokio::select! {
+            biased;
+            reply = waiting.reply() => reply,
+            ended = handled => match ended {
+                Ok(()) => waiting.reply().await,
+                Err(error) => {
+                    tracing::error!(%error, "a request was not handled");
+                    None
+                }
+            },
+        };
+        reply.unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
+    async fn collect(&self, head: &Parts, body: Incoming) -> Result<Bytes, Refused> {
+        if declared_length(&head.headers) > self.limits.body as u64 {
+            return Err(Refused::TooLarge);
+        }
+        let collected = Limited::new(body, self.limits.body).collect();
+        match tokio::time::timeout(self.limits.body_within, collected).await {
+            Ok(Ok(collected)) => Ok(collected.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TooLarge),
+            Ok(Err(_)) => Err(Refused::Broken),
+            Err(_) => Err(Refused::Late),
+        }
+    }
+}
+
+/// Why a body was not accepted.
+enum Refused {
+    Broken,
+    Late,
+    TooLarge,
+}
+
+const UNKNOWN_PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// Takes the header off and reads it.
+fn flight_id(headers: &mut HeaderMap) -> Option<u64> {
+    headers.remove(FLIGHT)?.to_str().ok()?.parse().ok()
+}
+
+/// What `Content-Length` says; 0 if nothing. hyper has checked that it is a number.
+fn declared_length(headers: &HeaderMap) -> u64 {
+    let value = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok());
+    value.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+fn plain(status: StatusCode) -> Response<Bytes> {
+    let text = format!("{status}\n");
+    let mut response = Response::new(Bytes::from(text));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+/// The rest of the body was not read, so nothing more can be said on this connection.
+fn closing(mut response: Response<Bytes>) -> Response<Bytes> {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
+}
+
+/// Tells the clock that requests to this address are our own; on "any address", those over loopback.
+fn declare(clock: &Clock, address: SocketAddr) {
+    clock.listening(address);
+    if address.ip().is_unspecified() {
+        for ip in [
+            IpAddr::from(Ipv4Addr::LOCALHOST),
+            Ipv6Addr::LOCALHOST.into(),
+        ] {
+            clock.listening(SocketAddr::new(ip, address.port()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

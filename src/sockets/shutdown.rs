@@ -1,0 +1,200 @@
+//! Stopping: the first word drains (nothing new is accepted, what runs may finish), the second stops at once.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal;
+use tokio::sync::watch;
+
+/// How long what runs may take to finish.
+pub const GRACE: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Running,
+    Draining,
+    Stopping,
+}
+
+/// Gives the word. Clones give it to the same listeners; so does dropping the last one, which stops at once.
+#[derive(Clone, Debug)]
+pub struct Stopper(Arc<watch::Sender<Phase>>);
+
+/// Hears the word.
+#[derive(Clone, Debug)]
+pub struct Shutdown(watch::Receiver<Phase>);
+
+/// A stopper and what it stops.
+pub fn channel() -> (Stopper, Shutdown) {
+    let (sender, receiver) = watch::channel(Phase::Running);
+    (Stopper(Arc::new(sender)), Shutdown(receiver))
+}
+
+impl Stopper {
+    /// Lets what runs finish, for [`GRACE`] at most.
+    pub fn drain(&self) {
+        self.raise(Phase::Draining);
+    }
+
+    /// Stops at once.
+    pub fn stop(&self) {
+        self.raise(Phase::Stopping);
+    }
+
+    /// Drains at the first interrupt or termination signal, stops at the second. Returns after the second, or never.
+    ///
+    /// # Errors
+    /// If the system gives no signals.
+    pub async fn on_signals(&self) -> std::io::Result<()> {
+        let mut words = Words::new()?;
+        words.next().await;
+        tracing::info!("stopping; once more to stop at once");
+        self.drain();
+        words.next().await;
+        self.stop();
+        Ok(())
+    }
+
+    fn raise(&self, phase: Phase) {
+        self.0.send_if_modified(|current| {
+            let raised = *current < phase;
+            *current = phase.max(*current);
+            raised
+        });
+    }
+}
+
+impl Shutdown {
+    /// Whether any word was given.
+    pub fn is_draining(&self) -> bool {
+        *self.0.borrow() >= Phase::Draining
+    }
+
+    /// Waits for the first word.
+    pub async fn draining(&self) {
+        self.reached(Phase::Draining).await;
+    }
+
+    /// Waits for the second word.
+    pub async fn stopping(&self) {
+        self.reached(Phase::Stopping).await;
+    }
+
+    /// Runs `work` to its end, but after the first word only for `grace`, and not beyond the second. `None` if it was cut off.
+    pub async fn bound<T>(&self, grace: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let cut = async {
+            self.draining().await;
+            // Either way the time is over.
+            let _ = tokio::time::timeout(grace, self.stopping()).await;
+        };
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = cut => None,
+        }
+    }
+
+    async fn reached(&self, phase: Phase) {
+        // An error means that nobody is left to give the word: the owner is gone.
+        let _ = self.0.clone().wait_for(|current| *current >= phase).await;
+    }
+}
+
+/// The signals that ask a process to stop.
+struct Words {
+    #[cfg(unix)]
+    interrupt: signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Words {
+    fn new() -> std::io::Result<Self> {
+        use signal::unix::SignalKind;
+
+        Ok(Self {
+            interrupt: signal::unix::signal(SignalKind::interrupt())?,
+            terminate: signal::unix::signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Words {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    async fn next(&mut self) {
+        if signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn words_come_in_order_and_are_not_taken_back() {
+        block_on(async {
+            let (stopper, shutdown) = channel();
+            assert!(!shutdown.is_draining());
+            stopper.clone().drain();
+            shutdown.draining().await;
+            assert!(shutdown.is_draining());
+            stopper.stop();
+            stopper.drain();
+            shutdown.stopping().await;
+        });
+    }
+
+    #[test]
+    fn work_that_ends_in_time_is_not_cut() {
+        block_on(async {
+            let (stopper, shutdown) = channel();
+            assert_eq!(shutdown.bound(GRACE, async { 1 }).await, Some(1));
+            stopper.drain();
+            assert_eq!(shutdown.bound(GRACE, async { 2 }).await, Some(2));
+        });
+    }
+
+    #[test]
+    fn work_is_cut_after_the_grace_or_by_the_second_word() {
+        block_on(async {
+            let (stopper, shutdown) = channel();
+            stopper.drain();
+            let cut = shutdown.bound(Duration::ZERO, pending::<()>()).await;
+            assert_eq!(cut, None);
+            stopper.stop();
+            let long = Duration::from_secs(3600);
+            assert_eq!(shutdown.bound(long, pending::<()>()).await, None);
+        });
+    }
+
+    #[test]
+    fn an_owner_that_is_gone_stops_everything() {
+        block_on(async {
+            let (stopper, shutdown) = channel();
+            drop(stopper);
+            assert_eq!(shutdown.bound(GRACE, pending::<()>()).await, None);
+        });
+    }
+}
