@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 pub mod packets;
+pub mod sms;
 
 /// What came of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub fn run_file(text: &str) -> Report {
 fn run(case: &Value) -> Result<(), String> {
     match text(case, "kind")? {
         "command" | "response" | "receive" | "reassembly" => packets::run(case),
+        "address" | "dcs" | "deliver" | "deliver-report" | "negative" | "status-report"
+        | "submit" | "submit-report" | "udh" => sms::run(case),
         kind => Err(format!("unknown kind {kind:?}")),
     }
 }
