@@ -3,6 +3,7 @@
 pub mod apdu;
 pub mod applet;
 pub mod cat;
+pub mod dissect;
 pub mod ids;
 pub mod keys;
 pub mod packet;

@@ -98,7 +98,12 @@ impl Facility {
     ///
     /// Octet 0 is read as 1, and bits are taken from 1 to 8.
     pub const fn at(octet: u8, bit: u8) -> Self {
-        Self((octet.saturating_sub(1) as u16) << 3 | (bit.saturating_sub(1) & 7) as u16)
+        Self(((octet.saturating_sub(1) as u16) << 3) | (bit.saturating_sub(1) & 7) as u16)
+    }
+
+    /// Octet and bit, both counted from 1.
+    pub const fn position(self) -> (u8, u8) {
+        ((self.0 >> 3) as u8 + 1, (self.0 & 7) as u8 + 1)
     }
 
     const fn octet(self) -> usize {

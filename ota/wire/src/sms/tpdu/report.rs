@@ -62,12 +62,7 @@ impl DeliverReport {
             let got = user_data.len();
             return Err(UserDataError::TooLong { max, got });
         }
-        let parameters = Parameters {
-            pid: Some(pid),
-            dcs: Some(dcs),
-            user_data: Some(user_data),
-            ..Parameters::default()
-        };
+        let parameters = Parameters::new(Some(pid), Some(dcs), Some(user_data));
         Ok(Self {
             flags: 0,
             fcs,
@@ -311,6 +306,19 @@ pub struct Parameters {
 }
 
 impl Parameters {
+    /// These fields and nothing of later releases.
+    #[must_use]
+    pub const fn new(pid: Option<Pid>, dcs: Option<Dcs>, user_data: Option<UserData>) -> Self {
+        Self {
+            pid,
+            dcs,
+            user_data,
+            reserved: 0,
+            extension: Vec::new(),
+            rest: Vec::new(),
+        }
+    }
+
     /// TP-PI's first octet as it goes out.
     #[must_use]
     pub fn pi(&self) -> u8 {

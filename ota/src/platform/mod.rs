@@ -1,0 +1,248 @@
+//! The OTA platform: takes messages for applications on SIMs, seals them as command packets (TS 102 225 as TS 31.115 maps it on
+//! SMS), submits them, and makes sense of what comes back.
+//!
+//! It owns two things that nobody else may touch: the **counter** of every key set, which is committed before the packet that
+//! carries it leaves and never goes down, and the **order** of packets: one on its way per card and key set, since a card
+//! refuses a lower counter after a higher one.
+
+mod deliver;
+mod parts;
+mod record;
+mod submit;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+use ota_wire::ids::{Iccid, Msisdn, Tar};
+use ota_wire::keys::{Family, KeySet, MasterKey};
+use rand_core::Rng;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use crate::octets;
+use crate::smpp::{CommandStatus, MessageState, ShortMessage};
+use crate::step::{self, View};
+pub use record::{Attempt, Card, Change, Job, JobState, OpenMessage, Part, Parts, Sim};
+use work::Work;
+
+/// A step of the platform.
+pub type Step = step::Step<Change, Output>;
+
+/// Who the subscribers are. Records of this kind rarely change, so they are part of the configuration.
+pub trait Directory: Send + Sync {
+    /// The subscriber who has this number.
+    fn find(&self, msisdn: &Msisdn) -> Option<Subscriber>;
+}
+
+/// What the platform must know of a subscriber.
+#[derive(Debug, Clone)]
+pub struct Subscriber {
+    /// The card in the phone.
+    pub iccid: Iccid,
+    /// Where the keys come from.
+    pub keys: Keys,
+}
+
+/// The key set that protects messages to a card.
+#[derive(Debug, Clone)]
+pub enum Keys {
+    /// Follows from the master key, the ICCID and the version.
+    Derived {
+        /// 1 to 15.
+        version: u8,
+        /// Its algorithms.
+        family: Family,
+    },
+    /// As given.
+    Fixed(Arc<KeySet>),
+}
+
+impl Keys {
+    /// The version number, which KIc and KID carry.
+    pub fn version(&self) -> u8 {
+        match self {
+            Self::Derived { version, .. } => *version,
+            Self::Fixed(keys) => keys.version,
+        }
+    }
+}
+
+/// What the platform is told at its start.
+#[derive(Clone)]
+pub struct Config {
+    /// The number that cards answer to.
+    pub short_code: String,
+    /// From which derived keys follow.
+    pub master: MasterKey,
+    /// The subscribers.
+    pub subscribers: Arc<dyn Directory>,
+    /// TP-DCS of messages to cards, F6 by default. Some SMSCs only understand 04.
+    pub data_coding: u8,
+    /// Receipts to ask for; see [`crate::smpp::registered_delivery`]. On failure by default.
+    pub registered_delivery: u8,
+    /// Send user data in message_payload.
+    pub in_payload: bool,
+}
+
+impl Config {
+    /// The defaults.
+    pub fn new(short_code: &str, master: MasterKey, subscribers: Arc<dyn Directory>) -> Self {
+        Self {
+            short_code: short_code.to_owned(),
+            master,
+            subscribers,
+            data_coding: 0xF6,
+            registered_delivery: crate::smpp::registered_delivery::ON_FAILURE,
+            in_payload: false,
+        }
+    }
+}
+
+/// An order: bring this to that application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submit {
+    /// Chosen by the sender; a second order with the same id is the same order.
+    pub id: String,
+    /// To whose card.
+    pub msisdn: Msisdn,
+    /// To which application on it.
+    pub tar: Tar,
+    /// What; at most some 1000 octets (eight short messages).
+    #[serde(with = "octets")]
+    pub payload: Vec<u8>,
+    /// When it is no longer worth the trouble.
+    pub expires: Timestamp,
+    /// The sender's own id of what this belongs to; a trace id such as `applet:…`. Comes back with the answer.
+    pub correlation: String,
+}
+
+/// What happens to the platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// An order.
+    Submit(Submit),
+    /// The outcome of an [`Output::SubmitSm`].
+    SubmitSmResp {
+        /// Its id.
+        id: String,
+        /// The SMSC's message id, or its refusal.
+        result: Result<String, CommandStatus>,
+    },
+    /// A deliver_sm. Acknowledge it after this step's commit.
+    Deliver(ShortMessage),
+    /// A timer is due.
+    Timer {
+        /// Its key.
+        key: String,
+    },
+    /// The SMPP session is gone: what it left unanswered may or may not have arrived.
+    LinkDown,
+    /// There is an SMPP session (again).
+    LinkUp,
+}
+
+/// What the platform wants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Output {
+    /// A short message for the SMSC.
+    SubmitSm {
+        /// `<job>/<part>`, and `<job>/<part>r<n>` in the n-th re-send.
+        id: String,
+        /// The message.
+        message: ShortMessage,
+    },
+    /// News of a job, at most one of each kind.
+    Report {
+        /// The id of the order.
+        id: String,
+        /// The news.
+        outcome: Outcome,
+    },
+    /// A message from a card. The same one may come twice.
+    Mo {
+        /// From whose.
+        from: Msisdn,
+        /// What.
+        #[serde(with = "octets")]
+        payload: Vec<u8>,
+        /// [`Submit::correlation`] of the job that it presumably answers.
+        correlation: Option<String>,
+    },
+}
+
+/// News of a job. A job that ends without news has expired: its sender knows when that is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The SMSC has all of it.
+    Sent,
+    /// It will not arrive.
+    Failed(FailReason),
+}
+
+/// Why a job failed. Everything here is certain: what a stranger could forge is not a reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailReason {
+    /// Nobody has the number.
+    #[error("no subscriber has this number")]
+    UnknownSubscriber,
+    /// The packet needs too many short messages.
+    #[error("the packet needs {got} short messages, expected at most {max}")]
+    TooLong {
+        /// The most allowed.
+        max: usize,
+        /// What it needs.
+        got: usize,
+    },
+    /// The key set cannot protect a packet.
+    #[error("the key set cannot protect the packet: {0}")]
+    Keys(String),
+    /// CNTR has come to its end.
+    #[error("the counter of the key set is used up")]
+    CounterExhausted,
+    /// Too many messages wait for this card.
+    #[error("{waiting} messages wait for this card already")]
+    QueueFull {
+        /// How many.
+        waiting: usize,
+    },
+    /// The card refused it, and proved that it is the card.
+    #[error("the card answered response status {0:02X}")]
+    Card(u8),
+    /// The SMSC refused it.
+    #[error("the SMSC answered {0}")]
+    Smsc(CommandStatus),
+    /// The SMSC gave it up.
+    #[error("the SMSC could not deliver it: {}", .0.stat())]
+    Undelivered(MessageState),
+}
+
+/// The platform. It holds configuration only; what it remembers is in records.
+#[derive(Clone)]
+pub struct Platform {
+    config: Config,
+}
+
+impl Platform {
+    /// A platform.
+    pub fn new(config: Config) -> Self {
+        Self { config }
+    }
+
+    /// One step; see [`crate::step`]. It draws no chance: counters come from `now` and the records.
+    pub fn step(&self, view: &dyn View, input: Input, now: Timestamp, _rng: &mut dyn Rng) -> Step {
+        let mut work = Work::new(&self.config, view, now);
+        match input {
+            Input::Submit(submit) => work.submit(submit),
+            Input::SubmitSmResp { id, result } => work.submit_sm_resp(&id, result),
+            Input::Deliver(message) => work.deliver(&message),
+            Input::Timer { key } => work.on_timer(&key),
+            Input::LinkUp => work.link_up(),
+            Input::LinkDown => work.link_down(),
+        }
+        work.finish()
+    }
+}

@@ -1,0 +1,163 @@
+//! One step at work: the records as this step sees them, with its own changes on top.
+
+use jiff::Timestamp;
+use ota_wire::ids::Msisdn;
+use ota_wire::keys::KeySet;
+use ota_wire::trace::Id;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::record::{Card, Change, Job, JobState, Parts, Sim, key};
+use super::{Config, FailReason, Keys, Outcome, Output, Step, Subscriber};
+use crate::event::{Event, EventKind};
+use crate::step::{View, read};
+
+pub(super) struct Work<'a> {
+    pub(super) config: &'a Config,
+    pub(super) view: &'a dyn View,
+    pub(super) now: Timestamp,
+    jobs: BTreeMap<String, Option<Job>>,
+    sims: BTreeMap<String, (Card, Sim)>,
+    step: Step,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(config: &'a Config, view: &'a dyn View, now: Timestamp) -> Self {
+        Self {
+            config,
+            view,
+            now,
+            jobs: BTreeMap::new(),
+            sims: BTreeMap::new(),
+            step: Step::default(),
+        }
+    }
+
+    /// Every changed record once, in its last state.
+    pub(super) fn finish(mut self) -> Step {
+        let jobs = self.jobs.into_iter().map(|(id, job)| match job {
+            Some(job) => Change::Job(id, Box::new(job)),
+            None => Change::JobGone(id),
+        });
+        let sims = self
+            .sims
+            .into_values()
+            .map(|(card, sim)| Change::Sim(card, sim));
+        self.step.changes.extend(sims.chain(jobs));
+        self.step
+    }
+
+    pub(super) fn job(&self, id: &str) -> Option<Job> {
+        match self.jobs.get(id) {
+            Some(job) => job.clone(),
+            None => read(self.view, &key::job(id)),
+        }
+    }
+
+    pub(super) fn put_job(&mut self, job: Job) {
+        self.jobs.insert(job.submit.id.clone(), Some(job));
+    }
+
+    pub(super) fn remove_job(&mut self, id: &str) {
+        self.jobs.insert(id.to_owned(), None);
+    }
+
+    pub(super) fn sim(&self, card: &Card) -> Sim {
+        let key = key::sim(&card.iccid, card.key_version);
+        match self.sims.get(&key) {
+            Some((_, sim)) => sim.clone(),
+            None => read(self.view, &key).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn put_sim(&mut self, card: &Card, sim: Sim) {
+        self.sims
+            .insert(key::sim(&card.iccid, card.key_version), (card.clone(), sim));
+    }
+
+    pub(super) fn parts(&self, from: &Msisdn) -> Parts {
+        read(self.view, &key::parts(from)).unwrap_or_default()
+    }
+
+    pub(super) fn put_parts(&mut self, from: &Msisdn, parts: Parts) {
+        self.step.changes.push(Change::Parts(from.clone(), parts));
+    }
+
+    pub(super) fn timer(&mut self, key: String, due: Option<Timestamp>) {
+        self.step.changes.push(Change::Timer { key, due });
+    }
+
+    pub(super) fn output(&mut self, output: Output) {
+        self.step.outputs.push(output);
+    }
+
+    pub(super) fn report(&mut self, id: &str, outcome: Outcome) {
+        self.output(Output::Report {
+            id: id.to_owned(),
+            outcome,
+        });
+    }
+
+    pub(super) fn event(&mut self, own: Id, parent: Option<Id>, kind: EventKind) {
+        self.step.events.push(Event { own, parent, kind });
+    }
+
+    pub(super) fn job_event(&mut self, id: &str, kind: EventKind) {
+        self.event(Id::job(id), None, kind);
+    }
+
+    pub(super) fn subscriber(&self, msisdn: &Msisdn) -> Option<(Subscriber, Card)> {
+        let subscriber = self.config.subscribers.find(msisdn)?;
+        let card = Card {
+            iccid: subscriber.iccid.clone(),
+            key_version: subscriber.keys.version(),
+        };
+        Some((subscriber, card))
+    }
+
+    /// The keys of a job: those of its order, unless the card has been exchanged or given other keys since.
+    pub(super) fn keys(&self, msisdn: &Msisdn, card: &Card) -> Option<Cow<'a, KeySet>> {
+        let (subscriber, current) = self.subscriber(msisdn)?;
+        if current != *card {
+            return None;
+        }
+        Some(Cow::Owned(match subscriber.keys {
+            Keys::Fixed(keys) => (*keys).clone(),
+            Keys::Derived { version, family } => {
+                KeySet::derive(&self.config.master, &card.iccid, version, family)
+            }
+        }))
+    }
+
+    /// Ends a job and lets the next one to the same card go.
+    pub(super) fn end(&mut self, mut job: Job, state: JobState) {
+        if let JobState::Failed(reason) = &state {
+            self.report(&job.submit.id, Outcome::Failed(reason.clone()));
+        }
+        let id = job.submit.id.clone();
+        let card = job.card.clone();
+        job.state = state;
+        self.put_job(job);
+        let Some(card) = card else { return };
+        let mut sim = self.sim(&card);
+        sim.queue.retain(|queued| *queued != id);
+        if sim.outstanding.as_ref() == Some(&id) {
+            sim.outstanding = None;
+        }
+        let free = sim.outstanding.is_none();
+        self.put_sim(&card, sim);
+        if free {
+            self.start_next(&card);
+        }
+    }
+
+    pub(super) fn fail(&mut self, job: Job, reason: FailReason) {
+        self.job_event(
+            &job.submit.id,
+            EventKind::JobFailed {
+                reason: reason.clone(),
+            },
+        );
+        self.end(job, JobState::Failed(reason));
+    }
+}

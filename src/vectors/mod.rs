@@ -1,0 +1,237 @@
+//! Test vectors as data: runs files in the format of `fixtures/vectors/README.md` against the codecs.
+
+use serde_json::Value;
+
+pub mod packets;
+pub mod sms;
+
+/// What came of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Cases that came out as expected.
+    pub passed: usize,
+    /// The others: id and reason.
+    pub failed: Vec<(String, String)>,
+}
+
+/// Runs every case of a vector file. Fields that a case has besides the known ones are ignored; a case of an unknown
+/// kind fails, so that nothing passes unseen. Text that is no vector file gives one failure with the id `file`.
+pub fn run_file(text: &str) -> Report {
+    let mut report = Report::default();
+    let file: Value = match serde_json::from_str(text) {
+        Ok(file) => file,
+        Err(error) => {
+            report
+                .failed
+                .push(("file".to_owned(), format!("no JSON: {error}")));
+            return report;
+        }
+    };
+    let Some(cases) = file.get("cases").and_then(Value::as_array) else {
+        report
+            .failed
+            .push(("file".to_owned(), "no list of cases".to_owned()));
+        return report;
+    };
+    for (index, case) in cases.iter().enumerate() {
+        match run(case) {
+            Ok(()) => report.passed += 1,
+            Err(reason) => {
+                let id = case
+                    .get("id")
+                    .and_then(Value::as_str)
+                    .map_or_else(|| format!("#{index}"), str::to_owned);
+                report.failed.push((id, reason));
+            }
+        }
+    }
+    report
+}
+
+fn run(case: &Value) -> Result<(), String> {
+    match text(case, "kind")? {
+        "command" | "response" | "receive" | "reassembly" => packets::run(case),
+        "address" | "dcs" | "deliver" | "deliver-report" | "negative" | "status-report"
+        | "submit" | "submit-report" | "udh" => sms::run(case),
+        kind => Err(format!("unknown kind {kind:?}")),
+    }
+}
+
+/// A text field.
+fn text<'a>(case: &'a Value, name: &str) -> Result<&'a str, String> {
+    case.get(name)
+        .and_then(Value::as_str)
+        .ok_or_else(|| format!("{name}: expected a text"))
+}
+
+/// A field with a number.
+fn number(case: &Value, name: &str) -> Result<u64, String> {
+    case.get(name)
+        .and_then(Value::as_u64)
+        .ok_or_else(|| format!("{name}: expected a number"))
+}
+
+/// A field with octets in hexadecimal.
+fn octets(case: &Value, name: &str) -> Result<Vec<u8>, String> {
+    hex::decode(text(case, name)?).map_err(|error| format!("{name}: {error}"))
+}
+
+/// A field with exactly `N` octets in hexadecimal.
+fn array<const N: usize>(case: &Value, name: &str) -> Result<[u8; N], String> {
+    octets(case, name)?
+        .try_into()
+        .map_err(|got: Vec<u8>| format!("{name}: expected {N} octets, got {}", got.len()))
+}
+
+/// A field with a list; a missing one is empty.
+fn list<'a>(case: &'a Value, name: &str) -> &'a [Value] {
+    case.get(name)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+/// Both values are equal, or a reason that names what differs.
+fn same<T: PartialEq + ?Sized>(
+    what: &str,
+    expected: &T,
+    got: &T,
+    show: impl Fn(&T) -> String,
+) -> Result<(), String> {
+    if expected == got {
+        Ok(())
+    } else {
+        Err(format!(
+            "{what}: expected {}, got {}",
+            show(expected),
+            show(got)
+        ))
+    }
+}
+
+/// [`same`] for octets.
+fn same_octets(what: &str, expected: &[u8], got: &[u8]) -> Result<(), String> {
+    same(what, expected, got, |octets| hex::encode(octets))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_vector_passes() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/vectors");
+        let mut files = 0;
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let report = run_file(&text);
+            assert_eq!(report.failed, [], "{}", path.display());
+            let count = serde_json::from_str::<Value>(&text).unwrap()["count"].as_u64();
+            assert_eq!(Some(report.passed as u64), count, "{}", path.display());
+            files += 1;
+        }
+        assert!(files > 0);
+    }
+
+    /// One case of each kind, falsified: the runner has to notice.
+    #[test]
+    fn wrong_cases_fail_and_say_why() {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/vectors/ota-secured-packets.json");
+        let file: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        let reason = |id: &str, pointer: &str, value: Value| {
+            let mut case = list(&file, "cases")
+                .iter()
+                .find(|case| case["id"] == id)
+                .unwrap()
+                .clone();
+            assert_eq!(run(&case), Ok(()));
+            *case.pointer_mut(pointer).unwrap() = value;
+            run(&case).unwrap_err()
+        };
+        let falsified = [
+            (
+                "kat-cmd-001",
+                "/payload",
+                "abecedac".into(),
+                "packet: expected 0018",
+            ),
+            (
+                "d-cmd-006",
+                "/sms/concat_ref",
+                60247.into(),
+                "tpdus[0]: expected 400c91",
+            ),
+            (
+                "kat-resp-003",
+                "/data",
+                "00".into(),
+                "data: expected 00, got",
+            ),
+            (
+                "d-rneg-003",
+                "/expect/result",
+                "accept".into(),
+                "expected accept: TAR is 534054, expected 000000",
+            ),
+            (
+                "d-rx-001",
+                "/expect/result",
+                "accept".into(),
+                "expected accept: command packet refused",
+            ),
+            (
+                "d-rx-006",
+                "/expect/rsc_any_of/0",
+                "03".into(),
+                "rsc: expected one of",
+            ),
+            (
+                "d-rx-008",
+                "/expect/cntr_after",
+                "0000006988".into(),
+                "cntr_after: expected 0000006988, got 0000006989",
+            ),
+            (
+                "d-rx-040",
+                "/then/0/expect/result",
+                "accept".into(),
+                "then[0]: expected accept: command packet refused",
+            ),
+            (
+                "d-asm-001",
+                "/tpdus/4",
+                "440f9121800538592767f27ff6521170910113480100".into(),
+                "packets: expected",
+            ),
+        ];
+        for (id, pointer, value, expected) in falsified {
+            let reason = reason(id, pointer, value);
+            assert!(reason.starts_with(expected), "{id}: {reason}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_vector_file_fails() {
+        let failed = |text: &str| run_file(text).failed;
+        assert_eq!(failed("[")[0].0, "file");
+        assert_eq!(
+            failed("{}"),
+            [("file".to_owned(), "no list of cases".to_owned())]
+        );
+        assert_eq!(
+            failed(r#"{"cases":[{"kind":"teapot"}]}"#),
+            [("#0".to_owned(), "unknown kind \"teapot\"".to_owned())]
+        );
+        assert_eq!(
+            failed(r#"{"cases":[{"id":"a"}]}"#),
+            [("a".to_owned(), "kind: expected a text".to_owned())]
+        );
+    }
+}

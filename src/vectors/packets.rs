@@ -1,0 +1,436 @@
+//! Secured packets: the kinds `command`, `response`, `receive` and `reassembly`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use ota_wire::ids::{Cntr, Tar};
+use ota_wire::keys::{CipherKey, IntegrityKey, KeySet};
+use ota_wire::packet::{
+    CipherAlgorithm, Command, CommandView, IntegrityAlgorithm, Opened, Receiver, RejectReason,
+    Rejected, Response, ResponseStatus, Sent, Spi, check_response, open, response_for,
+};
+use ota_wire::secret::Secret;
+use ota_wire::sms::address::{Address, Npi, Ton};
+use ota_wire::sms::concat::{Limits, Outcome, Reassembler, split};
+use ota_wire::sms::dcs::Dcs;
+use ota_wire::sms::scts::Scts;
+use ota_wire::sms::tpdu::{Deliver, Pid};
+use ota_wire::sms::udh::{Iei, Reference};
+use serde_json::Value;
+
+use super::{array, list, number, octets, same, same_octets, text};
+
+/// Runs one case of one of these kinds.
+pub fn run(case: &Value) -> Result<(), String> {
+    match text(case, "kind")? {
+        "command" => command(case),
+        "response" => response(case),
+        "receive" => receive(case),
+        "reassembly" => reassembly(case),
+        kind => Err(format!("kind {kind:?} is no packet case")),
+    }
+}
+
+/// The packet is what the fields give, and gives the fields back.
+fn command(case: &Value) -> Result<(), String> {
+    let keys = case_keys(case)?;
+    let packet = octets(case, "packet")?;
+    let command = Command {
+        spi: Spi(array(case, "spi")?),
+        kic: octet(case, "kic")?,
+        kid: octet(case, "kid")?,
+        tar: Tar(array(case, "tar")?),
+        cntr: cntr(case, "cntr")?,
+        data: octets(case, "payload")?,
+    };
+    let sealed = command
+        .seal(&keys)
+        .map_err(|error| format!("seal: {error}"))?;
+    same_octets("packet", &packet, &sealed)?;
+    let unsealed = Command::unseal(&packet, &keys).map_err(|error| format!("unseal: {error}"))?;
+    same("unsealed", &command, &unsealed, |command| {
+        format!("{command:?}")
+    })?;
+
+    let sent_as = tpdus(case)?;
+    if !sent_as.is_empty() {
+        same_packets(std::slice::from_ref(&packet), &joined(&sent_as)?)?;
+        check_tpdus(case, &packet, &sent_as)?;
+    }
+    check_open(&command, &packet, keys)
+}
+
+/// A card takes it too, unless SPI asks for a PoR that no card should give.
+fn check_open(command: &Command, packet: &[u8], keys: KeySet) -> Result<(), String> {
+    if !command.spi.por_fits_command() {
+        return Ok(());
+    }
+    // The counter before the one of the packet. There is none before zero, so zero can only be refused.
+    let below = command.cntr.get().checked_sub(1).and_then(Cntr::new);
+    let card = Card {
+        security_levels: BTreeMap::from([(command.tar, 0)]),
+        counters: BTreeMap::from([(keys.version, below.unwrap_or_default())]),
+        key_sets: vec![keys],
+        single_des: true,
+    };
+    match open(packet, &card) {
+        Ok(opened) => {
+            same_octets("payload", &command.data, &opened.data)?;
+            same("cntr", &command.cntr, &opened.cntr, Cntr::to_string)
+        }
+        Err(Rejected {
+            reason: RejectReason::CounterLow { .. },
+            ..
+        }) if below.is_none() => Ok(()),
+        Err(rejected) => Err(rejected.to_string()),
+    }
+}
+
+/// The messages are what the packet and the `sms` fields give; without these, what they themselves were read as.
+fn check_tpdus(case: &Value, packet: &[u8], expected: &[Vec<u8>]) -> Result<(), String> {
+    let Some(sms) = case.get("sms") else {
+        return expected
+            .iter()
+            .try_for_each(|tpdu| same_octets("tpdus", tpdu, &parse(tpdu)?.emit()));
+    };
+    let oa = sms.get("oa").ok_or("oa: missing")?;
+    let address = Address::new(
+        Ton::new(number(oa, "ton")? as u8).ok_or("ton: too large")?,
+        Npi::new(number(oa, "npi")? as u8).ok_or("npi: too large")?,
+        text(oa, "digits")?,
+    )
+    .map_err(|error| format!("oa: {error}"))?;
+    let reference = match sms.get("concat_ref_bits").and_then(Value::as_u64) {
+        // A packet in one message has no reference; any will do.
+        None => Reference::Eight(0),
+        Some(8) => Reference::Eight(number(sms, "concat_ref")? as u8),
+        Some(_) => Reference::Sixteen(number(sms, "concat_ref")? as u16),
+    };
+    let parts =
+        split(packet, reference, Some(Iei::COMMAND_PACKET)).map_err(|error| error.to_string())?;
+    same("parts", &expected.len(), &parts.len(), usize::to_string)?;
+    let last = parts.len() - 1;
+    for (index, (part, tpdu)) in parts.into_iter().zip(expected).enumerate() {
+        let pid = Pid(octet(sms, "pid")?);
+        let dcs = Dcs(octet(sms, "dcs")?);
+        let deliver = Deliver::new(address.clone(), pid, dcs, Scts(array(sms, "scts")?), part)
+            .with_more_messages(index != last);
+        same_octets(&format!("tpdus[{index}]"), tpdu, &deliver.emit())?;
+        if !deliver.is_data_download() {
+            return Err(format!("tpdus[{index}]: not for the card"));
+        }
+    }
+    Ok(())
+}
+
+/// The sender takes the response for what it is. One that it takes is also what the fields give.
+fn response(case: &Value) -> Result<(), String> {
+    let keys = case_keys(case)?;
+    let packet = octets(case, "packet_with_udh")?;
+    let sent = Sent {
+        spi: Spi(array(case, "spi")?),
+        kic: octet(case, "kic")?,
+        kid: octet(case, "kid")?,
+        tar: Tar(array(case, "tar")?),
+        cntr: cntr(case, "cntr")?,
+    };
+    let checked = check_response(&packet, &sent, &keys);
+    let result = text(expect(case)?, "result")?;
+    let bare = match (result, checked) {
+        ("reject", Err(_)) => return Ok(()),
+        ("reject", Ok(checked)) => return Err(format!("expected a refusal, got {checked:?}")),
+        ("accept", Ok(checked)) if checked.as_asked => {
+            check_status_and_data(case, checked.status, &checked.data)?;
+            false
+        }
+        ("unprotected-error", Ok(checked)) if !checked.as_asked && !checked.authenticated => {
+            check_status_and_data(case, checked.status, &checked.data)?;
+            true
+        }
+        (_, Ok(checked)) => return Err(format!("expected {result}, got {checked:?}")),
+        (_, Err(error)) => return Err(format!("expected {result}: {error}")),
+    };
+    let response = Response {
+        tar: sent.tar,
+        cntr: if bare { Cntr::default() } else { sent.cntr },
+        status: ResponseStatus(status(case)?),
+        data: octets(case, "data")?,
+    };
+    let sealed = if bare {
+        response.seal_plain()
+    } else {
+        response.seal(sent.spi, sent.kic, sent.kid, Some(&keys))
+    };
+    same_octets(
+        "packet_with_udh",
+        &packet,
+        &sealed.map_err(|error| format!("seal: {error}"))?,
+    )
+}
+
+fn check_status_and_data(case: &Value, got: ResponseStatus, data: &[u8]) -> Result<(), String> {
+    same("status", &status(case)?, &got.0, |status| {
+        format!("{status:02X}")
+    })?;
+    same_octets("data", &octets(case, "data")?, data)
+}
+
+/// A card with the receiver's applications and key sets does what is expected of it, packet after packet.
+fn receive(case: &Value) -> Result<(), String> {
+    let mut card = Card::read(case.get("receiver").ok_or("receiver: missing")?)?;
+    receive_one(case, &mut card)?;
+    for (index, next) in list(case, "then").iter().enumerate() {
+        receive_one(next, &mut card).map_err(|reason| format!("then[{index}]: {reason}"))?;
+    }
+    Ok(())
+}
+
+fn receive_one(case: &Value, card: &mut Card) -> Result<(), String> {
+    let expect = expect(case)?;
+    let packet = octets(case, "packet")?;
+    let sent_as = tpdus(case)?;
+    if !sent_as.is_empty() {
+        same_packets(std::slice::from_ref(&packet), &joined(&sent_as)?)?;
+    }
+    let outcome = open(&packet, card);
+    if let Ok(Opened {
+        key_version,
+        store_counter: Some(counter),
+        ..
+    }) = outcome
+    {
+        card.counters.insert(key_version, counter);
+    }
+    match (text(expect, "result")?, &outcome) {
+        ("accept", Ok(opened)) => {
+            same_octets("payload", &octets(expect, "payload")?, &opened.data)?
+        }
+        ("reject", Err(rejected)) => check_refusal(expect, rejected)?,
+        (result, Ok(_)) => return Err(format!("expected {result}, the packet was taken")),
+        (result, Err(rejected)) => return Err(format!("expected {result}: {rejected}")),
+    }
+    for counter in card.counters.values() {
+        same(
+            "cntr_after",
+            &cntr(expect, "cntr_after")?,
+            counter,
+            Cntr::to_string,
+        )?;
+    }
+    check_por(expect, &packet, outcome.as_ref(), card)
+}
+
+/// The status is one of those allowed.
+fn check_refusal(expect: &Value, rejected: &Rejected) -> Result<(), String> {
+    let got = rejected
+        .status
+        .map_or_else(|| "none".to_owned(), |status| format!("{:02x}", status.0));
+    let allowed = list(expect, "rsc_any_of");
+    if allowed.is_empty() || allowed.iter().any(|code| *code == *got) {
+        Ok(())
+    } else {
+        Err(format!(
+            "rsc: expected one of {allowed:?}, got {got} ({rejected})"
+        ))
+    }
+}
+
+/// The PoR, if there is one, is bare where it must be, and its sender could read it.
+fn check_por(
+    expect: &Value,
+    packet: &[u8],
+    outcome: Result<&Opened, &Rejected>,
+    card: &Card,
+) -> Result<(), String> {
+    let Some(por) = response_for(outcome, ResponseStatus::POR_OK, Vec::new()) else {
+        return Ok(());
+    };
+    let keys = card.key_set(por.key_version());
+    let sealed = por.seal(keys).map_err(|error| format!("PoR: {error}"))?;
+    let must_be_bare = expect
+        .get("por_must_not_be_secured")
+        .and_then(Value::as_bool)
+        .unwrap_or(false);
+    if must_be_bare {
+        let bare = por
+            .response
+            .seal_plain()
+            .map_err(|error| format!("PoR: {error}"))?;
+        return same_octets("PoR", &bare, &sealed);
+    }
+    let (Some(keys), true) = (keys, por.secured) else {
+        return Ok(());
+    };
+    let view = CommandView::new_checked(packet).map_err(|error| error.to_string())?;
+    let sent = Sent {
+        spi: view.spi(),
+        kic: view.kic(),
+        kid: view.kid(),
+        tar: view.tar(),
+        cntr: por.response.cntr,
+    };
+    let checked = check_response(&sealed, &sent, keys).map_err(|error| format!("PoR: {error}"))?;
+    same(
+        "status of the PoR",
+        &por.response.status.0,
+        &checked.status.0,
+        |status| format!("{status:02X}"),
+    )
+}
+
+/// Command packets come out of the messages whole and in the expected order.
+fn reassembly(case: &Value) -> Result<(), String> {
+    let expected = list(expect(case)?, "packets");
+    let expected: Vec<Vec<u8>> = expected.iter().map(hex_text).collect::<Result<_, _>>()?;
+    same_packets(&expected, &joined(&tpdus(case)?)?)
+}
+
+fn tpdus(case: &Value) -> Result<Vec<Vec<u8>>, String> {
+    list(case, "tpdus").iter().map(hex_text).collect()
+}
+
+fn hex_text(value: &Value) -> Result<Vec<u8>, String> {
+    let text = value.as_str().ok_or("expected a text")?;
+    hex::decode(text).map_err(|error| error.to_string())
+}
+
+/// The command packets that the messages hold, in order of completion.
+fn joined(tpdus: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, String> {
+    let mut reassembler = Reassembler::new(Limits {
+        parts: u8::MAX,
+        ..Limits::default()
+    });
+    let mut packets = Vec::new();
+    for tpdu in tpdus {
+        let deliver = parse(tpdu)?;
+        // All at one time: no case is about messages that grow old.
+        let outcome = reassembler.accept(&deliver.oa, &deliver.user_data, Timestamp::UNIX_EPOCH);
+        if let Outcome::Complete(message) = outcome
+            && message.packet == Some(Iei::COMMAND_PACKET)
+        {
+            packets.push(message.octets);
+        }
+    }
+    Ok(packets)
+}
+
+fn parse(tpdu: &[u8]) -> Result<Deliver, String> {
+    Deliver::parse(tpdu).map_err(|error| format!("tpdus: {error}"))
+}
+
+fn same_packets(expected: &[Vec<u8>], got: &[Vec<u8>]) -> Result<(), String> {
+    same("packets", expected, got, |packets| {
+        format!("{:?}", packets.iter().map(hex::encode).collect::<Vec<_>>())
+    })
+}
+
+/// What a card knows.
+struct Card {
+    security_levels: BTreeMap<Tar, u8>,
+    key_sets: Vec<KeySet>,
+    counters: BTreeMap<u8, Cntr>,
+    single_des: bool,
+}
+
+impl Card {
+    fn read(receiver: &Value) -> Result<Self, String> {
+        let mut card = Self {
+            security_levels: BTreeMap::new(),
+            key_sets: Vec::new(),
+            counters: BTreeMap::new(),
+            single_des: false,
+        };
+        for app in list(receiver, "apps") {
+            card.security_levels
+                .insert(Tar(array(app, "tar")?), octet(app, "msl")?);
+        }
+        for set in list(receiver, "keysets") {
+            let version =
+                u8::try_from(number(set, "version")?).map_err(|error| error.to_string())?;
+            let cc_len = number(set, "cc_len")? as usize;
+            // A key that does not fit its algorithm counts as absent: d-rx-005 has such keys and does not use them.
+            card.key_sets.push(KeySet {
+                version,
+                kic: cipher_key(text(set, "kic_algo")?, octets(set, "kic_key")?)
+                    .unwrap_or_else(|_| CipherKey::none()),
+                kid: integrity_key(text(set, "kid_algo")?, octets(set, "kid_key")?, cc_len)
+                    .unwrap_or_else(|_| IntegrityKey::none()),
+            });
+            card.counters.insert(version, cntr(set, "cntr")?);
+        }
+        Ok(card)
+    }
+}
+
+impl Receiver for Card {
+    fn msl(&self, tar: Tar) -> Option<u8> {
+        self.security_levels.get(&tar).copied()
+    }
+
+    fn key_set(&self, version: u8) -> Option<&KeySet> {
+        self.key_sets.iter().find(|keys| keys.version == version)
+    }
+
+    fn counter(&self, version: u8) -> Cntr {
+        self.counters.get(&version).copied().unwrap_or_default()
+    }
+
+    fn allows_single_des(&self) -> bool {
+        self.single_des
+    }
+}
+
+/// Key set of a `command` or `response` case.
+fn case_keys(case: &Value) -> Result<KeySet, String> {
+    Ok(KeySet {
+        version: (octet(case, "kic")? >> 4).max(octet(case, "kid")? >> 4),
+        kic: cipher_key(text(case, "ciph_algo")?, octets(case, "kic_key")?)?,
+        kid: integrity_key(
+            text(case, "int_algo")?,
+            octets(case, "kid_key")?,
+            number(case, "cc_len")? as usize,
+        )?,
+    })
+}
+
+fn cipher_key(name: &str, key: Vec<u8>) -> Result<CipherKey, String> {
+    let algorithm = match name {
+        "none" => return Ok(CipherKey::none()),
+        "des" => CipherAlgorithm::Des,
+        "3des2" => CipherAlgorithm::TripleDes2,
+        "3des3" => CipherAlgorithm::TripleDes3,
+        "aes" => CipherAlgorithm::Aes,
+        other => return Err(format!("unknown cipher {other:?}")),
+    };
+    CipherKey::new(algorithm, Secret::new(key)).map_err(|error| error.to_string())
+}
+
+fn integrity_key(name: &str, key: Vec<u8>, cc_len: usize) -> Result<IntegrityKey, String> {
+    let algorithm = match name {
+        // The checks without a key are named by KID alone.
+        "none" | "crc16" | "crc32" => return Ok(IntegrityKey::none()),
+        "des" => IntegrityAlgorithm::Des,
+        "3des2" => IntegrityAlgorithm::TripleDes2,
+        "3des3" => IntegrityAlgorithm::TripleDes3,
+        "aes" => IntegrityAlgorithm::AesCmac,
+        other => return Err(format!("unknown check {other:?}")),
+    };
+    IntegrityKey::new(algorithm, Secret::new(key), cc_len).map_err(|error| error.to_string())
+}
+
+fn expect(case: &Value) -> Result<&Value, String> {
+    case.get("expect")
+        .ok_or_else(|| "expect: missing".to_owned())
+}
+
+fn octet(case: &Value, name: &str) -> Result<u8, String> {
+    array::<1>(case, name).map(|[octet]| octet)
+}
+
+fn cntr(case: &Value, name: &str) -> Result<Cntr, String> {
+    array(case, name).map(Cntr::from_bytes)
+}
+
+fn status(case: &Value) -> Result<u8, String> {
+    u8::try_from(number(case, "status")?).map_err(|error| format!("status: {error}"))
+}
