@@ -4,7 +4,9 @@
 //! without power is [`AppletState`], what a dialogue needs is [`Dialogue`] and dies with the session: so no challenge
 //! is ever taken up again after a power cut.
 
-use ota_wire::applet::{AppletError, AppletResponse, Challenge, ChallengeView, Method, ResultCode};
+use ota_wire::applet::{
+    AppletError, AppletResponse, Challenge, ChallengeView, Method, ResultCode, TextAlphabet,
+};
 use ota_wire::cat::{
     Body, Device, Duration, Facility, ProactiveCommand, Qualifier, ResponseLength, TerminalProfile,
     TerminalResponse, TerminalResult, TextString,
@@ -116,9 +118,11 @@ impl Applet<'_> {
             return self.finish(dialogue, view.mac_algorithm(), ResultCode::UNSUPPORTED);
         };
         let pin = challenge.method == Method::Pin;
+        let ucs2 = challenge.text.alphabet() == TextAlphabet::Ucs2;
         let unable = pin && !self.profile.pin_method
             || challenge.digest.is_some()
             || !self.terminal.supports(Facility::DISPLAY_TEXT)
+            || ucs2 && !self.terminal.supports(Facility::UCS2_DISPLAY)
             || pin && !self.terminal.supports(Facility::GET_INPUT);
         dialogue.challenge = Some(challenge);
         if unable {
@@ -238,6 +242,9 @@ impl Applet<'_> {
         mac_algorithm: ota_wire::keys::MacAlgorithm,
         result: ResultCode,
     ) -> Turn {
+        if !self.terminal.supports(Facility::SEND_SHORT_MESSAGE) {
+            return None;
+        }
         let response = AppletResponse {
             tid: dialogue.tid,
             ctr: dialogue.ctr,

@@ -134,6 +134,7 @@ impl Phone {
             Input::Timer { key } => self.timer(&key, &mut turn),
             Input::Coverage(coverage) => self.cover(coverage, &mut turn),
         }
+        self.unlink_if_idle();
         turn.step.changed = self.card.take_changed();
         turn.step
     }
@@ -241,6 +242,16 @@ impl Phone {
             parent: link.parent,
             kind,
         });
+    }
+
+    /// What happens next to an idle phone has nothing to do with the last message any more.
+    fn unlink_if_idle(&mut self) {
+        if let Some(powered) = &mut self.powered
+            && powered.prompt.is_none()
+            && powered.sending.is_none()
+        {
+            powered.link = None;
+        }
     }
 
     /// Records what happened inside the card, and takes up the ids of the challenge it found.

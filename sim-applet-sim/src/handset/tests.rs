@@ -9,6 +9,10 @@ use super::*;
 use crate::event::ChallengeVerdict;
 use crate::testing::{self, World, master, network, notes, sent, submit};
 
+mod hostile;
+mod radio;
+mod trace;
+
 const TEXT: &str = "Pay 20 EUR to Ace?";
 
 #[test]

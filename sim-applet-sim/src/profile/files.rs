@@ -1,6 +1,7 @@
 //! The files of midsim's own card: 3GPP TS 31.102 §4.2 under a USIM, ETSI TS 102 221 §13 under the MF.
 
 use ota_wire::ids::Msisdn;
+use ota_wire::sms::address::Address;
 
 use crate::uicc::file::{Access, Condition, Content, FileIndex, FileSystem, fid};
 
@@ -151,18 +152,11 @@ fn sms_parameters(smsc: &Msisdn) -> Vec<u8> {
     const NAME_LEN: usize = 12;
     const ONLY_SERVICE_CENTRE: u8 = 0xFD;
     const SERVICE_CENTRE: usize = NAME_LEN + 13;
-    const INTERNATIONAL_E164: u8 = 0x91;
     let mut record = vec![0xFF; NAME_LEN + 28];
     record[NAME_LEN] = ONLY_SERVICE_CENTRE;
-    let digits: Vec<u8> = smsc.digits().bytes().map(|digit| digit - b'0').collect();
-    record[SERVICE_CENTRE] = (1 + digits.len().div_ceil(2)) as u8;
-    record[SERVICE_CENTRE + 1] = INTERNATIONAL_E164;
-    for (place, pair) in record[SERVICE_CENTRE + 2..]
-        .iter_mut()
-        .zip(digits.chunks(2))
-    {
-        *place = pair.get(1).unwrap_or(&0x0F) << 4 | pair[0];
-    }
+    let mut address = Vec::new();
+    Address::international(smsc).emit_counted(&mut address);
+    record[SERVICE_CENTRE..SERVICE_CENTRE + address.len()].copy_from_slice(&address);
     record
 }
 

@@ -5,7 +5,8 @@
 use ota_wire::apdu::Sw;
 
 use super::command::Code;
-use super::file::{Condition, PIN_STATUS_ORDER};
+use super::fcp::PIN_STATUS_ORDER;
+use super::file::Condition;
 use super::{Reply, Session, Uicc};
 use crate::pin::{PinCode, Refused};
 use crate::profile::CodeProfile;

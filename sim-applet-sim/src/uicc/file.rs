@@ -1,4 +1,4 @@
-//! ETSI TS 102 221 §8 and §11.1.1.3: the tree of files, their control parameters and access rules.
+//! ETSI TS 102 221 §8: the tree of files and what is in them.
 //!
 //! The tree is shared by all cards of a profile. What a card wrote is its [`Overlay`]; contents that differ from
 //! card to card by nature (ICCID, IMSI, MSISDN) are computed from the card's [`Subscriber`].
@@ -7,8 +7,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use ota_wire::ids::Msisdn;
-use ota_wire::tlv::Writer;
+use ota_wire::sms::address::Address;
 
+use super::fcp;
 use crate::profile::Subscriber;
 
 /// File identifiers that the standards fix.
@@ -98,7 +99,7 @@ impl Content {
         }
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Fixed(octets) => octets.len(),
             Self::Iccid => 10,
@@ -146,7 +147,7 @@ pub struct File {
 }
 
 impl File {
-    const fn is_directory(&self) -> bool {
+    pub(super) const fn is_directory(&self) -> bool {
         matches!(self.body, Body::Directory { .. })
     }
 }
@@ -159,11 +160,6 @@ pub struct FileSystem {
 }
 
 impl FileSystem {
-    /// Octets of an EF.ARR record: three access modes of at most 11 octets.
-    const ARR_RECORD: usize = 0x24;
-    /// EF.ARR record 1 is that of the directories; those of the elementary files follow.
-    const FIRST_EF_RULE: usize = 2;
-
     /// An MF with nothing in it but EF.ARR, which grows with the rules in use.
     pub fn new() -> Self {
         let mut fs = Self {
@@ -182,7 +178,7 @@ impl FileSystem {
             update: Condition::Never,
         };
         let arr = Body::Records {
-            record_len: Self::ARR_RECORD,
+            record_len: fcp::RULE_LEN,
             cyclic: false,
             content: Content::Fixed(Vec::new()),
         };
@@ -307,48 +303,6 @@ impl FileSystem {
         }
     }
 
-    /// File control parameters, TS 102 221 §11.1.1.3. `pin_status` is the bit map of enabled codes for tag C6.
-    pub fn fcp(&self, index: FileIndex, pin_status: u8) -> Vec<u8> {
-        let file = self.file(index);
-        let mut writer = Writer::new();
-        writer.constructed(tag::FCP, |fcp| {
-            fcp.ber(tag::DESCRIPTOR, &descriptor(&file.body));
-            fcp.ber(tag::FILE_ID, &file.fid.to_be_bytes());
-            if let Body::Directory { aid } = &file.body {
-                if let Some(aid) = aid {
-                    fcp.ber(tag::DF_NAME, aid);
-                }
-                fcp.constructed(tag::PROPRIETARY, |inner| {
-                    inner.ber(tag::UICC_CHARACTERISTICS, &[CLOCK_STOP_ANY_AND_ALL_CLASSES]);
-                });
-            }
-            fcp.ber(tag::LIFE_CYCLE, &[ACTIVATED]);
-            let [high, low] = fid::ARR.to_be_bytes();
-            fcp.ber(
-                tag::SECURITY_REFERENCED,
-                &[high, low, self.rule_number(file)],
-            );
-            match &file.body {
-                Body::Directory { .. } => {
-                    fcp.constructed(tag::PIN_STATUS, |inner| {
-                        inner.ber(tag::PIN_ENABLED, &[pin_status]);
-                        for reference in PIN_STATUS_ORDER {
-                            inner.ber(tag::KEY_REFERENCE, &[reference]);
-                        }
-                    });
-                }
-                Body::Transparent(content) | Body::Records { content, .. } => {
-                    fcp.ber(tag::FILE_SIZE, &(content.len() as u16).to_be_bytes());
-                    match file.sfi {
-                        Some(sfi) => fcp.ber(tag::SFI, &[sfi << 3]),
-                        None => fcp.ber(tag::SFI, &[]),
-                    };
-                }
-            }
-        });
-        writer.into_bytes()
-    }
-
     fn add(
         &mut self,
         parent: FileIndex,
@@ -376,22 +330,7 @@ impl FileSystem {
 
     /// Keeps EF.ARR in step with the rules in use.
     fn rewrite_rules(&mut self) {
-        let mut records = Vec::new();
-        let mut push = |rule: Writer| {
-            let mut record = rule.into_bytes();
-            record.resize(Self::ARR_RECORD, 0xFF);
-            records.extend(record);
-        };
-        let mut directories = Writer::new();
-        access_mode(&mut directories, mode::ALL_OF_A_DIRECTORY, Condition::Never);
-        push(directories);
-        for access in &self.rules {
-            let mut rule = Writer::new();
-            access_mode(&mut rule, mode::READ, access.read);
-            access_mode(&mut rule, mode::UPDATE, access.update);
-            access_mode(&mut rule, mode::DEACTIVATE_ACTIVATE, Condition::Never);
-            push(rule);
-        }
+        let records = fcp::rule_records(&self.rules);
         for file in &mut self.files {
             if let (fid::ARR, Body::Records { content, .. }) = (file.fid, &mut file.body) {
                 *content = Content::Fixed(records.clone());
@@ -399,11 +338,10 @@ impl FileSystem {
         }
     }
 
-    fn rule_number(&self, file: &File) -> u8 {
-        let position = file
-            .access
-            .and_then(|access| self.rules.iter().position(|rule| *rule == access));
-        position.map_or(1, |position| (position + Self::FIRST_EF_RULE) as u8)
+    /// Place of a file's rule among the rules in use; directories have none.
+    pub(super) fn rule_of(&self, file: &File) -> Option<usize> {
+        let access = file.access?;
+        self.rules.iter().position(|rule| *rule == access)
     }
 
     fn children(&self, directory: FileIndex) -> impl Iterator<Item = (FileIndex, &File)> {
@@ -435,98 +373,17 @@ pub(crate) type FileKey = (u16, u16);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overlay(pub(crate) BTreeMap<FileKey, Box<[u8]>>);
 
-/// Key references in the order of the bits of the PIN status octet.
-pub(crate) const PIN_STATUS_ORDER: [u8; 3] = [0x01, 0x81, 0x0A];
-
-const ACTIVATED: u8 = 0x05;
-const CLOCK_STOP_ANY_AND_ALL_CLASSES: u8 = 0x71;
-
-/// Tags of the file control parameters, TS 102 221 §11.1.1.4.
-mod tag {
-    pub(super) const FCP: u32 = 0x62;
-    pub(super) const FILE_SIZE: u32 = 0x80;
-    pub(super) const DESCRIPTOR: u32 = 0x82;
-    pub(super) const FILE_ID: u32 = 0x83;
-    pub(super) const DF_NAME: u32 = 0x84;
-    pub(super) const SFI: u32 = 0x88;
-    pub(super) const LIFE_CYCLE: u32 = 0x8A;
-    pub(super) const SECURITY_REFERENCED: u32 = 0x8B;
-    pub(super) const PROPRIETARY: u32 = 0xA5;
-    pub(super) const UICC_CHARACTERISTICS: u32 = 0x80;
-    pub(super) const PIN_STATUS: u32 = 0xC6;
-    pub(super) const PIN_ENABLED: u32 = 0x90;
-    pub(super) const KEY_REFERENCE: u32 = 0x83;
-    pub(super) const ACCESS_MODE: u32 = 0x80;
-    pub(super) const ALWAYS: u32 = 0x90;
-    pub(super) const NEVER: u32 = 0x97;
-    pub(super) const USER_AUTHENTICATION: u32 = 0xA4;
-    pub(super) const USAGE: u32 = 0x95;
-}
-
-/// Access mode octets, TS 102 221 §9.2.1 (ISO/IEC 7816-4).
-mod mode {
-    pub(super) const READ: u8 = 0x01;
-    pub(super) const UPDATE: u8 = 0x02;
-    pub(super) const DEACTIVATE_ACTIVATE: u8 = 0x18;
-    pub(super) const ALL_OF_A_DIRECTORY: u8 = 0x7F;
-}
-
-fn access_mode(rule: &mut Writer, mode: u8, condition: Condition) {
-    const VERIFICATION_BY_USER: u8 = 0x08;
-    let mut pin = |reference: u8| {
-        rule.ber(tag::ACCESS_MODE, &[mode])
-            .constructed(tag::USER_AUTHENTICATION, |inner| {
-                inner.ber(tag::KEY_REFERENCE, &[reference]);
-                inner.ber(tag::USAGE, &[VERIFICATION_BY_USER]);
-            });
-    };
-    match condition {
-        Condition::Pin1 => pin(0x01),
-        Condition::Pin2 => pin(0x81),
-        Condition::Adm1 => pin(0x0A),
-        Condition::Always => {
-            rule.ber(tag::ACCESS_MODE, &[mode]).ber(tag::ALWAYS, &[]);
-        }
-        Condition::Never => {
-            rule.ber(tag::ACCESS_MODE, &[mode]).ber(tag::NEVER, &[]);
-        }
-    }
-}
-
-fn descriptor(body: &Body) -> Vec<u8> {
-    const CODING: u8 = 0x21;
-    match body {
-        Body::Directory { .. } => vec![0x78, CODING],
-        Body::Transparent(_) => vec![0x41, CODING],
-        Body::Records {
-            record_len,
-            cyclic,
-            content,
-        } => {
-            let structure = if *cyclic { 0x46 } else { 0x42 };
-            let [high, low] = (*record_len as u16).to_be_bytes();
-            let count = content.len() / (*record_len).max(1);
-            vec![structure, CODING, high, low, count as u8]
-        }
-    }
-}
-
-/// One record of EF.MSISDN (TS 31.102 §4.2.26): no name, then length, type, ten octets of digits, no extensions.
+/// One record of EF.MSISDN (TS 31.102 §4.2.26): no name, then the number in twelve octets, no extensions.
 fn msisdn_record(msisdn: &Msisdn) -> Vec<u8> {
     const NAME_LEN: usize = Content::MSISDN_RECORD - 14;
-    const INTERNATIONAL_E164: u8 = 0x91;
-    let digits: Vec<u8> = msisdn.digits().bytes().map(|digit| digit - b'0').collect();
-    let mut record = vec![0xFF; Content::MSISDN_RECORD];
-    record[NAME_LEN] = (1 + digits.len().div_ceil(2)) as u8;
-    record[NAME_LEN + 1] = INTERNATIONAL_E164;
-    for (place, pair) in record[NAME_LEN + 2..].iter_mut().zip(digits.chunks(2)) {
-        *place = pair.get(1).unwrap_or(&0x0F) << 4 | pair[0];
-    }
+    let mut record = vec![0xFF; NAME_LEN];
+    Address::international(msisdn).emit_counted(&mut record);
+    record.resize(Content::MSISDN_RECORD, 0xFF);
     record
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const PUBLIC: Access = Access {
@@ -534,7 +391,7 @@ mod tests {
         update: Condition::Adm1,
     };
 
-    fn small() -> (FileSystem, FileIndex) {
+    pub(in crate::uicc) fn small() -> (FileSystem, FileIndex) {
         let mut fs = FileSystem::new();
         fs.transparent(FileIndex::MF, fid::ICCID, Some(2), PUBLIC, Content::Iccid);
         let adf = fs.adf(0x7FF0, &[0xA0, 0, 0, 0, 0x87, 0x10, 0x02]);
@@ -545,52 +402,6 @@ mod tests {
         let sms = Content::Fixed(vec![0xFF; 352]);
         fs.linear(adf, fid::SMS, None, private, 176, sms);
         (fs, adf)
-    }
-
-    #[test]
-    fn control_parameters_of_each_kind() {
-        let (fs, adf) = small();
-        let iccid = fs.child(FileIndex::MF, fid::ICCID).unwrap();
-        // EF.ARR's own rule is the first one in use, hence record 2; that of EF.ICCID is record 3.
-        assert_eq!(
-            hex::encode(fs.fcp(iccid, 0)),
-            "621782024121830 22fe28a01058b032f06038002000a880110".replace(' ', "")
-        );
-        let sms = fs.child(adf, fid::SMS).unwrap();
-        assert_eq!(
-            hex::encode(fs.fcp(sms, 0)),
-            "621982054221 00b00283026f3c8a01058b032f0604800201608800".replace(' ', "")
-        );
-        assert_eq!(
-            hex::encode(fs.fcp(adf, 0xC0)),
-            "622c8202782183027ff08407a0000000871002a5038001718a01058b032f0601c60c9001c083010183018183010a"
-        );
-    }
-
-    #[test]
-    fn rules_say_what_is_checked() {
-        let (fs, _) = small();
-        let arr = fs.child(FileIndex::MF, fid::ARR).unwrap();
-        let Body::Records {
-            content: Content::Fixed(records),
-            ..
-        } = &fs.file(arr).body
-        else {
-            panic!("EF.ARR has records");
-        };
-        let records: Vec<String> = records
-            .chunks(FileSystem::ARR_RECORD)
-            .map(|record| hex::encode(record).trim_end_matches("ff").to_owned())
-            .collect();
-        assert_eq!(
-            records,
-            [
-                "80017f9700",
-                "8001019000800102970080011897 00".replace(' ', "").as_str(),
-                "8001019000800102a40683010a9501088001189700",
-                "800101a406830101950108800102a4068301019501088001189700",
-            ]
-        );
     }
 
     #[test]

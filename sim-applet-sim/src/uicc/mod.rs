@@ -3,6 +3,7 @@
 mod codes;
 mod command;
 mod contents;
+mod fcp;
 pub mod file;
 mod select;
 mod toolkit;

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use ota_wire::apdu::Sw;
 use ota_wire::cat::{
-    Body, CommandDetails, Envelope, ProactiveCommand, TerminalProfile, TerminalResponse,
+    Body, CommandDetails, Envelope, Facility, ProactiveCommand, TerminalProfile, TerminalResponse,
 };
 use ota_wire::keys::KeySet;
 use ota_wire::sms::address::Address;
@@ -148,7 +148,11 @@ impl Uicc {
         trim(&mut toolkit.notes);
         let delivery = delivery?;
         self.changed |= delivery.counted;
-        if let Some(tpdu) = delivery.submit {
+        let sends = toolkit
+            .terminal
+            .as_ref()
+            .is_some_and(|terminal| terminal.supports(Facility::SEND_SHORT_MESSAGE));
+        if let Some(tpdu) = delivery.submit.filter(|_| sends) {
             let command = self.send(tpdu);
             toolkit.queue.push_back((Owner::CardManager, command));
         }
