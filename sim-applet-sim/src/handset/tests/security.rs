@@ -1,0 +1,162 @@
+//! Replays, forgeries, and what the sender of a packet gets to hear.
+
+use super::*;
+
+#[test]
+fn the_same_message_twice_is_refused_by_its_counter() {
+    let mut world = World::new();
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    let octets = challenge.seal(&world.key(challenge.mac_algorithm));
+    let packet = world.packet(octets);
+    let counter = world.cntr;
+    world.send_packet(&packet);
+    let step = world.act(Action::Ok);
+    world.acknowledge(&step);
+
+    let step = world.send_packet(&packet);
+    assert_eq!(world.screen(), None);
+    let (mr, por) = submit(&step).expect("PoR on error by SMS-SUBMIT");
+    world.cntr = counter - 1;
+    let keys = world.key_set();
+    let command = world.command(Vec::new());
+    let checked = check_response(&por.user_data.to_octets(), &command.sent(), &keys).unwrap();
+    assert!(checked.authenticated);
+    assert_eq!(checked.status, ResponseStatus::CNTR_LOW);
+    let ack = Message::Ack { mr, tpdu: None };
+    world.step(Input::Rp(ack.emit(Direction::ToPhone)));
+
+    world.restart();
+    let step = world.send_packet(&packet);
+    assert!(submit(&step).is_some(), "refused after a restart too");
+    assert_eq!(world.screen(), None);
+}
+
+#[test]
+fn the_same_challenge_in_a_new_packet_is_not_answered_again() {
+    let mut world = World::new();
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    world.send_challenge(&challenge);
+    let step = world.act(Action::Ok);
+    world.acknowledge(&step);
+    let step = world.send_challenge(&challenge);
+    assert!(submit(&step).is_none());
+    assert_eq!(world.screen(), None);
+
+    let old = world.challenge(Method::Confirm, TEXT);
+    let new = world.challenge(Method::Confirm, TEXT);
+    world.send_challenge(&new);
+    let step = world.act(Action::Ok);
+    world.acknowledge(&step);
+    let step = world.send_challenge(&old);
+    assert_eq!(world.answer(&step, &old).0, ResultCode::REPLAY);
+    assert_eq!(world.phone.card_state().applet_counter(), new.ctr);
+}
+
+#[test]
+fn a_corrupted_packet_gets_a_bare_error_and_changes_nothing() {
+    let mut world = World::new();
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    let octets = challenge.seal(&world.key(challenge.mac_algorithm));
+    let good = world.packet(octets);
+    let before = world.phone.card_state().clone();
+    for at in [10, 20, good.len() - 1] {
+        let mut packet = good.clone();
+        packet[at] ^= 0x10;
+        let step = world.send_packet(&packet);
+        assert_eq!(world.screen(), None);
+        let (mr, por) = submit(&step).expect("PoR on error");
+        // 02 71 00, RPL, RHL 0A, TAR, CNTR 0, PCNTR 0, status 01: nothing made with a key.
+        assert_eq!(
+            hex::encode(por.user_data.to_octets()),
+            "027100000b0a4d494400000000000001"
+        );
+        let ack = Message::Ack { mr, tpdu: None };
+        world.step(Input::Rp(ack.emit(Direction::ToPhone)));
+    }
+    assert_eq!(world.phone.card_state(), &before);
+    world.send_packet(&good);
+    assert_eq!(world.screen().as_deref(), Some(TEXT));
+
+    let mut world = World::new();
+    world.spi = Spi([0x16, 0x00]);
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    let octets = challenge.seal(&world.key(challenge.mac_algorithm));
+    let mut packet = world.packet(octets);
+    packet[20] ^= 1;
+    let step = world.send_packet(&packet);
+    assert!(
+        matches!(sent(&step).as_slice(), [Message::Ack { tpdu: None, .. }]),
+        "silence"
+    );
+}
+
+#[test]
+fn a_challenge_that_the_mssp_did_not_make_is_answered_with_bad_mac() {
+    let mut world = World::new();
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    let mut octets = challenge.seal(&world.key(challenge.mac_algorithm));
+    let last = octets.len() - 1;
+    octets[last] ^= 1;
+    let packet = world.packet(octets);
+    let step = world.send_packet(&packet);
+    assert_eq!(world.screen(), None);
+    assert!(notes(&step).iter().any(|note| matches!(
+        note,
+        Note::Challenge {
+            verdict: ChallengeVerdict::BadMac,
+            ..
+        }
+    )));
+    let (_, submit) = submit(&step).unwrap();
+    let response = ota_wire::applet::AppletResponse::parse(submit.user_data.payload()).unwrap();
+    assert_eq!(
+        (response.result, response.tid),
+        (ResultCode::BAD_MAC, challenge.tid)
+    );
+    assert_eq!(world.phone.card_state().applet_counter(), 0);
+}
+
+#[test]
+fn por_is_given_when_and_how_spi_asks() {
+    for (second, by_submit, por) in [
+        (0x00, false, false),
+        (0x02, false, false),
+        (0x39, true, true),
+        (0x21, true, true),
+        (0x19, false, true),
+        (0x01, false, true),
+    ] {
+        let mut world = World::new();
+        world.spi = Spi([0x16, second]);
+        let challenge = world.challenge(Method::Confirm, TEXT);
+        let octets = challenge.seal(&world.key(challenge.mac_algorithm));
+        let command = world.command(octets);
+        let keys = world.key_set();
+        let step = world.send_packet(&command.seal(&keys).unwrap());
+        let report = match &sent(&step)[0] {
+            Message::Ack { tpdu, .. } => tpdu.clone(),
+            other => panic!("{other:?}"),
+        };
+        let packet = if by_submit {
+            assert!(report.is_none());
+            let (_, por) = submit(&step).unwrap();
+            assert_eq!((por.pid.0, por.dcs.0), (0x7F, 0xF6));
+            let packet = por.user_data.to_octets();
+            world.acknowledge(&step);
+            Some(packet)
+        } else {
+            assert!(submit(&step).is_none());
+            report.map(|tpdu| {
+                let report = DeliverReport::parse(tpdu.octets(), ReportIn::Ack).unwrap();
+                report.parameters.user_data.unwrap().to_octets()
+            })
+        };
+        assert_eq!(packet.is_some(), por, "SPI 16 {second:02X}");
+        if let Some(packet) = packet {
+            let checked = check_response(&packet, &command.sent(), &keys).unwrap();
+            assert!(checked.as_asked);
+            assert_eq!(checked.status, ResponseStatus::POR_OK);
+        }
+        assert_eq!(world.screen().as_deref(), Some(TEXT));
+    }
+}
