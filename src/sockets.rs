@@ -8,7 +8,11 @@
 //! | [`ports`] | names, numbers, binding, the file that tells others |
 //! | [`shutdown`] | a stop that drains, a second one that does not |
 //! | [`http_server`] | one shell for every party that speaks HTTP |
+//! | [`http_client`] | one guarded client for all they send |
+//! | [`addresses`] | whom that client may call |
 
+pub mod addresses;
+pub mod http_client;
 pub mod http_server;
 pub mod ports;
 pub mod shutdown;

@@ -165,6 +165,11 @@ impl Clock {
         lock(&self.0.traffic.wires).listeners.insert(address);
     }
 
+    /// Whether a party of this process accepts connections there.
+    pub fn is_listening(&self, address: SocketAddr) -> bool {
+        lock(&self.0.traffic.wires).listeners.contains(&address)
+    }
+
     /// The connecting end of a connection; `None` if a stranger listens there.
     pub fn wire_out(&self, local: SocketAddr, peer: SocketAddr) -> Option<Wire> {
         let mut wires = lock(&self.0.traffic.wires);
