@@ -1,1 +1,36 @@
-//! ETSI TS 102 204: the Mobile Signature Service Provider.
+//! ETSI TS 102 204: a Mobile Signature Service Provider, as a pure state machine.
+//!
+//! [`Mssp`] holds configuration and nothing else. Its [`step`](Mssp::step) takes one [`Input`] (an HTTP request, a
+//! message of an applet, a report of the OTA platform, a timer), reads records through a [`View`], and says what is to
+//! be written, sent and traced. See [`mod@step`] for the contract with its caller.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`xml`], [`soap`], [`messages`] | the web interface, from octets to types and back |
+//! | [`config`] | APs, profiles, subscribers |
+//! | [`record`] | transactions and their keys |
+//! | [`event`] | what the trace is told |
+
+pub mod code;
+pub mod config;
+pub mod event;
+mod front;
+pub mod messages;
+mod party;
+pub mod record;
+pub mod soap;
+pub mod step;
+mod transaction;
+mod wsdl;
+pub mod xml;
+
+#[cfg(test)]
+mod samples;
+
+pub use config::{Ap, Config, Directory, Profile, Subscriber};
+pub use event::Event;
+pub use party::Mssp;
+pub use record::Change;
+pub use step::{
+    Input, OtaOutcome, Output, Peer, RequestId, Send, SendError, Step, Submit, View, Write,
+};

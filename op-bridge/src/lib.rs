@@ -1,1 +1,105 @@
-//! A CIBA OpenID Provider after the MODRNA profile.
+//! op-bridge: an OpenID Provider for Client-Initiated Backchannel Authentication.
+//!
+//! CIBA Core 1.0 (poll, ping, push) under the MODRNA CIBA profile draft-03, authenticating through a
+//! mobile signature service (TS 102 204). The crate is pure: an [`Op`] holds configuration only and
+//! answers every input with a [`Step`]; what it remembers lives behind a [`View`]. The calling
+//! contract is described in [`step`].
+//!
+//! ```text
+//!  RP ── 1 bc-authorize ──►  authorize ──► flow ── 3 MSS_SignatureReq ──►  MSSP
+//!     ◄─ 2 auth_req_id ────     │            ◄── 14 MSS_Notification ────
+//!     ── token ────────────►  token ◄─ 15 ─ grant
+//!     ◄─ 16 tokens, ping or push ─ deliver
+//! ```
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use rand_core::Rng;
+
+mod acr;
+mod authorize;
+mod client_auth;
+mod config;
+mod context;
+mod deliver;
+mod event;
+mod flow;
+mod forms;
+mod grant;
+mod hint;
+mod jose;
+mod metadata;
+mod mss;
+mod notification;
+mod oauth;
+mod record;
+mod route;
+mod secret;
+pub mod step;
+mod token;
+mod userinfo;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use acr::Assurance;
+pub use config::{
+    Client, Config, ConfigError, Delivery, DeliveryMode, Lifetimes, MessagingMode, Mssp, Polling,
+    Profile, Subscriber, Subscribers, TextPolicy, UnknownUser,
+};
+pub use event::{Afterwards, Badge, Event, EventKind, Id, Octets, Row, Taken};
+pub use hint::{HintError, Msisdn, NotANumber, parse_login_hint};
+pub use jose::{Algorithm, Signer};
+pub use mss::StatusCode;
+pub use record::{
+    AccessToken, Attempt, Callback, Failure, FailureKind, Held, Key, Notification, RefreshToken,
+    Request, State, Work,
+};
+pub use secret::Secret;
+pub use step::{Change, Input, Output, Peer, RequestId, Send, SendError, Step, View, Write};
+
+/// An OpenID Provider: its configuration, and the steps it takes.
+pub struct Op {
+    config: Config,
+    clients: HashMap<String, Client>,
+    /// Path part of the issuer, in front of every endpoint's path.
+    base_path: String,
+}
+
+impl Op {
+    /// Checks the configuration.
+    ///
+    /// # Errors
+    /// Whatever could only fail later, with what to change.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        let clients = config.check()?;
+        let after_scheme = config.issuer.split_once("://").map_or("", |(_, rest)| rest);
+        let base_path = after_scheme
+            .find('/')
+            .map_or("", |slash| &after_scheme[slash..]);
+        Ok(Self {
+            base_path: base_path.to_owned(),
+            clients,
+            config,
+        })
+    }
+
+    /// Takes one step; see [`step`] for what the caller owes.
+    pub fn step(&self, view: &dyn View, input: Input, now: Timestamp, rng: &mut dyn Rng) -> Step {
+        let mut cx = context::Context::new(self, view, now, rng);
+        match input {
+            Input::Http { id, request } => route::request(&mut cx, id, request),
+            Input::Answer { id, result } => route::answer(&mut cx, &id, result),
+            Input::Timer { key } => route::timer(&mut cx, &key),
+        }
+        cx.step
+    }
+
+    /// The configuration it was made from.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+}

@@ -1,0 +1,109 @@
+//! The numbers of TS 102 204 annexes B and C: one space for what a status says and for what a fault says.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A status or fault number. Numbers without a name survive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Code(pub u16);
+
+impl Code {
+    /// The request was accepted; the result comes later.
+    pub const REQUEST_OK: Self = Self(100);
+    /// A value is wrong.
+    pub const WRONG_PARAM: Self = Self(101);
+    /// A value is missing.
+    pub const MISSING_PARAM: Self = Self(102);
+    /// The text is too long or too short.
+    pub const WRONG_DATA_LENGTH: Self = Self(103);
+    /// The AP may not do this, or did not prove who it is.
+    pub const UNAUTHORIZED_ACCESS: Self = Self(104);
+    /// The end user is not known here.
+    pub const UNKNOWN_CLIENT: Self = Self(105);
+    /// The data cannot be put before the user.
+    pub const INAPPROPRIATE_DATA: Self = Self(107);
+    /// A version of the interface that is not spoken here.
+    pub const INCOMPATIBLE_INTERFACE: Self = Self(108);
+    /// A signature profile that is not offered.
+    pub const UNSUPPORTED_PROFILE: Self = Self(109);
+    /// The time for the transaction is over.
+    pub const EXPIRED_TRANSACTION: Self = Self(208);
+    /// The challenge did not reach the card.
+    pub const OTA_ERROR: Self = Self(209);
+    /// The user cancelled.
+    pub const USER_CANCEL: Self = Self(401);
+    /// The signing PIN is blocked.
+    pub const PIN_NR_BLOCKED: Self = Self(402);
+    /// The PUK of the signing PIN is blocked.
+    pub const CARD_BLOCKED: Self = Self(403);
+    /// The signature could not be made now.
+    pub const PB_SIGNATURE_PROCESS: Self = Self(406);
+    /// A signature was made.
+    pub const SIGNATURE: Self = Self(500);
+    /// A signature was made and the MSSP validated it.
+    pub const VALID_SIGNATURE: Self = Self(502);
+    /// The transaction is not finished.
+    pub const OUTSTANDING_TRANSACTION: Self = Self(504);
+    /// An AP's receipt: received, and the user may be told.
+    pub const RET_OK_PUSH: Self = Self(600);
+    /// Something failed in this MSSP.
+    pub const INTERNAL_ERROR: Self = Self(900);
+
+    /// The symbolic name, as it stands in StatusMessage and in a fault's Reason.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            100 => "REQUEST_OK",
+            101 => "WRONG_PARAM",
+            102 => "MISSING_PARAM",
+            103 => "WRONG_DATA_LENGTH",
+            104 => "UNAUTHORIZED_ACCESS",
+            105 => "UNKNOWN_CLIENT",
+            106 => "HANDSHAKE_REQUIRED",
+            107 => "INAPPROPRIATE_DATA",
+            108 => "INCOMPATIBLE_INTERFACE",
+            109 => "UNSUPPORTED_PROFILE",
+            208 => "EXPIRED_TRANSACTION",
+            209 => "OTA_ERROR",
+            400 => "USER_SIGN",
+            401 => "USER_CANCEL",
+            402 => "PIN_NR_BLOCKED",
+            403 => "CARD_BLOCKED",
+            404 => "NO_KEY_FOUND",
+            405 => "NO_URL_FOUND",
+            406 => "PB_SIGNATURE_PROCESS",
+            407 => "REGISTRATION_NOK",
+            408 => "REGISTRATION_OK",
+            422 => "NO_CERT_FOUND",
+            423 => "CRL_PB",
+            424 => "CRL_EXPIRED",
+            425 => "ERROR_CERTIFICATE",
+            500 => "SIGNATURE",
+            501 => "REVOKED_CERTIFICATE",
+            502 => "VALID_SIGNATURE",
+            503 => "INVALID_SIGNATURE",
+            504 => "OUTSTANDING_TRANSACTION",
+            505 => "CONSTRAINT_MISMATCH",
+            600 => "RET_OK_PUSH",
+            601 => "RET_OK_NOPUSH",
+            602 => "RET_NOK_PUSH",
+            603 => "RET_NOK_NOPUSH",
+            900 => "INTERNAL_ERROR",
+            _ => "UNNAMED",
+        }
+    }
+
+    /// Is the AP to blame? Then a fault with this number is `env:Sender`, otherwise `env:Receiver`.
+    ///
+    /// 109 counts as the MSSP's, although it is in the block of the request's errors.
+    pub fn is_senders(self) -> bool {
+        matches!(self.0, 101..=108 | 701..=720)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0, self.name())
+    }
+}

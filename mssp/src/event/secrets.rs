@@ -1,0 +1,90 @@
+//! Where secrets stand in an envelope: AP_PWD, and in AP_URL all after the host.
+//!
+//! The search goes over the octets and not over the parsed document, so that it also finds them in a document that is
+//! broken.
+
+use std::ops::Range;
+
+/// The ranges of `body` that must not be shown.
+pub(super) fn in_envelope(body: &[u8]) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    if std::str::from_utf8(body).is_err() {
+        // It may be any encoding of anything.
+        ranges.push(0..body.len());
+        return ranges;
+    }
+    for name in [&b"AP_PWD"[..], b"AP_URL"] {
+        let mut from = 0;
+        while let Some(at) = find(&body[from..], name) {
+            let after = from + at + name.len();
+            if let Some(value) = value_after(body, after) {
+                let value = match name {
+                    b"AP_URL" => after_host(body, value),
+                    _ => value,
+                };
+                if !value.is_empty() {
+                    ranges.push(value);
+                }
+            }
+            from = after;
+        }
+    }
+    ranges.sort_by_key(|range| range.start);
+    ranges
+}
+
+/// The part of a URL that anybody may see: scheme and host.
+pub(super) fn public_part(url: &[u8]) -> String {
+    let hidden = after_host(url, 0..url.len());
+    let mut shown = String::from_utf8_lossy(&url[..hidden.start]).into_owned();
+    if !hidden.is_empty() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// The value after an attribute's or an element's name; to the end if it is not closed.
+fn value_after(body: &[u8], name_end: usize) -> Option<Range<usize>> {
+    let mut at = name_end;
+    let skip_white = |mut at: usize| {
+        while body.get(at).is_some_and(u8::is_ascii_whitespace) {
+            at += 1;
+        }
+        at
+    };
+    at = skip_white(at);
+    let close = match body.get(at)? {
+        b'=' => {
+            at = skip_white(at + 1);
+            let quote = *body.get(at)?;
+            matches!(quote, b'"' | b'\'').then_some(quote)?
+        }
+        b'>' => b'<',
+        _ => return None,
+    };
+    let start = at + 1;
+    let length = body[start..]
+        .iter()
+        .position(|&b| b == close)
+        .unwrap_or(body.len() - start);
+    Some(start..start + length)
+}
+
+fn after_host(body: &[u8], value: Range<usize>) -> Range<usize> {
+    let url = &body[value.clone()];
+    let Some(scheme) = find(url, b"://") else {
+        return value;
+    };
+    let host = scheme + 3;
+    let path = url[host..]
+        .iter()
+        .position(|&b| matches!(b, b'/' | b'?' | b'#'));
+    match path {
+        Some(path) => value.start + host + path + 1..value.end,
+        None => value.end..value.end,
+    }
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|w| w == needle)
+}

@@ -1,0 +1,277 @@
+//! The HTTP side (TS 102 204 §10.4): which requests are SOAP, which want the WSDL, which are neither.
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, Method, Request, Response, StatusCode,
+    header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE},
+};
+use ota_wire::trace::Id;
+
+use crate::{
+    code::Code,
+    event::{Body, Event, EventKind},
+    party::Turn,
+    record::Transaction,
+    soap::{Call, Fault, Shape, Version},
+    step::{Output, RequestId},
+    wsdl,
+    xml::Element,
+};
+
+/// Where SOAP and the WSDL are; everything below it is the same.
+const PATH: &str = "/soap";
+
+/// A SOAP request that is being answered.
+pub(crate) struct Exchange {
+    pub(crate) connection: RequestId,
+    /// How the request was written, and the answer has to be.
+    pub(crate) shape: Shape,
+    request: Body,
+    ap_trans_id: Option<String>,
+    mssp_trans_id: Option<String>,
+}
+
+/// What a handler wants to be answered.
+pub(crate) enum Handled {
+    /// The connection is held; a later step answers.
+    Later,
+    /// An envelope. `ends` says whether it tells how a transaction ended.
+    Now { body: String, ends: bool },
+}
+
+impl Exchange {
+    /// Says which transaction the request is about, once that is known.
+    pub(crate) fn belongs_to(&mut self, txn: &Transaction) {
+        self.mssp_trans_id = Some(txn.id.clone());
+        self.ap_trans_id = Some(txn.origin.ap_trans_id.clone());
+    }
+
+    fn ids(&self) -> (Id, Option<Id>) {
+        let ap = self.ap_trans_id.as_deref().map(Id::ap_trans_id);
+        match (&self.mssp_trans_id, ap) {
+            (Some(id), ap) => (Id::mssp_trans_id(id), ap),
+            (None, Some(ap)) => (ap, None),
+            (None, None) => (Id::new("mssp-http", self.connection.0), None),
+        }
+    }
+}
+
+impl Turn<'_> {
+    pub(crate) fn http(&mut self, connection: RequestId, request: &Request<Bytes>) {
+        let path = request.uri().path();
+        let below = path.strip_prefix(PATH);
+        if !below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+            let text =
+                format!("Nothing is at {path}. POST SOAP to {PATH}; the WSDL is at {PATH}?wsdl.\n");
+            return self.reply(connection, plain(StatusCode::NOT_FOUND, text));
+        }
+        match *request.method() {
+            Method::POST => self.soap(connection, request),
+            Method::GET | Method::HEAD => {
+                let response = wsdl::serve(request, self.config.base_url.as_deref())
+                    .unwrap_or_else(not_allowed);
+                self.reply(connection, response);
+            }
+            _ => self.reply(connection, not_allowed()),
+        }
+    }
+
+    fn soap(&mut self, connection: RequestId, request: &Request<Bytes>) {
+        let mut exchange = Exchange {
+            connection,
+            shape: Shape::default(),
+            request: Body(request.body().clone()),
+            ap_trans_id: None,
+            mssp_trans_id: None,
+        };
+        if let Err(fault) = check_media_type(request.headers()) {
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return self.refuse(&exchange, status, &fault);
+        }
+        let call = match Call::parse(request.body()) {
+            Ok(call) => call,
+            Err(refusal) => {
+                exchange.shape.version = refusal.version;
+                return self.refuse(&exchange, StatusCode::INTERNAL_SERVER_ERROR, &refusal.fault);
+            }
+        };
+        exchange.shape = call.shape;
+        exchange.ap_trans_id = ap_trans_id(&call.part);
+        // The request comes first in the trace; which transaction it belongs to is known after.
+        let first = self.step.events.len();
+        let handled = match call.operation.as_str() {
+            "MSS_Signature" => self.signature(&mut exchange, &call.part),
+            "MSS_StatusQuery" => self.status_query(&mut exchange, &call.part),
+            other => Err(not_offered(other)),
+        };
+        let (own, parent) = exchange.ids();
+        self.step.events.insert(
+            first,
+            Event {
+                own: own.clone(),
+                parent: parent.clone(),
+                kind: EventKind::Requested {
+                    body: exchange.request.clone(),
+                },
+            },
+        );
+        match handled {
+            Ok(Handled::Later) => {}
+            Ok(Handled::Now { body, ends }) => {
+                let body = Bytes::from(body);
+                let answered = EventKind::Answered {
+                    body: Body(body.clone()),
+                    ends,
+                };
+                self.event(own, parent, answered);
+                self.reply(
+                    connection,
+                    envelope(StatusCode::OK, exchange.shape.version, body),
+                );
+            }
+            Err(fault) => {
+                // A fault about a transaction that exists tells how it ended.
+                let ends = exchange.mssp_trans_id.is_some();
+                self.fault(
+                    connection,
+                    exchange.shape.version,
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    &fault,
+                    (own, parent, ends),
+                );
+            }
+        }
+    }
+
+    /// A request that was not even a call.
+    fn refuse(&mut self, exchange: &Exchange, status: StatusCode, fault: &Fault) {
+        let (own, parent) = exchange.ids();
+        let requested = EventKind::Requested {
+            body: exchange.request.clone(),
+        };
+        self.event(own.clone(), parent.clone(), requested);
+        self.fault(
+            exchange.connection,
+            exchange.shape.version,
+            status,
+            fault,
+            (own, parent, false),
+        );
+    }
+
+    fn fault(
+        &mut self,
+        connection: RequestId,
+        version: Version,
+        status: StatusCode,
+        fault: &Fault,
+        (own, parent, ends): (Id, Option<Id>, bool),
+    ) {
+        let body = Bytes::from(fault.to_xml(version));
+        let answered = EventKind::Answered {
+            body: Body(body.clone()),
+            ends,
+        };
+        self.event(own, parent, answered);
+        self.reply(connection, envelope(status, version, body));
+    }
+
+    pub(crate) fn reply(&mut self, to: RequestId, response: Response<Bytes>) {
+        self.output(Output::Reply { to, response });
+    }
+}
+
+/// An HTTP response with an envelope in it.
+pub(crate) fn envelope(status: StatusCode, version: Version, body: Bytes) -> Response<Bytes> {
+    response(status, version.content_type(), body)
+}
+
+pub(crate) fn response(
+    status: StatusCode,
+    content_type: &'static str,
+    body: Bytes,
+) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+    response
+}
+
+fn plain(status: StatusCode, text: String) -> Response<Bytes> {
+    response(status, "text/plain; charset=utf-8", text.into())
+}
+
+fn not_allowed() -> Response<Bytes> {
+    let text = format!(
+        "SOAP messages are POSTed here. GET {PATH}?wsdl has the WSDL, {PATH}?xsd=1 and {PATH}?xsd=2 its schemas.\n"
+    );
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
+    response
+        .headers_mut()
+        .insert(ALLOW, http::HeaderValue::from_static("POST, GET, HEAD"));
+    response
+}
+
+/// Wrong media types and compressed bodies are refused; what deployed clients write by mistake is not: no
+/// Content-Type at all, `text/xml` around SOAP 1.2, `Content-Encoding: UTF-8`.
+fn check_media_type(headers: &HeaderMap) -> Result<(), Fault> {
+    let fault = |detail: String| Fault::new(Code::WRONG_PARAM, detail);
+    let text = |name| {
+        headers
+            .get(name)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase())
+    };
+    if let Some(encoding) = text(CONTENT_ENCODING) {
+        let real = ["gzip", "x-gzip", "deflate", "compress", "br", "zstd"];
+        if encoding.split(',').any(|one| real.contains(&one.trim())) {
+            return Err(fault(format!(
+                "Content-Encoding {encoding} is not read, expected none"
+            )));
+        }
+    }
+    let Some(content_type) = text(CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let mut parts = content_type.split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default();
+    if !["application/soap+xml", "text/xml", "application/xml"].contains(&media_type) {
+        return Err(fault(format!(
+            "Content-Type {media_type} is not read, expected application/soap+xml"
+        )));
+    }
+    let charset = parts.find_map(|parameter| parameter.strip_prefix("charset="));
+    match charset.map(|charset| charset.trim_matches('"')) {
+        None | Some("utf-8" | "utf8" | "us-ascii") => Ok(()),
+        Some(other) => Err(fault(format!(
+            "charset {other} is not read, expected utf-8"
+        ))),
+    }
+}
+
+/// AP_TransID of a message that may be wrong elsewhere, so that its refusal joins the right trace.
+fn ap_trans_id(message: &Element) -> Option<String> {
+    let ap_info = message.elements().find(|e| e.local == "AP_Info")?;
+    let id = ap_info.attribute(None, "AP_TransID")?.trim();
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+fn not_offered(operation: &str) -> Fault {
+    let known = [
+        "MSS_Receipt",
+        "MSS_Registration",
+        "MSS_ProfileQuery",
+        "MSS_Handshake",
+        "MSS_Notification",
+    ];
+    let what = if known.contains(&operation) {
+        "is not offered by this MSSP"
+    } else {
+        "is not an operation of TS 102 204"
+    };
+    Fault::new(
+        Code::WRONG_PARAM,
+        format!("{operation} {what}; it offers MSS_Signature and MSS_StatusQuery"),
+    )
+}

@@ -1,0 +1,106 @@
+//! The party: dispatch of one input, and what all handlers share.
+
+use jiff::Timestamp;
+use ota_wire::trace::Id;
+use rand_core::Rng;
+
+use crate::{
+    config::Config,
+    event::{Event, EventKind},
+    record::{Change, Transaction, Unreadable, key, load},
+    step::{Input, Output, Step, View},
+};
+
+/// A Mobile Signature Service Provider.
+#[derive(Clone, Debug)]
+pub struct Mssp {
+    config: Config,
+}
+
+impl Mssp {
+    /// An MSSP of this configuration.
+    pub fn new(config: Config) -> Self {
+        Self { config }
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Takes one input. Nothing happens until the caller has committed [`Step::changes`]; see [`mod@crate::step`].
+    pub fn step(&self, view: &dyn View, input: Input, now: Timestamp, rng: &mut dyn Rng) -> Step {
+        let mut turn = Turn {
+            config: &self.config,
+            view,
+            now,
+            rng,
+            step: Step::default(),
+        };
+        match input {
+            Input::Http { id, request } => turn.http(id, &request),
+            Input::Answer { id, result } => turn.notification_answered(&id, result),
+            Input::Mo { from, payload } => turn.responded(from, payload),
+            Input::Report { id, outcome } => turn.reported(&id, outcome),
+            Input::Timer { key } => turn.timer(&key),
+        }
+        turn.step
+    }
+}
+
+/// One step in the making.
+pub(crate) struct Turn<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) view: &'a dyn View,
+    pub(crate) now: Timestamp,
+    pub(crate) rng: &'a mut dyn Rng,
+    pub(crate) step: Step,
+}
+
+impl Turn<'_> {
+    pub(crate) fn change(&mut self, change: Change) {
+        self.step.changes.push(change);
+    }
+
+    pub(crate) fn output(&mut self, output: Output) {
+        self.step.outputs.push(output);
+    }
+
+    pub(crate) fn event(&mut self, own: Id, parent: Option<Id>, kind: EventKind) {
+        self.step.events.push(Event { own, parent, kind });
+    }
+
+    /// An event of a transaction.
+    pub(crate) fn tell(&mut self, txn: &Transaction, kind: EventKind) {
+        self.event(
+            Id::mssp_trans_id(&txn.id),
+            Some(Id::ap_trans_id(&txn.origin.ap_trans_id)),
+            kind,
+        );
+    }
+
+    /// The transaction with this MSSP_TransID.
+    pub(crate) fn transaction(&self, id: &str) -> Result<Option<Transaction>, Unreadable> {
+        load(self.view, key::transaction(id))
+    }
+
+    /// The same where nobody waits for an answer: an unreadable record is told to the trace and counts as none.
+    pub(crate) fn transaction_or_tell(&mut self, id: &str) -> Option<Transaction> {
+        match self.transaction(id) {
+            Ok(txn) => txn,
+            Err(unreadable) => {
+                let reason = unreadable.to_string();
+                self.event(Id::mssp_trans_id(id), None, EventKind::Internal { reason });
+                None
+            }
+        }
+    }
+
+    fn timer(&mut self, key: &str) {
+        if let Some(id) = key.strip_prefix(key::TRANSACTION) {
+            self.transaction_due(id);
+        } else if let Some(id) = key.strip_prefix(key::NOTIFY) {
+            self.notification_due(id);
+        }
+    }
+}

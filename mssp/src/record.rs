@@ -1,0 +1,346 @@
+//! What the MSSP remembers, and under which keys.
+//!
+//! | key | value |
+//! |---|---|
+//! | `txn/<MSSP_TransID>` | a [`Transaction`]; the timer of the same key ends it, and later forgets it |
+//! | `aptx/<AP_TransID>/<AP_ID>` | the MSSP_TransID that answers it |
+//! | `tid/<TID>` | the MSSP_TransID of a challenge |
+//! | `busy/<ICCID>` | the MSSP_TransID that occupies a SIM |
+//! | `ctr/<ICCID>` | the applet counter last used |
+//!
+//! Beside these there is the timer `notify/<MSSP_TransID>`.
+
+use jiff::Timestamp;
+use ota_wire::{
+    applet::MacAlgorithm,
+    ids::{Iccid, Msisdn},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    code::Code,
+    messages::{DateTime, InterfaceVersion, SignatureReq},
+    soap::Shape,
+    step::{RequestId, View, Write},
+};
+
+/// A signature transaction. AP_PWD is not in it: the registry has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transaction {
+    /// MSSP_TransID.
+    pub id: String,
+    /// The request, but for the words that belong to the connection.
+    pub origin: Origin,
+    /// The message.
+    pub request: SignatureReq,
+    /// mssURI of the profile in use.
+    pub profile: String,
+    /// The subscriber's number.
+    pub msisdn: Msisdn,
+    /// The SIM.
+    pub iccid: Iccid,
+    /// What was sent to the applet.
+    pub challenge: Sent,
+    /// When it ends with 208.
+    #[serde(with = "serial::instant")]
+    pub deadline: Timestamp,
+    /// The connection that waits for the result (synch), with the shape of its request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<(RequestId, Shape)>,
+    /// The result, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// How far the AP knows of it (asynchServerServer).
+    #[serde(default)]
+    pub notice: Notice,
+}
+
+/// Where a transaction comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// AP_ID.
+    pub ap_id: String,
+    /// AP_TransID.
+    pub ap_trans_id: String,
+    /// AP_Info/@Instant.
+    pub instant: DateTime,
+    /// AP_URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ap_url: Option<String>,
+    /// MajorVersion/MinorVersion.
+    pub version: InterfaceVersion,
+    /// How the request was written.
+    pub shape: Shape,
+}
+
+/// What has to be known of a challenge to verify its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// TID.
+    #[serde(with = "serial::eight")]
+    pub tid: [u8; 8],
+    /// CTR.
+    pub ctr: u64,
+    /// ALG.
+    #[serde(with = "serial::mac_algorithm")]
+    pub mac_algorithm: MacAlgorithm,
+    /// MAC.
+    #[serde(with = "serial::eight")]
+    pub mac: [u8; 8],
+}
+
+/// How a transaction ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Status or fault number.
+    pub code: Code,
+    /// The signature, if one was made.
+    #[serde(default, with = "serial::maybe_octets")]
+    pub signature: Option<Vec<u8>>,
+    /// For people.
+    pub detail: String,
+    /// When.
+    #[serde(with = "serial::instant")]
+    pub at: Timestamp,
+}
+
+impl Outcome {
+    /// Did the user sign?
+    pub fn is_signed(&self) -> bool {
+        self.signature.is_some()
+    }
+}
+
+/// How far an AP knows of a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notice {
+    /// Nothing to tell, or nothing told yet.
+    #[default]
+    None,
+    /// Told, without an answer so far.
+    Attempted {
+        /// How often.
+        times: usize,
+        /// When it is told again.
+        #[serde(with = "serial::instant")]
+        next: Timestamp,
+    },
+    /// The AP has acknowledged.
+    Acknowledged,
+    /// Never acknowledged; the AP can still ask.
+    GivenUp,
+}
+
+/// One thing a step wants written. Where an MSSP_TransID is optional, `None` removes the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The transaction that answers an AP_TransID of an AP.
+    ApTransaction {
+        /// AP_TransID.
+        ap_trans_id: String,
+        /// AP_ID.
+        ap_id: String,
+        /// MSSP_TransID.
+        mssp_trans_id: Option<String>,
+    },
+    /// The transaction that occupies a SIM.
+    Busy(Iccid, Option<String>),
+    /// The applet counter last used.
+    Counter(Iccid, u64),
+    /// Nothing more is known of the transaction with this MSSP_TransID.
+    ForgetTransaction(String),
+    /// When to notify again; `None` for never.
+    NotifyTimer(String, Option<Timestamp>),
+    /// The transaction of a challenge.
+    Tid([u8; 8], Option<String>),
+    /// A new or changed transaction.
+    Transaction(Box<Transaction>),
+    /// When the transaction ends or is forgotten; `None` for never.
+    TransactionTimer(String, Option<Timestamp>),
+}
+
+impl Change {
+    /// Encodes the change.
+    pub fn into_write(self) -> Write {
+        match self {
+            Self::ApTransaction {
+                ap_trans_id,
+                ap_id,
+                mssp_trans_id,
+            } => put_or_delete(key::ap_transaction(&ap_trans_id, &ap_id), mssp_trans_id),
+            Self::Busy(iccid, id) => put_or_delete(key::busy(&iccid), id),
+            Self::Counter(iccid, last) => put(key::counter(&iccid), &last),
+            Self::ForgetTransaction(id) => Write::Delete {
+                key: key::transaction(&id),
+            },
+            Self::NotifyTimer(id, due) => Write::Timer {
+                key: key::notify(&id),
+                due,
+            },
+            Self::Tid(tid, id) => put_or_delete(key::tid(&tid), id),
+            Self::Transaction(txn) => put(key::transaction(&txn.id), &txn),
+            Self::TransactionTimer(id, due) => Write::Timer {
+                key: key::transaction(&id),
+                due,
+            },
+        }
+    }
+}
+
+fn put<T: Serialize>(key: String, value: &T) -> Write {
+    // The record types hold strings, numbers and lists only, which JSON always takes.
+    let value = serde_json::to_vec(value).unwrap_or_default();
+    Write::Put { key, value }
+}
+
+fn put_or_delete(key: String, value: Option<String>) -> Write {
+    match value {
+        Some(value) => put(key, &value),
+        None => Write::Delete { key },
+    }
+}
+
+/// A record that cannot be read back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("record {key} is unreadable: {reason}")]
+pub struct Unreadable {
+    /// Its key.
+    pub key: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// The record under `key`, if there is one.
+///
+/// # Errors
+/// If its value is not what [`Change::into_write`] writes.
+pub(crate) fn load<T: serde::de::DeserializeOwned>(
+    view: &dyn View,
+    key: String,
+) -> Result<Option<T>, Unreadable> {
+    view.get(&key)
+        .map(|value| {
+            serde_json::from_slice(&value).map_err(|e| Unreadable {
+                reason: e.to_string(),
+                key,
+            })
+        })
+        .transpose()
+}
+
+/// Where records live.
+pub(crate) mod key {
+    use super::Iccid;
+
+    pub(crate) const TRANSACTION: &str = "txn/";
+    pub(crate) const NOTIFY: &str = "notify/";
+
+    pub(crate) fn transaction(id: &str) -> String {
+        format!("{TRANSACTION}{id}")
+    }
+
+    pub(crate) fn notify(id: &str) -> String {
+        format!("{NOTIFY}{id}")
+    }
+
+    /// AP_TransID comes first: it cannot hold a slash.
+    pub(crate) fn ap_transaction(ap_trans_id: &str, ap_id: &str) -> String {
+        format!("aptx/{ap_trans_id}/{ap_id}")
+    }
+
+    pub(crate) fn tid(tid: &[u8; 8]) -> String {
+        format!("tid/{}", hex::encode_upper(tid))
+    }
+
+    pub(crate) fn busy(iccid: &Iccid) -> String {
+        format!("busy/{iccid}")
+    }
+
+    pub(crate) fn counter(iccid: &Iccid) -> String {
+        format!("ctr/{iccid}")
+    }
+}
+
+/// How values without a JSON form of their own are written.
+pub(crate) mod serial {
+    pub(crate) mod octets {
+        use base64::{Engine, engine::general_purpose::STANDARD};
+        use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+        pub(crate) fn serialize<S: Serializer>(octets: &[u8], s: S) -> Result<S::Ok, S::Error> {
+            s.serialize_str(&STANDARD.encode(octets))
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
+            STANDARD
+                .decode(String::deserialize(d)?)
+                .map_err(D::Error::custom)
+        }
+    }
+
+    pub(crate) mod maybe_octets {
+        use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+        #[derive(Serialize, Deserialize)]
+        struct Octets(#[serde(with = "super::octets")] Vec<u8>);
+
+        pub(crate) fn serialize<S: Serializer>(
+            octets: &Option<Vec<u8>>,
+            s: S,
+        ) -> Result<S::Ok, S::Error> {
+            octets.clone().map(Octets).serialize(s)
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+            d: D,
+        ) -> Result<Option<Vec<u8>>, D::Error> {
+            Ok(Option::<Octets>::deserialize(d)?.map(|octets| octets.0))
+        }
+    }
+
+    pub(crate) mod eight {
+        use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+        pub(crate) fn serialize<S: Serializer>(octets: &[u8; 8], s: S) -> Result<S::Ok, S::Error> {
+            s.serialize_str(&hex::encode_upper(octets))
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<[u8; 8], D::Error> {
+            let mut octets = [0; 8];
+            hex::decode_to_slice(String::deserialize(d)?, &mut octets).map_err(D::Error::custom)?;
+            Ok(octets)
+        }
+    }
+
+    pub(crate) mod mac_algorithm {
+        use ota_wire::applet::MacAlgorithm;
+        use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+        pub(crate) fn serialize<S: Serializer>(
+            algorithm: &MacAlgorithm,
+            s: S,
+        ) -> Result<S::Ok, S::Error> {
+            s.serialize_u8(*algorithm as u8)
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+            d: D,
+        ) -> Result<MacAlgorithm, D::Error> {
+            MacAlgorithm::try_from(u8::deserialize(d)?)
+                .map_err(|got| D::Error::custom(format_args!("MAC algorithm {got}")))
+        }
+    }
+
+    pub(crate) mod instant {
+        use jiff::Timestamp;
+        use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+        pub(crate) fn serialize<S: Serializer>(at: &Timestamp, s: S) -> Result<S::Ok, S::Error> {
+            s.collect_str(at)
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Timestamp, D::Error> {
+            String::deserialize(d)?.parse().map_err(D::Error::custom)
+        }
+    }
+}

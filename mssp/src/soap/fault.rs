@@ -1,0 +1,131 @@
+//! Faults: SOAP 1.2 Part 1 §5.4 with the subcodes of TS 102 204 §10.6 and annex B.
+
+use super::{MIDSIM, Version, open_envelope};
+use crate::{code::Code, xml::Writer};
+
+/// A fault, ready to be written in either version of SOAP.
+///
+/// It is always complete (Code, Subcode, Reason, Detail): clients are known to lose the number when Detail is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The number, which becomes Subcode `mss:_NNN`.
+    pub code: Code,
+    /// What SOAP itself says about it.
+    pub cause: Cause,
+    /// For people: what was wrong, and if possible what would be right.
+    pub detail: String,
+}
+
+/// What stands in env:Code beside the number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// env:Sender or env:Receiver, by the number.
+    Application,
+    /// env:MustUnderstand, with namespace and local name of the header blocks.
+    MustUnderstand(Vec<(String, String)>),
+    /// env:VersionMismatch.
+    VersionMismatch,
+}
+
+impl Fault {
+    /// A fault of TS 102 204.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            cause: Cause::Application,
+            detail: detail.into(),
+        }
+    }
+
+    /// The whole envelope.
+    pub fn to_xml(&self, version: Version) -> String {
+        let mut w = Writer::new();
+        match version {
+            Version::V1_1 => self.write_1_1(&mut w),
+            Version::V1_2 => self.write_1_2(&mut w),
+        }
+        w.finish()
+    }
+
+    fn write_1_2(&self, w: &mut Writer) {
+        let version = Version::V1_2;
+        w.open("env:Envelope")
+            .attribute("xmlns:env", version.namespace())
+            .attribute("xmlns:mss", super::MSS);
+        self.write_header(w);
+        w.open("env:Body").open("env:Fault").open("env:Code");
+        let value = match &self.cause {
+            Cause::Application if self.code.is_senders() => "env:Sender",
+            Cause::Application => "env:Receiver",
+            Cause::MustUnderstand(_) => "env:MustUnderstand",
+            Cause::VersionMismatch => "env:VersionMismatch",
+        };
+        w.leaf("env:Value", value)
+            .open("env:Subcode")
+            .leaf("env:Value", &format!("mss:_{}", self.code.0))
+            .close()
+            .close();
+        w.open("env:Reason")
+            .open("env:Text")
+            .attribute("xml:lang", "en")
+            .text(self.code.name())
+            .close()
+            .close();
+        w.open("env:Detail");
+        self.write_detail(w);
+    }
+
+    /// SOAP 1.2 Part 1 §5.4.7 and §5.4.8: the versions we speak, the blocks we do not.
+    fn write_header(&self, w: &mut Writer) {
+        match &self.cause {
+            Cause::Application => {}
+            Cause::MustUnderstand(blocks) => {
+                w.open("env:Header");
+                for (ns, local) in blocks {
+                    w.open("env:NotUnderstood");
+                    if ns.is_empty() {
+                        w.attribute("qname", local);
+                    } else {
+                        w.attribute("xmlns:h", ns)
+                            .attribute("qname", &format!("h:{local}"));
+                    }
+                    w.close();
+                }
+                w.close();
+            }
+            Cause::VersionMismatch => {
+                w.open("env:Header").open("env:Upgrade");
+                for version in [Version::V1_2, Version::V1_1] {
+                    w.open("env:SupportedEnvelope")
+                        .attribute("xmlns:e", version.namespace())
+                        .attribute("qname", "e:Envelope")
+                        .close();
+                }
+                w.close().close();
+            }
+        }
+    }
+
+    /// SOAP 1.1 §4.4 knows no subcode, so the number is the faultcode unless SOAP itself claims that place.
+    fn write_1_1(&self, w: &mut Writer) {
+        open_envelope(w, Version::V1_1);
+        w.open("env:Fault");
+        let number = format!("mss:_{}", self.code.0);
+        let code = match &self.cause {
+            Cause::Application => number.as_str(),
+            Cause::MustUnderstand(_) => "env:MustUnderstand",
+            Cause::VersionMismatch => "env:VersionMismatch",
+        };
+        w.leaf("faultcode", code)
+            .leaf("faultstring", self.code.name())
+            .open("detail");
+        self.write_detail(w);
+    }
+
+    fn write_detail(&self, w: &mut Writer) {
+        w.open("midsim:detail")
+            .attribute("xmlns:midsim", MIDSIM)
+            .text(&self.detail)
+            .close();
+    }
+}

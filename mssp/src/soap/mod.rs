@@ -1,0 +1,277 @@
+//! SOAP 1.2 (W3C), as TS 102 204 §10 binds to it: rpc style, literal use, over HTTP POST. SOAP 1.1 is understood too.
+//!
+//! Clients disagree about which namespaces the wrapper and the part stand in, and each accepts only its own reading in
+//! the answer. So a [`Call`] remembers the [`Shape`] of the request and the answer mirrors it.
+
+mod fault;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use fault::{Cause, Fault};
+
+use crate::{
+    code::Code,
+    xml::{self, Element, Writer},
+};
+
+/// Namespace of the TS 102 204 messages; the name stayed at version 1.1.2.
+pub const MSS: &str = "http://uri.etsi.org/TS102204/v1.1.2#";
+/// Namespace of what this MSSP adds in fault details and status details.
+pub const MIDSIM: &str = "http://midsim.test/mssp";
+
+/// A version of SOAP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Version {
+    /// SOAP 1.1.
+    V1_1,
+    /// SOAP 1.2, the one TS 102 204 names.
+    #[default]
+    V1_2,
+}
+
+impl Version {
+    /// The envelope's namespace.
+    pub fn namespace(self) -> &'static str {
+        match self {
+            Self::V1_1 => "http://schemas.xmlsoap.org/soap/envelope/",
+            Self::V1_2 => "http://www.w3.org/2003/05/soap-envelope",
+        }
+    }
+
+    /// The media type of a message, for the Content-Type header.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::V1_1 => "text/xml; charset=utf-8",
+            Self::V1_2 => "application/soap+xml; charset=utf-8",
+        }
+    }
+
+    fn from_namespace(ns: Option<&str>) -> Option<Self> {
+        [Self::V1_2, Self::V1_1]
+            .into_iter()
+            .find(|v| ns == Some(v.namespace()))
+    }
+}
+
+/// How a peer writes its messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// SOAP version.
+    pub version: Version,
+    /// Namespace of the wrapper (the child of Body).
+    pub wrapper: Option<String>,
+    /// Namespace of the part (the child of the wrapper).
+    pub part: Option<String>,
+}
+
+impl Shape {
+    /// Writes an envelope with one wrapper and one part of this shape. `content` adds the part's attributes and
+    /// children; prefix `mss` is declared for it.
+    pub fn envelope(&self, wrapper: &str, part: &str, content: impl FnOnce(&mut Writer)) -> String {
+        let mut w = Writer::new();
+        open_envelope(&mut w, self.version);
+        open_mirrored(&mut w, self.wrapper.as_deref(), "op", wrapper);
+        open_mirrored(&mut w, self.part.as_deref(), "part", part);
+        content(&mut w);
+        w.finish()
+    }
+}
+
+/// A request, or the answer to one: one wrapper with one part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// How it was written.
+    pub shape: Shape,
+    /// The wrapper's local name: the operation.
+    pub operation: String,
+    /// The wrapper's only child: the message.
+    pub part: Element,
+}
+
+/// An envelope that could not be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// SOAP version to answer in.
+    pub version: Version,
+    /// What to answer.
+    pub fault: Fault,
+}
+
+impl Call {
+    /// Reads an envelope.
+    ///
+    /// # Errors
+    /// A [`Refusal`] with the fault that SOAP or TS 102 204 wants for it. A well-formed envelope with a fault in it
+    /// is refused as well: nobody calls with one.
+    pub fn parse(document: &[u8]) -> Result<Self, Refusal> {
+        let root = xml::parse(document).map_err(|e| Refusal {
+            version: Version::default(),
+            fault: Fault::new(
+                Code::WRONG_PARAM,
+                format!("the message is not XML that is read here: {e}"),
+            ),
+        })?;
+        let version = version_of(&root)?;
+        Self::from_envelope(&root, version).map_err(|fault| Refusal { version, fault })
+    }
+
+    fn from_envelope(root: &Element, version: Version) -> Result<Self, Fault> {
+        let env = Some(version.namespace());
+        let mut below = root.elements().peekable();
+        if let Some(header) = below.next_if(|e| e.is(env, "Header")) {
+            check_header(header, version)?;
+        }
+        let (Some(body), None, true) = (
+            below.next_if(|e| e.is(env, "Body")),
+            below.next(),
+            root.has_only_elements(),
+        ) else {
+            return Err(wrong(
+                "an Envelope holds an optional Header and then one Body, nothing else",
+            ));
+        };
+        let wrapper = only_child(body, "Body")?;
+        if wrapper.is(env, "Fault") {
+            return Err(wrong(format!(
+                "a fault, not a call: {}",
+                wrapper_text(wrapper)
+            )));
+        }
+        if wrapper.local.ends_with("Req") {
+            return Err(wrong(format!(
+                "{} stands directly in Body; the binding is rpc/literal, so put it into the element of its \
+                 operation, like MSS_SignatureReq into MSS_Signature",
+                wrapper.local
+            )));
+        }
+        let part = only_child(wrapper, &wrapper.local)?;
+        Ok(Self {
+            shape: Shape {
+                version,
+                wrapper: wrapper.ns.as_deref().map(str::to_owned),
+                part: part.ns.as_deref().map(str::to_owned),
+            },
+            operation: wrapper.local.clone(),
+            part: part.clone(),
+        })
+    }
+}
+
+fn version_of(root: &Element) -> Result<Version, Refusal> {
+    let refuse = |fault| Refusal {
+        version: Version::default(),
+        fault,
+    };
+    if root.local != "Envelope" {
+        return Err(refuse(wrong(format!(
+            "the root element is {}, expected a SOAP Envelope",
+            root.local
+        ))));
+    }
+    Version::from_namespace(root.ns.as_deref()).ok_or_else(|| {
+        refuse(Fault {
+            code: Code::INCOMPATIBLE_INTERFACE,
+            cause: Cause::VersionMismatch,
+            detail: format!(
+                "the Envelope is in namespace {:?}, expected {:?}",
+                root.ns.as_deref().unwrap_or_default(),
+                Version::V1_2.namespace()
+            ),
+        })
+    })
+}
+
+/// SOAP 1.2 Part 1 §2.4: a mandatory header block that is meant for us has to be understood. None is, so far.
+fn check_header(header: &Element, version: Version) -> Result<(), Fault> {
+    let env = Some(version.namespace());
+    let role = match version {
+        Version::V1_1 => "actor",
+        Version::V1_2 => "role",
+    };
+    let mut unknown = Vec::new();
+    for block in header.elements() {
+        let for_us = match block.attribute(env, role) {
+            None | Some("") => true,
+            Some(role) => role.ends_with("/next") || role.ends_with("/ultimateReceiver"),
+        };
+        let mandatory = match block.attribute(env, "mustUnderstand") {
+            None | Some("0" | "false") => false,
+            Some("1" | "true") => true,
+            Some(other) => {
+                return Err(wrong(format!("mustUnderstand={other:?} is not a boolean")));
+            }
+        };
+        if for_us && mandatory {
+            let ns = block.ns.as_deref().unwrap_or_default();
+            unknown.push((ns.to_owned(), block.local.clone()));
+        }
+    }
+    let Some((ns, local)) = unknown.first() else {
+        return Ok(());
+    };
+    Err(Fault {
+        code: Code::WRONG_PARAM,
+        detail: format!("header block {{{ns}}}{local} is mandatory and not understood"),
+        cause: Cause::MustUnderstand(unknown),
+    })
+}
+
+fn only_child<'a>(parent: &'a Element, name: &str) -> Result<&'a Element, Fault> {
+    let mut below = parent.elements();
+    match (below.next(), below.next()) {
+        (Some(only), None) if parent.has_only_elements() => Ok(only),
+        (first, second) => Err(wrong(format!(
+            "{name} holds exactly one element and no text, got {}",
+            match (first, second) {
+                (None, _) => "none",
+                (Some(_), None) => "text",
+                (Some(_), Some(_)) => "several",
+            }
+        ))),
+    }
+}
+
+/// All text of a fault, for people.
+fn wrapper_text(fault: &Element) -> String {
+    let mut words = Vec::new();
+    let mut stack = vec![fault];
+    while let Some(element) = stack.pop() {
+        let text = element.text();
+        if !text.trim().is_empty() {
+            words.push(text.trim().to_owned());
+        }
+        let mut below: Vec<_> = element.elements().collect();
+        below.reverse();
+        stack.extend(below);
+    }
+    words.join(" / ").chars().take(200).collect()
+}
+
+fn wrong(detail: impl Into<String>) -> Fault {
+    Fault::new(Code::WRONG_PARAM, detail)
+}
+
+fn open_envelope(w: &mut Writer, version: Version) {
+    w.open("env:Envelope")
+        .attribute("xmlns:env", version.namespace())
+        .attribute("xmlns:mss", MSS)
+        .open("env:Body");
+}
+
+/// Opens `local` in a namespace that is only known when it is written.
+fn open_mirrored(w: &mut Writer, ns: Option<&str>, prefix: &str, local: &str) {
+    match ns {
+        None => {
+            w.open(local);
+        }
+        Some(MSS) => {
+            w.open(&format!("mss:{local}"));
+        }
+        Some(other) => {
+            w.open(&format!("{prefix}:{local}"))
+                .attribute(&format!("xmlns:{prefix}"), other);
+        }
+    }
+}

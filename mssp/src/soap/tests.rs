@@ -1,0 +1,229 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::samples::{SignatureRequest, WSDL_NS, fault_of, find, shapes};
+
+const ENV: &str = "http://www.w3.org/2003/05/soap-envelope";
+
+fn refusal(document: &str) -> Refusal {
+    Call::parse(document.as_bytes()).expect_err(document)
+}
+
+fn envelope(header: &str, body: &str) -> String {
+    format!("<e:Envelope xmlns:e='{ENV}'>{header}<e:Body>{body}</e:Body></e:Envelope>")
+}
+
+#[test]
+fn the_operation_is_the_body_element_in_any_namespace() {
+    for (wrapper, part) in [
+        (None, None),
+        (None, Some(MSS)),
+        (Some(WSDL_NS), None),
+        (Some("urn:operator"), Some(MSS)),
+        (Some(MSS), Some(MSS)),
+    ] {
+        let shape = Shape {
+            version: Version::V1_2,
+            wrapper: wrapper.map(str::to_owned),
+            part: part.map(str::to_owned),
+        };
+        let request = SignatureRequest {
+            shape: shape.clone(),
+            ..SignatureRequest::default()
+        };
+        let call = Call::parse(request.to_xml().as_bytes()).unwrap();
+        assert_eq!(call.shape, shape);
+        assert_eq!(call.operation, "MSS_Signature");
+        assert_eq!(call.part.local, "MSS_SignatureReq");
+    }
+}
+
+#[test]
+fn an_answer_mirrors_the_namespaces_of_the_request() {
+    // As the three clients read them: wrapper and part without namespace; part in the MSS namespace; wrapper in the
+    // WSDL's namespace.
+    let seen: Vec<_> = shapes()
+        .iter()
+        .map(|shape| {
+            let answer = shape.envelope("MSS_SignatureResponse", "MSS_SignatureResp", |w| {
+                w.leaf("mss:X", "");
+            });
+            let root = xml::parse(answer.as_bytes()).unwrap();
+            let ns = |local| find(&root, local).unwrap().ns.as_deref().map(str::to_owned);
+            assert_eq!(ns("X").as_deref(), Some(MSS));
+            (ns("MSS_SignatureResponse"), ns("MSS_SignatureResp"))
+        })
+        .collect();
+    let mss = Some("http://uri.etsi.org/TS102204/v1.1.2#".to_owned());
+    assert_eq!(
+        seen,
+        [(None, None), (None, mss), (Some(WSDL_NS.to_owned()), None)]
+    );
+}
+
+#[test]
+fn soap_1_1_is_tolerated_and_answered_in_kind() {
+    let request = SignatureRequest {
+        shape: Shape {
+            version: Version::V1_1,
+            ..Shape::default()
+        },
+        ..SignatureRequest::default()
+    };
+    let call = Call::parse(request.to_xml().as_bytes()).unwrap();
+    assert_eq!(call.shape.version, Version::V1_1);
+    assert_eq!(call.shape.version.content_type(), "text/xml; charset=utf-8");
+
+    let fault = Fault::new(Code::USER_CANCEL, "the user cancelled").to_xml(Version::V1_1);
+    let root = xml::parse(fault.as_bytes()).unwrap();
+    assert_eq!(
+        root.ns.as_deref(),
+        Some("http://schemas.xmlsoap.org/soap/envelope/")
+    );
+    let text = |local| find(&root, local).unwrap().text().into_owned();
+    assert_eq!(text("faultcode"), "mss:_401");
+    assert_eq!(text("faultstring"), "USER_CANCEL");
+    assert_eq!(
+        find(&root, "detail")
+            .unwrap()
+            .elements()
+            .next()
+            .unwrap()
+            .text(),
+        "the user cancelled"
+    );
+}
+
+#[test]
+fn a_fault_has_code_subcode_reason_and_detail() {
+    let fault = |code| {
+        fault_of(
+            Fault::new(code, "why & how")
+                .to_xml(Version::V1_2)
+                .as_bytes(),
+        )
+    };
+    let quartet = |a: &str, b: &str, c: &str| (a.into(), b.into(), c.into(), "why & how".into());
+    assert_eq!(
+        fault(Code::WRONG_PARAM),
+        quartet("env:Sender", "mss:_101", "WRONG_PARAM")
+    );
+    assert_eq!(
+        fault(Code::UNSUPPORTED_PROFILE),
+        quartet("env:Receiver", "mss:_109", "UNSUPPORTED_PROFILE")
+    );
+    assert_eq!(
+        fault(Code::EXPIRED_TRANSACTION),
+        quartet("env:Receiver", "mss:_208", "EXPIRED_TRANSACTION")
+    );
+    assert_eq!(
+        fault(Code::INTERNAL_ERROR),
+        quartet("env:Receiver", "mss:_900", "INTERNAL_ERROR")
+    );
+}
+
+#[test]
+fn a_mandatory_header_block_for_us_must_be_understood() {
+    let block = |attributes: &str| {
+        envelope(
+            &format!("<e:Header><x:Roam xmlns:x='urn:x' {attributes}/></e:Header>"),
+            "<MSS_Signature><a/></MSS_Signature>",
+        )
+    };
+    for optional in [
+        "",
+        "e:mustUnderstand='0'",
+        "mustUnderstand='1'",
+        "e:mustUnderstand='true' e:role='http://www.w3.org/2003/05/soap-envelope/role/none'",
+        "e:mustUnderstand='true' e:role='urn:somebody-else'",
+    ] {
+        assert!(
+            Call::parse(block(optional).as_bytes()).is_ok(),
+            "{optional}"
+        );
+    }
+    for mandatory in [
+        "e:mustUnderstand='1'",
+        "e:mustUnderstand='true' e:role='http://www.w3.org/2003/05/soap-envelope/role/next'",
+        "e:mustUnderstand='true' e:role='http://www.w3.org/2003/05/soap-envelope/role/ultimateReceiver'",
+    ] {
+        let fault = refusal(&block(mandatory)).fault;
+        let answer = fault.to_xml(Version::V1_2);
+        assert_eq!(fault_of(answer.as_bytes()).0, "env:MustUnderstand");
+        let root = xml::parse(answer.as_bytes()).unwrap();
+        let block = find(&root, "NotUnderstood").unwrap();
+        assert_eq!(block.attribute(None, "qname"), Some("h:Roam"));
+        assert!(answer.contains("xmlns:h=\"urn:x\""));
+    }
+    assert_eq!(
+        refusal(&block("e:mustUnderstand='perhaps'")).fault.cause,
+        Cause::Application
+    );
+}
+
+#[test]
+fn another_envelope_version_is_a_version_mismatch() {
+    let other = "<e:Envelope xmlns:e='urn:soap-9'><e:Body/></e:Envelope>";
+    let answer = refusal(other).fault.to_xml(Version::V1_2);
+    assert_eq!(fault_of(answer.as_bytes()).0, "env:VersionMismatch");
+    let root = xml::parse(answer.as_bytes()).unwrap();
+    assert!(find(&root, "SupportedEnvelope").is_some());
+}
+
+#[test]
+fn what_is_not_one_call_is_a_wrong_parameter() {
+    let call = "<MSS_Signature><a/></MSS_Signature>";
+    for document in [
+        "<html/>".to_owned(),
+        "plain text".to_owned(),
+        "<!DOCTYPE a><a/>".to_owned(),
+        format!("<e:Envelope xmlns:e='{ENV}'/>"),
+        envelope("", ""),
+        envelope("", &format!("{call}{call}")),
+        envelope("", &format!("text{call}")),
+        envelope("<x/>", call),
+        envelope("<e:Header/><e:Header/>", call),
+        envelope("", "<MSS_Signature/>"),
+        envelope("", "<MSS_Signature><a/><b/></MSS_Signature>"),
+        envelope("", "<MSS_SignatureReq><a/></MSS_SignatureReq>"),
+        envelope(
+            "",
+            "<e:Fault><e:Code><e:Value>e:Sender</e:Value></e:Code></e:Fault>",
+        ),
+        envelope("", call).replace("</e:Body>", "</e:Body><e:Body/>"),
+        envelope("text", call),
+    ] {
+        let refusal = refusal(&document);
+        assert_eq!(refusal.fault.code, Code::WRONG_PARAM, "{document}");
+        assert!(!refusal.fault.detail.is_empty());
+    }
+}
+
+#[test]
+fn every_truncation_is_a_fault() {
+    let whole = SignatureRequest::default().to_xml();
+    for end in 0..whole.len() {
+        let refusal = Call::parse(&whole.as_bytes()[..end]).expect_err("truncated");
+        fault_of(refusal.fault.to_xml(refusal.version).as_bytes());
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_flipped_bit_gives_a_call_or_a_readable_fault(at in 0usize..1000, bit in 0u8..8) {
+        let mut octets = SignatureRequest::default().to_xml().into_bytes();
+        let at = at % octets.len();
+        octets[at] ^= 1 << bit;
+        if let Err(refusal) = Call::parse(&octets) {
+            xml::parse(refusal.fault.to_xml(refusal.version).as_bytes()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_detail_of_any_characters_is_a_readable_fault(detail: String) {
+        for version in [Version::V1_1, Version::V1_2] {
+            let answer = Fault::new(Code::WRONG_PARAM, detail.clone()).to_xml(version);
+            xml::parse(answer.as_bytes()).unwrap();
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! How transactions end: by the applet's answer, by an error of the OTA platform, by time.
+
+use bytes::Bytes;
+use http::StatusCode;
+use jiff::Timestamp;
+use ota_wire::{
+    applet::{ResponseView, ResultCode},
+    ids::Msisdn,
+    trace::Id,
+};
+
+use crate::{
+    code::Code,
+    event::{Body, EventKind, Verdict, Why},
+    front::envelope,
+    messages::MessagingMode,
+    party::Turn,
+    record::{Change, Outcome, Transaction, key, load},
+    soap::{Fault, Shape},
+    step::{OtaOutcome, RequestId},
+};
+
+impl Turn<'_> {
+    /// A message of an applet. Nothing but an authentic answer of the right SIM to a challenge that is still open
+    /// changes anything: anybody can send short messages.
+    pub(crate) fn responded(&mut self, from: Msisdn, payload: Vec<u8>) {
+        let responded = |verdict| EventKind::Responded {
+            from: from.clone(),
+            payload: payload.clone(),
+            verdict,
+        };
+        let dropped = |why| responded(Verdict::Dropped(why));
+        let view = match ResponseView::new_checked(&payload) {
+            Ok(view) => view,
+            Err(e) => {
+                let own = Id::new("mo", &from);
+                return self.event(own, None, dropped(Why::NoResponse(e.to_string())));
+            }
+        };
+        let Some(txn) = self.challenged(&view.tid()) else {
+            let tid = hex::encode_upper(view.tid());
+            let own = Id::new("mo", format_args!("{from}:{tid}"));
+            return self.event(own, None, dropped(Why::Unknown));
+        };
+        match self.check(&from, view, &txn) {
+            Err(why) => self.tell(&txn, dropped(why)),
+            Ok(()) => {
+                let (code, detail) = meaning(view.result());
+                self.tell(&txn, responded(Verdict::Accepted(code)));
+                let signature = (code == Code::VALID_SIGNATURE).then(|| view.mac().to_vec());
+                self.end(txn, code, signature, detail);
+            }
+        }
+    }
+
+    /// The transaction whose challenge has this TID.
+    fn challenged(&mut self, tid: &[u8; 8]) -> Option<Transaction> {
+        match load::<String>(self.view, key::tid(tid)) {
+            Ok(id) => self.transaction_or_tell(&id?),
+            Err(unreadable) => {
+                let reason = unreadable.to_string();
+                let own = Id::new("mo", hex::encode_upper(tid));
+                self.event(own, None, EventKind::Internal { reason });
+                None
+            }
+        }
+    }
+
+    fn check(&self, from: &Msisdn, view: ResponseView<'_>, txn: &Transaction) -> Result<(), Why> {
+        let sent = &txn.challenge;
+        if *from != txn.msisdn {
+            return Err(Why::Sender {
+                expected: txn.msisdn.clone(),
+                got: from.clone(),
+            });
+        }
+        if view.ctr() != sent.ctr {
+            return Err(Why::Counter {
+                expected: sent.ctr,
+                got: view.ctr(),
+            });
+        }
+        if view.mac_algorithm() != Ok(sent.mac_algorithm) {
+            return Err(Why::Algorithm);
+        }
+        let mac_key = self
+            .config
+            .directory
+            .mac_key(&txn.iccid, sent.mac_algorithm);
+        if !view.verify(&mac_key, &sent.mac) {
+            return Err(Why::Mac);
+        }
+        if let Some(outcome) = &txn.outcome {
+            return Err(Why::Late(outcome.code));
+        }
+        if self.now >= txn.deadline {
+            return Err(Why::Late(Code::EXPIRED_TRANSACTION));
+        }
+        Ok(())
+    }
+
+    /// News of the OTA platform.
+    pub(crate) fn reported(&mut self, id: &str, outcome: OtaOutcome) {
+        let Some(txn) = self.transaction_or_tell(id) else {
+            return;
+        };
+        self.tell(&txn, EventKind::Reported(outcome.clone()));
+        if let (OtaOutcome::Failed { reason }, None) = (outcome, &txn.outcome) {
+            let detail = format!("the challenge did not reach the SIM: {reason}");
+            self.end(txn, Code::OTA_ERROR, None, detail);
+        }
+    }
+
+    /// The timer of a transaction: its deadline first, the end of its memory later.
+    pub(crate) fn transaction_due(&mut self, id: &str) {
+        let Some(txn) = self.transaction_or_tell(id) else {
+            return;
+        };
+        match &txn.outcome {
+            None if self.now >= txn.deadline => {
+                self.expire(txn);
+            }
+            Some(outcome) if self.now >= self.forget_at(outcome.at) => self.forget(txn),
+            // Stale.
+            _ => {}
+        }
+    }
+
+    /// Ends a transaction whose time is over.
+    pub(super) fn expire(&mut self, txn: Transaction) -> Transaction {
+        self.tell(&txn, EventKind::Expired);
+        let detail = "the user did not answer in time".to_owned();
+        self.end(txn, Code::EXPIRED_TRANSACTION, None, detail)
+    }
+
+    fn forget(&mut self, txn: Transaction) {
+        self.change(Change::Tid(txn.challenge.tid, None));
+        self.change(Change::ApTransaction {
+            ap_trans_id: txn.origin.ap_trans_id,
+            ap_id: txn.origin.ap_id,
+            mssp_trans_id: None,
+        });
+        self.change(Change::NotifyTimer(txn.id.clone(), None));
+        self.change(Change::ForgetTransaction(txn.id));
+    }
+
+    fn forget_at(&self, ended: Timestamp) -> Timestamp {
+        ended
+            .checked_add(self.config.retention)
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    fn end(
+        &mut self,
+        mut txn: Transaction,
+        code: Code,
+        signature: Option<Vec<u8>>,
+        detail: String,
+    ) -> Transaction {
+        txn.outcome = Some(Outcome {
+            code,
+            signature,
+            detail,
+            at: self.now,
+        });
+        if let Some((connection, shape)) = txn.held.take() {
+            self.answer_held(connection, &shape, &txn);
+        }
+        if txn.request.mode == MessagingMode::AsynchServerServer {
+            self.notify(&mut txn);
+        }
+        self.change(Change::Busy(txn.iccid.clone(), None));
+        let forget = self.forget_at(self.now);
+        self.change(Change::TransactionTimer(txn.id.clone(), Some(forget)));
+        self.change(Change::Transaction(Box::new(txn.clone())));
+        txn
+    }
+
+    fn answer_held(&mut self, connection: RequestId, shape: &Shape, txn: &Transaction) {
+        if let Some(fault) = txn.outcome.as_ref().and_then(Outcome::fault) {
+            return self.reply_fault(connection, shape, txn, &fault);
+        }
+        let body = Bytes::from(self.final_response(txn, shape));
+        let answered = EventKind::Answered {
+            body: Body(body.clone()),
+            ends: true,
+        };
+        self.tell(txn, answered);
+        self.reply(connection, envelope(StatusCode::OK, shape.version, body));
+    }
+
+    pub(super) fn reply_fault(
+        &mut self,
+        connection: RequestId,
+        shape: &Shape,
+        txn: &Transaction,
+        fault: &Fault,
+    ) {
+        let body = Bytes::from(fault.to_xml(shape.version));
+        let answered = EventKind::Answered {
+            body: Body(body.clone()),
+            ends: txn.outcome.is_some(),
+        };
+        self.tell(txn, answered);
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        self.reply(connection, envelope(status, shape.version, body));
+    }
+}
+
+/// What an authentic response means: the number, and for people why.
+fn meaning(result: ResultCode) -> (Code, String) {
+    let (code, detail) = match result {
+        ResultCode::OK => (Code::VALID_SIGNATURE, ""),
+        ResultCode::CANCELLED => (Code::USER_CANCEL, "the user cancelled"),
+        ResultCode::BACK => (Code::USER_CANCEL, "the user went back"),
+        ResultCode::TIMEOUT => (
+            Code::EXPIRED_TRANSACTION,
+            "the user did not answer before the handset gave up",
+        ),
+        ResultCode::PIN_BLOCKED => (Code::PIN_NR_BLOCKED, "the signing PIN is blocked"),
+        ResultCode::PUK_BLOCKED => (
+            Code::CARD_BLOCKED,
+            "the signing PIN and its PUK are blocked",
+        ),
+        ResultCode::BUSY => (Code::PB_SIGNATURE_PROCESS, "the handset is busy"),
+        ResultCode::UNSUPPORTED => (
+            Code::OTA_ERROR,
+            "the applet on this SIM does not support what the profile asks for",
+        ),
+        ResultCode::BAD_MAC => (
+            Code::INTERNAL_ERROR,
+            "the applet could not authenticate the challenge",
+        ),
+        ResultCode::REPLAY => (
+            Code::INTERNAL_ERROR,
+            "the applet has already seen a higher counter",
+        ),
+        other => {
+            let detail = format!("the applet answered with unknown result {:02X}", other.0);
+            return (Code::INTERNAL_ERROR, detail);
+        }
+    };
+    (code, detail.to_owned())
+}

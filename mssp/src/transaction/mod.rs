@@ -1,0 +1,77 @@
+//! Signature transactions: begun by [`begin`], ended by [`end`], asked for in [`query`], told of in [`notify`].
+
+mod accept;
+mod begin;
+mod end;
+mod notify;
+mod query;
+#[cfg(test)]
+mod tests;
+
+use ota_wire::secret::Secret;
+
+use crate::{
+    code::Code,
+    config::Ap,
+    messages::{ApInfo, ResponseHead},
+    party::Turn,
+    record::{Outcome, Transaction, Unreadable},
+    soap::Fault,
+};
+
+impl Turn<'_> {
+    /// The AP, if it is one and knows its password.
+    ///
+    /// # Errors
+    /// 104.
+    fn authenticate(&self, claimed: &ApInfo) -> Result<&Ap, Fault> {
+        let fault = |detail| Fault::new(Code::UNAUTHORIZED_ACCESS, detail);
+        let ap = self
+            .config
+            .aps
+            .iter()
+            .find(|ap| ap.id == claimed.ap_id)
+            .ok_or_else(|| {
+                fault(format!(
+                    "AP_ID {:?} is not registered at this MSSP",
+                    claimed.ap_id
+                ))
+            })?;
+        // Secrets compare in constant time.
+        if ap.password != claimed.ap_pwd {
+            return Err(fault(format!("AP_PWD of {:?} is wrong", claimed.ap_id)));
+        }
+        Ok(ap)
+    }
+
+    /// The head of a message about `txn` that answers its first request.
+    fn head_of(&self, txn: &Transaction) -> ResponseHead {
+        let origin = &txn.origin;
+        let password = self.config.aps.iter().find(|ap| ap.id == origin.ap_id);
+        ResponseHead {
+            version: origin.version,
+            ap: ApInfo {
+                ap_id: origin.ap_id.clone(),
+                ap_trans_id: origin.ap_trans_id.clone(),
+                ap_pwd: password.map_or_else(|| Secret::new(Vec::new()), |ap| ap.password.clone()),
+                instant: origin.instant.clone(),
+                ap_url: origin.ap_url.clone(),
+            },
+            mssp_uri: self.config.mssp_uri.clone(),
+            instant: self.now,
+        }
+    }
+}
+
+impl Outcome {
+    /// As a fault, if it is a failure.
+    fn fault(&self) -> Option<Fault> {
+        (!self.is_signed()).then(|| Fault::new(self.code, self.detail.clone()))
+    }
+}
+
+impl From<Unreadable> for Fault {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::new(Code::INTERNAL_ERROR, unreadable.to_string())
+    }
+}

@@ -1,0 +1,61 @@
+//! MSS_StatusQuery (TS 102 204 §7.2). It answers in every messaging mode: an AP may confirm a notification with it.
+
+use crate::{
+    code::Code,
+    front::{Exchange, Handled},
+    messages::{Head, ResponseHead, Status, StatusReq, StatusResp},
+    party::Turn,
+    soap::Fault,
+    xml::Element,
+};
+
+impl Turn<'_> {
+    pub(crate) fn status_query(
+        &mut self,
+        exchange: &mut Exchange,
+        message: &Element,
+    ) -> Result<Handled, Fault> {
+        let head = Head::parse(message)?;
+        self.authenticate(&head.ap)?;
+        let request = StatusReq::parse(message)?;
+        let found = self
+            .transaction(&request.mssp_trans_id)?
+            .filter(|txn| txn.origin.ap_id == head.ap.ap_id);
+        let Some(mut txn) = found else {
+            return Err(Fault::new(
+                Code::WRONG_PARAM,
+                format!(
+                    "this AP has no transaction with MSSP_TransID {:?}",
+                    request.mssp_trans_id
+                ),
+            ));
+        };
+        exchange.belongs_to(&txn);
+        if txn.outcome.is_none() && self.now >= txn.deadline {
+            txn = self.expire(txn);
+        }
+        let outcome = txn.outcome.as_ref();
+        if let Some(fault) = outcome.and_then(|outcome| outcome.fault()) {
+            return Err(fault);
+        }
+        let response = StatusResp {
+            head: ResponseHead {
+                version: head.version,
+                ap: head.ap,
+                mssp_uri: self.config.mssp_uri.clone(),
+                instant: self.now,
+            },
+            mssp_trans_id: None,
+            user: txn.request.user.clone(),
+            signature: outcome.and_then(|outcome| outcome.signature.clone()),
+            status: Status {
+                code: outcome.map_or(Code::OUTSTANDING_TRANSACTION, |outcome| outcome.code),
+                detail: None,
+            },
+        };
+        Ok(Handled::Now {
+            body: response.to_xml(&exchange.shape, "MSS_StatusQueryResponse"),
+            ends: outcome.is_some(),
+        })
+    }
+}

@@ -1,0 +1,136 @@
+//! The WSDL (TS 102 204 §10.5) and its schemas (annex A), served to whoever wants to generate a client.
+//!
+//! The documents import each other by relative references (`?xsd=1`), so that they resolve against the URL they were
+//! loaded from.
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header::HOST, uri::Authority};
+
+use crate::{front::response, xml::Writer};
+
+const WSDL: &str = include_str!("../wsdl/mss.wsdl");
+const SCHEMAS: [&str; 2] = [
+    include_str!("../wsdl/mss.xsd"),
+    include_str!("../wsdl/xmldsig.xsd"),
+];
+/// The base of the addresses in [`WSDL`], to be replaced by the one that the client sees.
+const WRITTEN_BASE: &str = "http://127.0.0.1:8204";
+
+/// Answers a GET, if its query asks for one of the documents.
+pub(crate) fn serve(request: &Request<Bytes>, base_url: Option<&str>) -> Option<Response<Bytes>> {
+    let query = request.uri().query()?;
+    let (name, value) = query.split_once('=').unwrap_or((query, ""));
+    let document = match name.to_ascii_lowercase().as_str() {
+        "wsdl" => Bytes::from(WSDL.replace(WRITTEN_BASE, &base(request, base_url))),
+        "xsd" => {
+            let number: usize = value.parse().ok()?;
+            Bytes::from_static(SCHEMAS.get(number.checked_sub(1)?)?.as_bytes())
+        }
+        _ => return None,
+    };
+    Some(response(
+        StatusCode::OK,
+        "text/xml; charset=utf-8",
+        document,
+    ))
+}
+
+/// Scheme and authority of the service, escaped for an attribute.
+fn base(request: &Request<Bytes>, configured: Option<&str>) -> String {
+    let seen = || {
+        let host = request.headers().get(HOST)?.to_str().ok()?;
+        let authority: Authority = host.parse().ok()?;
+        Some(format!("http://{authority}"))
+    };
+    let base = configured
+        .map(|base| base.trim_end_matches('/').to_owned())
+        .or_else(seen)
+        .unwrap_or_else(|| WRITTEN_BASE.to_owned());
+    Writer::escaped(&base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{samples::find, xml::parse};
+
+    fn get(query: &str, host: &str) -> Option<String> {
+        let request = Request::get(format!("/soap?{query}"))
+            .header(HOST, host)
+            .body(Bytes::new())
+            .unwrap();
+        let response = serve(&request, None)?;
+        assert_eq!(
+            response.headers()["content-type"],
+            "text/xml; charset=utf-8"
+        );
+        Some(String::from_utf8(response.body().to_vec()).unwrap())
+    }
+
+    #[test]
+    fn addresses_in_the_wsdl_are_those_the_client_used() {
+        let wsdl = get("wsdl", "mssp.example:9000").unwrap();
+        let root = parse(wsdl.as_bytes()).unwrap();
+        let service = find(&root, "service").unwrap();
+        let addresses: Vec<_> = service
+            .elements()
+            .map(|port| {
+                find(port, "address")
+                    .unwrap()
+                    .attribute(None, "location")
+                    .unwrap()
+            })
+            .collect();
+        assert_eq!(addresses, ["http://mssp.example:9000/soap"; 2]);
+        assert_eq!(get("WSDL", "mssp.example:9000"), Some(wsdl));
+    }
+
+    #[test]
+    fn a_configured_base_wins_and_a_strange_host_is_ignored() {
+        let request = |host: &str| {
+            Request::get("/soap?wsdl")
+                .header(HOST, host)
+                .body(Bytes::new())
+                .unwrap()
+        };
+        let location = |request, base| {
+            let response = serve(&request, base).unwrap();
+            let root = parse(response.body()).unwrap();
+            find(&root, "address")
+                .unwrap()
+                .attribute(None, "location")
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(
+            location(request("a"), Some("https://mssp.example/")),
+            "https://mssp.example/soap"
+        );
+        assert_eq!(
+            location(request("x\"/><evil y=\""), None),
+            "http://127.0.0.1:8204/soap"
+        );
+    }
+
+    #[test]
+    fn imports_lead_to_served_documents_and_nowhere_else() {
+        for document in [
+            get("wsdl", "h").unwrap(),
+            get("xsd=1", "h").unwrap(),
+            get("xsd=2", "h").unwrap(),
+        ] {
+            assert!(!document.contains("<!DOCTYPE") && !document.contains("<!ENTITY"));
+            let root = parse(document.as_bytes()).unwrap();
+            let mut stack = vec![&root];
+            while let Some(element) = stack.pop() {
+                if let Some(location) = element.attribute(None, "schemaLocation") {
+                    assert!(get(location.trim_start_matches('?'), "h").is_some());
+                }
+                stack.extend(element.elements());
+            }
+        }
+        for nothing in ["xsd=0", "xsd=3", "xsd", "xsd=-1", "wsdls", ""] {
+            assert!(get(nothing, "h").is_none(), "{nothing}");
+        }
+    }
+}

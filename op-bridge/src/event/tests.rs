@@ -1,0 +1,186 @@
+use super::{Badge, Octets, Row};
+use crate::tests::{ALICE, NOTIFICATION_TOKEN, World, attribute, text};
+
+fn rows(world: &World) -> Vec<(String, Option<String>, Row)> {
+    let events = world.events.iter();
+    events
+        .map(|e| {
+            (
+                e.own.to_string(),
+                e.parent.as_ref().map(ToString::to_string),
+                e.row(),
+            )
+        })
+        .collect()
+}
+
+fn masked(octets: &Octets) -> String {
+    let mut bytes = octets.bytes.clone();
+    for range in &octets.secrets {
+        bytes[range.clone()].fill(b'*');
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+/// A whole flow of one client, polled or pushed to its end.
+fn flow(client: &str) -> (World, String) {
+    let mut world = World::with(|config| config.refresh_tokens = true);
+    let id = world.start_with(client, &[("scope", "openid phone")]);
+    let signature = world.last();
+    world.approve(&signature);
+    if client == "push" {
+        let push = world.last();
+        world.answer(&push, 204, "");
+    } else {
+        world.poll(client, &id);
+    }
+    (world, id)
+}
+
+#[test]
+fn steps_of_appendix_a_are_numbered_in_order() {
+    for client in ["poll", "push"] {
+        let (world, _) = flow(client);
+        let steps: Vec<u8> = rows(&world)
+            .iter()
+            .filter_map(|(_, _, row)| row.step)
+            .collect();
+        assert_eq!(steps, [1, 2, 3, 14, 15, 16], "{client}");
+    }
+}
+
+#[test]
+fn ids_join_a_transaction() {
+    let (world, id) = flow("poll");
+    let rows = rows(&world);
+    let of_step = |step| {
+        rows.iter()
+            .find(|(_, _, row)| row.step == Some(step))
+            .unwrap()
+    };
+    assert_eq!(of_step(1).0, format!("auth_req_id:{id}"));
+    let (ap, parent, _) = of_step(3);
+    assert!(ap.starts_with("ap_trans_id:A"));
+    assert_eq!(
+        parent.as_deref(),
+        Some(format!("auth_req_id:{id}").as_str())
+    );
+    let (mssp, parent, _) = of_step(14);
+    assert!(mssp.starts_with("mssp_trans_id:M"));
+    assert_eq!(parent.as_ref(), Some(ap));
+    assert_eq!(of_step(16).0, format!("auth_req_id:{id}"));
+}
+
+#[test]
+fn fields_show_the_essentials() {
+    let (world, id) = flow("poll");
+    let rows = rows(&world);
+    let fields = |step| {
+        let (_, _, row) = rows
+            .iter()
+            .find(|(_, _, row)| row.step == Some(step))
+            .unwrap();
+        row.fields.clone()
+    };
+    let has = |step, name: &str, value: &str| {
+        let fields = fields(step);
+        assert!(
+            fields.contains(&(name.to_owned(), value.to_owned())),
+            "{fields:?}"
+        );
+    };
+    has(1, "login_hint", ALICE);
+    has(1, "acr_values", "mod-mf");
+    has(2, "auth_req_id", &id);
+    has(3, "MSISDN", ALICE);
+    has(3, "DataToBeSigned", "Sign in to Example Bank?");
+    has(14, "Status", "502 VALID_SIGNATURE");
+    has(15, "id_token.acr", "mod-mf");
+    has(16, "id_token.aud", "poll");
+    assert_eq!(rows[0].2.badge, Badge::Profile);
+}
+
+#[test]
+fn secrets_are_marked_and_never_in_fields() {
+    for client in ["poll", "push", "ping"] {
+        let (world, id) = flow(client);
+        let signature = text(&world.sent[0]);
+        let notify = attribute(&signature, "AP_URL");
+        let mut secrets = vec![
+            "midsim-ap".to_owned(),
+            format!("{client}-secret"),
+            crate::tests::basic(client, &format!("{client}-secret")),
+            notify.rsplit('/').next().unwrap().to_owned(),
+        ];
+        if client != "poll" {
+            let percent: String = NOTIFICATION_TOKEN
+                .bytes()
+                .map(|b| format!("%{b:02X}"))
+                .collect();
+            secrets.extend([NOTIFICATION_TOKEN.to_owned(), percent]);
+        }
+        let bodies = world
+            .sent
+            .iter()
+            .map(text)
+            .filter(|body| body.starts_with('{'));
+        let answers = world.events.iter().filter_map(|event| match &event.kind {
+            super::EventKind::TokenAnswer { response, .. } => {
+                Some(String::from_utf8(response.body().to_vec()).unwrap())
+            }
+            _ => None,
+        });
+        for body in bodies.chain(answers) {
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            for name in ["access_token", "refresh_token", "id_token"] {
+                secrets.extend(body[name].as_str().map(str::to_owned));
+            }
+        }
+        assert!(secrets.len() >= 7, "{client}: the flow brought tokens");
+        let mut seen = 0;
+        for (_, _, row) in rows(&world) {
+            let shown = row.octets.as_ref().map(masked).unwrap_or_default();
+            let octets = row
+                .octets
+                .map(|o| String::from_utf8(o.bytes).unwrap())
+                .unwrap_or_default();
+            for secret in &secrets {
+                seen += usize::from(octets.contains(secret));
+                assert!(!shown.contains(secret), "{} shows {secret}", row.name);
+                assert!(
+                    !format!("{:?}", row.fields).contains(secret),
+                    "{}",
+                    row.name
+                );
+            }
+        }
+        assert!(seen >= secrets.len() - 2, "{client}: {id}");
+    }
+}
+
+#[test]
+fn secrets_are_found_however_they_are_written() {
+    use super::mask;
+    let shown = |bytes: &[u8], secrets| {
+        masked(&Octets {
+            bytes: bytes.to_vec(),
+            secrets,
+            kind: "http",
+        })
+    };
+    let form = b"a=1&client%5Fsecret=xyz&client_secret=&refresh_token=r";
+    assert_eq!(
+        shown(form, mask::form(form, 0)),
+        "a=1&client%5Fsecret=***&client_secret=&refresh_token=*"
+    );
+    let json = br#"{"access_token" : "a\"b","token_type":"Bearer","id_token":"x"}"#;
+    assert_eq!(
+        shown(json, mask::json(json, 0)),
+        r#"{"access_token" : "****","token_type":"Bearer","id_token":"*"}"#
+    );
+    let soap = b"<a AP_PWD = 'p\"w' AP_URL=\"http://x/mss/notify/abc\" AP_PWD=\"open";
+    assert_eq!(
+        shown(soap, mask::soap(soap)),
+        "<a AP_PWD = '***' AP_URL=\"http://x/mss/notify/***\" AP_PWD=\"****"
+    );
+}

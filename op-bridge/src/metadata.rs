@@ -1,0 +1,53 @@
+//! What the OP says about itself (OpenID Connect Discovery 1.0 §3, CIBA Core §4) and its public keys.
+
+use serde_json::{Value, json};
+
+use crate::Op;
+use crate::grant::{CIBA_GRANT, REFRESH_GRANT};
+use crate::jose;
+use crate::route::path;
+
+/// The discovery document.
+pub(crate) fn discovery(op: &Op) -> Value {
+    let url = |path: &str| format!("{}{path}", op.config.issuer);
+    let grants: &[&str] = if op.config.refresh_tokens {
+        &[CIBA_GRANT, REFRESH_GRANT]
+    } else {
+        &[CIBA_GRANT]
+    };
+    let acr_values: Vec<&String> = op
+        .config
+        .acr_values
+        .iter()
+        .map(|(value, _)| value)
+        .collect();
+    json!({
+        "issuer": op.config.issuer,
+        "jwks_uri": url(path::JWKS),
+        "backchannel_authentication_endpoint": url(path::BC_AUTHORIZE),
+        "token_endpoint": url(path::TOKEN),
+        "userinfo_endpoint": url(path::USERINFO),
+        "backchannel_token_delivery_modes_supported": ["poll", "ping", "push"],
+        "backchannel_user_code_parameter_supported": false,
+        "grant_types_supported": grants,
+        // There is no authorization endpoint, hence no response type; the member is required.
+        "response_types_supported": [],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [op.config.signer.algorithm().as_str()],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic"],
+        "scopes_supported": ["openid", "profile", "phone"],
+        "acr_values_supported": acr_values,
+        "claims_supported": [
+            "iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr",
+            "name", "given_name", "family_name", "phone_number", "phone_number_verified",
+        ],
+        "claims_parameter_supported": false,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+    })
+}
+
+/// The JSON Web Key Set.
+pub(crate) fn jwks(op: &Op) -> Value {
+    jose::jwks(op.config.signer.as_ref())
+}

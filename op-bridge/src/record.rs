@@ -1,0 +1,260 @@
+//! What the OP remembers, and under which keys.
+//!
+//! | key | value |
+//! |---|---|
+//! | `req/<SHA-256 of auth_req_id>` | [`Request`], the whole transaction: one record, so that one compare-and-set makes redeeming atomic |
+//! | `notify/<SHA-256 of the notification secret>` | [`Notification`] |
+//! | `at/<SHA-256 of the access token>` | [`AccessToken`] |
+//! | `rt/<SHA-256 of the refresh token>` | [`RefreshToken`] |
+//!
+//! Timers: `life/<request>` (expiry, then removal of the tombstone), `work/<request>` (what is due
+//! towards the MSSP), `deliver/<request>` (ping or push once more), `at/<token>` and `rt/<token>`
+//! (removal).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::config::DeliveryMode;
+use crate::hint::Msisdn;
+use crate::secret::fingerprint;
+use crate::step::View;
+
+/// Names an authentication request: SHA-256 of its auth_req_id, lower-case hexadecimal.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct Key(pub(crate) String);
+
+impl Key {
+    pub(crate) fn of(auth_req_id: &str) -> Self {
+        Self(fingerprint(auth_req_id))
+    }
+
+    pub(crate) fn record(&self) -> String {
+        format!("req/{}", self.0)
+    }
+
+    pub(crate) fn notification(secret_hash: &str) -> String {
+        format!("notify/{secret_hash}")
+    }
+
+    pub(crate) fn life_timer(&self) -> String {
+        format!("life/{}", self.0)
+    }
+
+    pub(crate) fn work_timer(&self) -> String {
+        format!("work/{}", self.0)
+    }
+
+    pub(crate) fn deliver_timer(&self) -> String {
+        format!("deliver/{}", self.0)
+    }
+}
+
+/// One backchannel authentication request from its acceptance to its tombstone.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Request {
+    /// Client that made it.
+    pub client_id: String,
+    /// How that client gets its tokens; fixed at registration (CIBA Core §5).
+    pub mode: DeliveryMode,
+    /// The user's number.
+    pub msisdn: Msisdn,
+    /// Granted scopes, separated by spaces.
+    pub scope: String,
+    /// acr values that the OP can meet, as the client spelled them, by preference.
+    pub ladder: Vec<String>,
+    /// Index into `ladder` of the one being tried.
+    pub rung: usize,
+    /// Text for the handset's screen.
+    pub text: String,
+    /// When it expires.
+    pub expires_at: Timestamp,
+    /// When its last poll started.
+    pub last_poll: Option<Timestamp>,
+    /// The MSS transaction under way.
+    pub attempt: Attempt,
+    /// SHA-256 of every notification secret given out for it.
+    pub notifications: Vec<String>,
+    /// Where it stands.
+    pub state: State,
+    /// The bc-authorize call that still waits for its answer (`unknown_user = ask-mssp` only).
+    pub held: Option<Held>,
+    /// What a ping or push needs; gone as soon as it was delivered or given up.
+    pub callback: Option<Callback>,
+}
+
+/// One MSS_Signature transaction at the MSSP. A busy handset (406) starts a new one.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Attempt {
+    /// 1 for the first.
+    pub number: u32,
+    /// Ours: 128 random bits, starts with a letter (NCName).
+    pub ap_trans_id: String,
+    /// The MSSP's, once known.
+    pub mssp_trans_id: Option<String>,
+    /// MSSP_ID/URI of its answer, copied into later messages.
+    pub mssp_uri: Option<String>,
+    /// When the notification rang.
+    pub rang_at: Option<Timestamp>,
+    /// It rang while a status query was under way whose answer may be older.
+    pub rang_while_asking: bool,
+    /// Number of the last status query.
+    pub query: u32,
+    /// Whether that query's answer is still to come.
+    pub asking: bool,
+    /// Status queries in a row that brought no answer.
+    pub failures: u32,
+    /// What the work timer is for.
+    pub work: Work,
+}
+
+impl Attempt {
+    pub(crate) fn new(number: u32, ap_trans_id: String) -> Self {
+        Self {
+            number,
+            ap_trans_id,
+            mssp_trans_id: None,
+            mssp_uri: None,
+            rang_at: None,
+            rang_while_asking: false,
+            query: 0,
+            asking: false,
+            failures: 0,
+            work: Work::AskStatus,
+        }
+    }
+}
+
+/// Which transaction a notification secret belongs to.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Notification {
+    /// The authentication request.
+    pub request: Key,
+    /// AP_TransID of the MSS transaction, which may no longer be the current one.
+    pub ap_trans_id: String,
+}
+
+/// What to do when the work timer fires.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Work {
+    /// Ask the MSSP how the transaction stands.
+    AskStatus,
+    /// Start another MSS_Signature transaction.
+    SignAgain,
+}
+
+/// Where an authentication request stands.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum State {
+    /// The user approved; tokens can be fetched.
+    Approved {
+        /// auth_time, seconds since 1970.
+        auth_time: i64,
+    },
+    /// It ended without tokens.
+    Failed(Failure),
+    /// The user has not answered.
+    Pending,
+    /// Tokens were issued, once.
+    Redeemed,
+}
+
+/// Why a request ended without tokens.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Failure {
+    /// What kind of end.
+    pub kind: FailureKind,
+    /// For error_description.
+    pub description: String,
+}
+
+/// The three ends a CIBA client can be told (CIBA Core §11, §12).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum FailureKind {
+    /// The user, or the card, said no.
+    Denied,
+    /// Time ran out.
+    Expired,
+    /// Something between OP and user broke. A push error has its own code for it, transaction_failed;
+    /// the token endpoint has not and says access_denied.
+    Broken,
+}
+
+/// A bc-authorize call that waits until the MSSP has said whether it knows the number.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Held {
+    /// The open connection.
+    pub request: crate::step::RequestId,
+    /// What it will be told.
+    pub auth_req_id: String,
+    /// And this.
+    pub expires_in: u32,
+}
+
+/// What it takes to call the client back. auth_req_id and the client's token are kept in clear only
+/// here, because the OP has to send both.
+#[derive(Clone, Deserialize, PartialEq, Serialize)]
+pub struct Callback {
+    /// For the body.
+    pub auth_req_id: String,
+    /// For the Authorization header.
+    pub client_notification_token: String,
+    /// The finished body, once the request ended: a repeated push repeats the same tokens.
+    pub body: Option<String>,
+    /// Deliveries tried.
+    pub tries: u32,
+}
+
+impl std::fmt::Debug for Callback {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Callback")
+            .field("tries", &self.tries)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An access token, by its SHA-256.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct AccessToken {
+    /// Client it was issued to.
+    pub client_id: String,
+    /// Whose claims it opens.
+    pub msisdn: Msisdn,
+    /// Granted scopes.
+    pub scope: String,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+impl AccessToken {
+    pub(crate) fn key(hash: &str) -> String {
+        format!("at/{hash}")
+    }
+}
+
+/// A refresh token, by its SHA-256. Each is good for one use.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct RefreshToken {
+    /// Client it is bound to.
+    pub client_id: String,
+    /// Whose it is.
+    pub msisdn: Msisdn,
+    /// Granted scopes.
+    pub scope: String,
+    /// acr of the authentication behind it.
+    pub acr: String,
+    /// Its auth_time, seconds since 1970.
+    pub auth_time: i64,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+impl RefreshToken {
+    pub(crate) fn key(hash: &str) -> String {
+        format!("rt/{hash}")
+    }
+}
+
+/// The record under `key`, if there is one of this type.
+pub(crate) fn load<T: for<'a> Deserialize<'a>>(view: &dyn View, key: &str) -> Option<T> {
+    serde_json::from_slice(&view.get(key)?).ok()
+}

@@ -1,0 +1,276 @@
+//! Routing, discovery (CIBA Core §4), keys, UserInfo (OpenID Connect Core §5.3), configuration.
+
+use bytes::Bytes;
+
+use super::*;
+use crate::ConfigError;
+
+fn request(method: &str, path: &str) -> http::Request<Bytes> {
+    http::Request::builder()
+        .method(method)
+        .uri(path)
+        .body(Bytes::new())
+        .unwrap()
+}
+
+#[test]
+fn discovery_lists_what_ciba_wants() {
+    let response = World::new().http(request("GET", "/.well-known/openid-configuration"));
+    let (status, body) = answer(&response);
+    assert_eq!(status, 200);
+    assert_eq!(body["issuer"], ISSUER);
+    assert_eq!(
+        body["backchannel_authentication_endpoint"],
+        format!("{ISSUER}/bc-authorize")
+    );
+    assert_eq!(body["token_endpoint"], format!("{ISSUER}/token"));
+    assert_eq!(body["userinfo_endpoint"], format!("{ISSUER}/userinfo"));
+    assert_eq!(body["jwks_uri"], format!("{ISSUER}/jwks"));
+    assert_eq!(
+        body["backchannel_token_delivery_modes_supported"],
+        serde_json::json!(["poll", "ping", "push"])
+    );
+    assert_eq!(body["backchannel_user_code_parameter_supported"], false);
+    assert_eq!(body["grant_types_supported"], serde_json::json!([CIBA]));
+    assert_eq!(
+        body["id_token_signing_alg_values_supported"],
+        serde_json::json!(["ES256"])
+    );
+    assert!(
+        body["acr_values_supported"]
+            .as_array()
+            .unwrap()
+            .contains(&Value::from("mod-mf"))
+    );
+}
+
+#[test]
+fn jwks_has_the_public_key_only() {
+    let (_, body) = answer(&World::new().http(request("GET", "/jwks")));
+    let key = body["keys"][0].as_object().unwrap();
+    let members: Vec<&str> = key.keys().map(String::as_str).collect();
+    assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]);
+}
+
+#[test]
+fn wrong_methods_are_405_with_allow() {
+    for (method, path, allow) in [
+        ("POST", "/.well-known/openid-configuration", "GET, HEAD"),
+        ("DELETE", "/jwks", "GET, HEAD"),
+        ("GET", "/bc-authorize", "POST"),
+        ("GET", "/token", "POST"),
+        ("PUT", "/userinfo", "GET, HEAD, POST"),
+        ("GET", "/mss/notify/x", "POST"),
+    ] {
+        let response = World::new().http(request(method, path));
+        assert_eq!(response.status(), 405, "{path}");
+        assert_eq!(response.headers()["allow"], allow, "{path}");
+    }
+}
+
+#[test]
+fn unknown_paths_are_404() {
+    for path in [
+        "/",
+        "/token/",
+        "/mss/notify",
+        "/mss/notify/a/b",
+        "/.well-known/x",
+    ] {
+        let (status, body) = answer(&World::new().http(request("POST", path)));
+        assert_eq!(
+            (status, body["error"].as_str()),
+            (404, Some("not_found")),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn an_issuer_with_a_path_serves_below_it() {
+    let mut world = World::with(|config| config.issuer = format!("{ISSUER}/tenant"));
+    let (_, body) = answer(&world.http(request("GET", "/tenant/.well-known/openid-configuration")));
+    assert_eq!(body["token_endpoint"], format!("{ISSUER}/tenant/token"));
+    assert_eq!(world.http(request("GET", "/jwks")).status(), 404);
+}
+
+#[test]
+fn an_oversized_body_is_413() {
+    let mut big = authorize_request("poll", &[]);
+    *big.body_mut() = Bytes::from(vec![b'a'; 1024 * 1024 + 1]);
+    assert_eq!(World::new().http(big).status(), 413);
+}
+
+fn token(world: &mut World, scope: &str) -> (String, Value) {
+    let id = world.start_with("poll", &[("scope", scope)]);
+    let signature = world.last();
+    world.approve(&signature);
+    let (_, tokens) = world.poll("poll", &id);
+    let claims = world.signer.verify(tokens["id_token"].as_str().unwrap());
+    (
+        tokens["access_token"].as_str().unwrap().to_owned(),
+        claims["sub"].clone(),
+    )
+}
+
+fn userinfo(world: &mut World, method: &str, authorization: &str) -> http::Response<Bytes> {
+    let mut request = request(method, "/userinfo");
+    request
+        .headers_mut()
+        .insert("authorization", authorization.parse().unwrap());
+    world.http(request)
+}
+
+#[test]
+fn userinfo_releases_claims_by_scope() {
+    let mut world = World::new();
+    for (scope, claims) in [
+        ("openid", vec!["sub"]),
+        (
+            "openid profile",
+            vec!["family_name", "given_name", "name", "sub"],
+        ),
+        (
+            "openid phone",
+            vec!["phone_number", "phone_number_verified", "sub"],
+        ),
+        (
+            "openid profile phone",
+            vec![
+                "family_name",
+                "given_name",
+                "name",
+                "phone_number",
+                "phone_number_verified",
+                "sub",
+            ],
+        ),
+    ] {
+        let (token, sub) = token(&mut world, scope);
+        for method in ["GET", "POST"] {
+            let (status, body) = answer(&userinfo(&mut world, method, &format!("Bearer {token}")));
+            assert_eq!(status, 200);
+            assert_eq!(
+                body.as_object().unwrap().keys().collect::<Vec<_>>(),
+                claims,
+                "{scope}"
+            );
+            assert_eq!(body["sub"], sub);
+        }
+    }
+}
+
+#[test]
+fn userinfo_phone_number_is_e164() {
+    let mut world = World::new();
+    let (token, _) = token(&mut world, "openid phone");
+    let (_, body) = answer(&userinfo(&mut world, "GET", &format!("bearer {token}")));
+    assert_eq!(body["phone_number"], ALICE);
+    assert_eq!(body["phone_number_verified"], true);
+}
+
+#[test]
+fn userinfo_without_a_good_token_is_401() {
+    let mut world = World::new();
+    let (token, _) = token(&mut world, "openid");
+    let bare = world.http(request("GET", &format!("/userinfo?access_token={token}")));
+    assert_eq!(bare.status(), 401);
+    assert_eq!(
+        bare.headers()["www-authenticate"],
+        "Bearer realm=\"midsim\""
+    );
+    for bad in ["Bearer wrong", "Bearer ", "Basic x", &token] {
+        let response = userinfo(&mut world, "GET", bad);
+        assert_eq!(response.status(), 401, "{bad}");
+        assert!(response.headers().contains_key("www-authenticate"));
+    }
+    let wrong = userinfo(&mut world, "GET", "Bearer wrong");
+    assert!(
+        wrong.headers()["www-authenticate"]
+            .to_str()
+            .unwrap()
+            .contains("error=\"invalid_token\"")
+    );
+    world.advance(3600);
+    assert_eq!(
+        userinfo(&mut world, "GET", &format!("Bearer {token}")).status(),
+        401
+    );
+    assert!(
+        !world.store.records.keys().any(|key| key.starts_with("at/")),
+        "expired tokens go"
+    );
+}
+
+#[test]
+fn access_token_is_stored_as_its_hash_only() {
+    let mut world = World::new();
+    let (token, _) = token(&mut world, "openid");
+    for (key, (_, value)) in &world.store.records {
+        assert!(!format!("{key} {}", String::from_utf8_lossy(value)).contains(&token));
+    }
+}
+
+#[test]
+fn configuration_that_cannot_work_is_refused() {
+    let build = |change: fn(&mut Config)| {
+        let mut config = World::new().op.config().clone();
+        change(&mut config);
+        Op::new(config).err()
+    };
+    assert_eq!(build(|_| {}), None);
+    for issuer in ["", "x", "ftp://x", "http://x/", "http://x?y", "http://x#y"] {
+        let mut config = World::new().op.config().clone();
+        config.issuer = issuer.to_owned();
+        assert_eq!(
+            Op::new(config).err(),
+            Some(ConfigError::Issuer(issuer.to_owned()))
+        );
+    }
+    assert!(matches!(
+        build(|config| config.clients.push(client("poll", DeliveryMode::Poll))),
+        Some(ConfigError::DuplicateClient(_))
+    ));
+    assert!(matches!(
+        build(|config| config.clients[2].notification_endpoint = None),
+        Some(ConfigError::NotificationEndpoint(_))
+    ));
+    assert!(matches!(
+        build(|config| config.clients[0].name = "x".repeat(120)),
+        Some(ConfigError::Name { .. })
+    ));
+    assert_eq!(
+        build(|config| config.acr_values.clear()),
+        Some(ConfigError::NoAcrValues)
+    );
+    assert_eq!(
+        build(|config| config.polling.interval = 0),
+        Some(ConfigError::Interval)
+    );
+    assert!(matches!(
+        build(|config| config.lifetimes.auth_req_id = 601),
+        Some(ConfigError::Lifetime { .. })
+    ));
+}
+
+#[test]
+fn a_message_survives_a_crash_and_carries_the_same_id() {
+    let mut world = World::new();
+    let input = world.http_input(authorize_request("poll", &[]));
+    let outputs = world.step(input);
+    assert!(
+        outputs[0].durable().is_none(),
+        "a reply belongs to its connection"
+    );
+    let (id, octets) = outputs[1].durable().unwrap();
+    let Some(Output::Send(restored)) = Output::restore(&octets) else {
+        panic!("not restored")
+    };
+    let send = world.last();
+    assert_eq!(id, format!("send/{}", send.id));
+    assert_eq!(
+        (restored.id, restored.url, restored.body),
+        (send.id, send.url, send.body)
+    );
+    assert!(Output::restore(b"{}").is_none());
+}

@@ -1,0 +1,489 @@
+//! The MSSP's side: messaging modes, the doorbell, outcomes, what gets lost, forged or repeated.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::MessagingMode;
+
+fn in_mode(messaging: MessagingMode) -> World {
+    World::with(|config| config.mssp.messaging = messaging)
+}
+
+fn denied(world: &mut World, id: &str) -> String {
+    let (_, body) = world.poll("poll", id);
+    assert_eq!(body["error"], "access_denied", "{body}");
+    body["error_description"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn signature_req_carries_the_transaction() {
+    let mut world = World::new();
+    world.start_with("poll", &[("requested_expiry", "60")]);
+    let send = world.last();
+    assert_eq!(send.url, "http://127.0.0.1:8204/soap");
+    let body = text(&send);
+    assert_eq!(attribute(&body, "MessagingMode"), "asynchServerServer");
+    assert_eq!(attribute(&body, "TimeOut"), "60");
+    assert_eq!(attribute(&body, "AP_ID"), "http://midsim.test/ap");
+    assert_eq!(attribute(&body, "AP_PWD"), "midsim-ap");
+    let id = attribute(&body, "AP_TransID");
+    assert_eq!(id.len(), 33, "a letter and 128 bits");
+    assert!(id.starts_with(|c: char| c.is_ascii_alphabetic()));
+    assert!(attribute(&body, "AP_URL").starts_with("http://127.0.0.1:8260/mss/notify/"));
+}
+
+#[test]
+fn synch_answer_is_the_outcome() {
+    let mut world = in_mode(MessagingMode::Synch);
+    let id = world.start("poll");
+    let send = world.last();
+    assert!(!text(&send).contains("AP_URL"));
+    assert!(
+        send.wait_seconds > 120,
+        "the answer takes as long as the user"
+    );
+    world.now = 9;
+    world.mssp(&send, 502);
+    let (_, tokens) = world.poll("poll", &id);
+    let claims = world.signer.verify(tokens["id_token"].as_str().unwrap());
+    assert_eq!(claims["auth_time"], at(9).as_second());
+}
+
+#[test]
+fn asynch_client_server_polls_until_the_outcome() {
+    let mut world = in_mode(MessagingMode::AsynchClientServer);
+    let id = world.start("poll");
+    let send = world.last();
+    world.mssp(&send, 100);
+    assert_eq!(world.sent.len(), 1);
+    world.advance(2);
+    let query = world.last();
+    assert_eq!(
+        attribute(&text(&query), "MSSP_TransID"),
+        mssp_trans_id(&attribute(&text(&send), "AP_TransID"))
+    );
+    assert!(text(&query).contains("<mss:URI>http://midsim.test/mssp</mss:URI>"));
+    world.mssp(&query, 504);
+    world.advance(2);
+    let again = world.last();
+    assert_ne!(again.id, query.id);
+    world.mssp(&again, 502);
+    assert_eq!(world.poll("poll", &id).0, 200);
+    world.advance(30);
+    assert_eq!(world.last().id, again.id, "no more queries");
+}
+
+#[test]
+fn notification_is_received_and_confirmed_before_tokens() {
+    let mut world = World::new();
+    let id = world.start("poll");
+    let send = world.last();
+    world.mssp(&send, 100);
+    let receipt = world.notify(&send, 502);
+    assert_eq!(receipt.status(), 200);
+    assert_eq!(
+        receipt.headers()["content-type"],
+        "application/soap+xml; charset=utf-8"
+    );
+    let receipt = String::from_utf8(receipt.body().to_vec()).unwrap();
+    assert!(
+        receipt.contains("MSS_ReceiptReq") && receipt.contains("Value=\"600\""),
+        "{receipt}"
+    );
+    assert_eq!(world.poll_error("poll", &id), "authorization_pending");
+    let query = world.last();
+    world.mssp(&query, 502);
+    assert_eq!(world.poll("poll", &id).0, 200);
+}
+
+#[test]
+fn notification_is_believed_when_configured_so() {
+    let mut world = World::with(|config| config.mssp.confirm_notifications = false);
+    let id = world.start("poll");
+    let send = world.last();
+    world.mssp(&send, 100);
+    world.notify(&send, 502);
+    assert_eq!(world.sent.len(), 1);
+    assert_eq!(world.poll("poll", &id).0, 200);
+}
+
+#[test]
+fn notification_that_the_mssp_does_not_confirm_changes_nothing() {
+    let mut world = World::new();
+    let id = world.start("poll");
+    let send = world.last();
+    world.mssp(&send, 100);
+    world.notify(&send, 502);
+    let query = world.last();
+    world.mssp(&query, 504);
+    assert_eq!(world.poll_error("poll", &id), "authorization_pending");
+    world.notify(&send, 502);
+    let query = world.last();
+    world.mssp(&query, 502);
+    assert_eq!(world.poll("poll", &id).0, 200);
+}
+
+#[test]
+fn notification_may_overtake_the_acknowledgement() {
+    let mut world = World::new();
+    let id = world.start("poll");
+    let send = world.last();
+    world.notify(&send, 502);
+    let query = world.last();
+    assert!(query.id.starts_with("status/"), "matched by AP_TransID");
+    world.mssp(&query, 502);
+    world.mssp(&send, 100);
+    assert_eq!(world.poll("poll", &id).0, 200);
+}
+
+#[test]
+fn notification_without_mssp_trans_id_waits_for_the_acknowledgement() {
+    let mut world = World::new();
+    let id = world.start("poll");
+    let send = world.last();
+    let body = notification(&text(&send), 502, ALICE);
+    let without = body.replace(
+        &format!(" MSSP_TransID=\"{}\"", attribute(&body, "MSSP_TransID")),
+        "",
+    );
+    let url = attribute(&text(&send), "AP_URL");
+    let response = world.http(soap_request(url.strip_prefix(ISSUER).unwrap(), &without));
+    assert_eq!(response.status(), 200);
+    assert_eq!(world.sent.len(), 1, "nothing to ask with yet");
+    world.mssp(&send, 100);
+    let query = world.last();
+    world.mssp(&query, 502);
+    assert_eq!(world.poll("poll", &id).0, 200);
+}
+
+#[test]
+fn repeated_and_late_notifications_get_600_and_change_nothing() {
+    let mut world = World::new();
+    let id = world.start("poll");
+    let send = world.last();
+    world.approve(&send);
+    let sent = world.sent.len();
+    for status in [502, 401] {
+        let records = world.store.records.clone();
+        let receipt = world.notify(&send, status);
+        assert_eq!(receipt.status(), 200);
+        assert!(String::from_utf8_lossy(receipt.body()).contains("Value=\"600\""));
+        assert_eq!(world.store.records, records);
+    }
+    assert_eq!(world.sent.len(), sent);
+    assert_eq!(world.poll("poll", &id).0, 200);
+
+    let id = world.start_with("poll", &[("requested_expiry", "10")]);
+    let send = world.last();
+    world.advance(11);
+    assert_eq!(world.notify(&send, 502).status(), 200);
+    assert_eq!(world.poll_error("poll", &id), "expired_token");
+}
+
+#[test]
+fn forged_notifications_change_nothing() {
+    let mut world = World::new();
+    let id = world.start("poll");
+    let send = world.last();
+    world.mssp(&send, 100);
+    let records = world.store.records.clone();
+    let url = attribute(&text(&send), "AP_URL");
+    let path = url.strip_prefix(ISSUER).unwrap();
+    let good = notification(&text(&send), 502, ALICE);
+    let ap_trans_id = attribute(&good, "AP_TransID");
+    let mssp_trans_id = attribute(&good, "MSSP_TransID");
+
+    let response = world.http(soap_request("/mss/notify/guess", &good));
+    assert_eq!(response.status(), 404);
+    for forged in [
+        good.replace(&ap_trans_id, "Aother"),
+        good.replace(&mssp_trans_id, "Mother"),
+        good.replace(ALICE, "+447700900002"),
+        good.replace("MobileUser", "SomebodyElse"),
+        good.replace("MSS_StatusResp", "MSS_SignatureResp"),
+        good.replace("StatusCode", "NoCode"),
+        good.replace(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>",
+            "<!DOCTYPE x [<!ENTITY y \"z\">]>",
+        ),
+        "not xml".to_owned(),
+        String::new(),
+    ] {
+        let response = world.http(soap_request(path, &forged));
+        assert_eq!(response.status(), 400, "{forged}");
+        assert!(String::from_utf8_lossy(response.body()).contains("mss:_101"));
+    }
+    assert_eq!(world.store.records, records);
+    assert_eq!(world.poll_error("poll", &id), "authorization_pending");
+    world.notify(&send, 502);
+    let query = world.last();
+    world.mssp(&query, 502);
+    assert_eq!(world.poll("poll", &id).0, 200, "the next good one works");
+}
+
+#[test]
+fn lost_notification_is_found_before_expiry() {
+    let mut world = World::new();
+    let id = world.start("poll");
+    let send = world.last();
+    world.mssp(&send, 100);
+    world.advance(109);
+    assert_eq!(world.sent.len(), 1);
+    world.advance(1);
+    let query = world.last();
+    assert!(query.id.starts_with("status/"));
+    world.mssp(&query, 502);
+    assert_eq!(world.poll("poll", &id).0, 200);
+}
+
+#[test]
+fn outcomes_of_the_table_in_poll_mode() {
+    for (status, error) in [
+        (401, "access_denied"),
+        (402, "access_denied"),
+        (403, "access_denied"),
+        (208, "expired_token"),
+        (209, "access_denied"),
+        (900, "access_denied"),
+        (503, "access_denied"),
+        (12345, "access_denied"),
+    ] {
+        // As a status, as a fault, and as the first answer.
+        for way in 0..3 {
+            let mut world = World::new();
+            let id = world.start("poll");
+            let send = world.last();
+            if way == 2 {
+                world.mssp_fault(&send, status);
+            } else {
+                world.mssp(&send, 100);
+                world.notify(&send, status);
+                let query = world.last();
+                if way == 0 {
+                    world.mssp(&query, status)
+                } else {
+                    world.mssp_fault(&query, status)
+                };
+            }
+            let (_, body) = world.poll("poll", &id);
+            assert_eq!(body["error"], error, "{status} {way}");
+            let description = body["error_description"].as_str().unwrap();
+            assert!(description.contains(&status.to_string()), "{description}");
+        }
+    }
+}
+
+#[test]
+fn busy_handset_stays_pending_and_is_tried_again_until_expiry() {
+    let mut world = World::new();
+    let id = world.start_with("poll", &[("requested_expiry", "12")]);
+    let first = world.last();
+    world.mssp_fault(&first, 406);
+    assert_eq!(world.poll_error("poll", &id), "authorization_pending");
+    world.advance(5);
+    let second = world.last();
+    assert_ne!(
+        attribute(&text(&second), "AP_TransID"),
+        attribute(&text(&first), "AP_TransID")
+    );
+    assert_ne!(
+        attribute(&text(&second), "AP_URL"),
+        attribute(&text(&first), "AP_URL")
+    );
+    assert_eq!(attribute(&text(&second), "TimeOut"), "7");
+    // News of the first transaction is old by now.
+    assert_eq!(world.notify(&first, 502).status(), 200);
+    assert_eq!(world.poll_error("poll", &id), "authorization_pending");
+    world.mssp_fault(&second, 406);
+    world.advance(5);
+    let third = world.last();
+    world.mssp_fault(&third, 406);
+    world.advance(1);
+    assert_eq!(world.sent.len(), 3);
+    world.advance(1);
+    assert_eq!(world.poll_error("poll", &id), "expired_token");
+}
+
+#[test]
+fn busy_handset_that_gets_free_ends_well() {
+    let mut world = World::new();
+    let id = world.start("poll");
+    let first = world.last();
+    world.mssp_fault(&first, 406);
+    world.advance(5);
+    let second = world.last();
+    world.approve(&second);
+    assert_eq!(world.poll("poll", &id).0, 200);
+}
+
+#[test]
+fn unsupported_profile_falls_back_to_the_next_acr_value() {
+    let mut world = World::new();
+    let id = world.start_with("poll", &[("acr_values", "mod-mf mod-pr")]);
+    let first = world.last();
+    world.mssp_fault(&first, 109);
+    let second = world.last();
+    assert!(text(&second).contains("mobileconnect/LoA2<"));
+    world.approve(&second);
+    let (_, tokens) = world.poll("poll", &id);
+    let claims = world.signer.verify(tokens["id_token"].as_str().unwrap());
+    assert_eq!(claims["acr"], "mod-pr");
+    assert_eq!(claims["amr"], serde_json::json!(["sc", "user"]));
+
+    let id = world.start_with("poll", &[("acr_values", "mod-mf")]);
+    let only = world.last();
+    world.mssp_fault(&only, 109);
+    assert!(denied(&mut world, &id).contains("acr_values"));
+}
+
+#[test]
+fn mssp_down_is_access_denied_with_a_description() {
+    for error in [
+        SendError::Unreachable("connection refused".into()),
+        SendError::TimedOut,
+        SendError::TooLarge,
+    ] {
+        let mut world = World::new();
+        let id = world.start("poll");
+        let send = world.last();
+        world.fail(&send, error);
+        assert!(denied(&mut world, &id).starts_with("the MSSP gave no usable answer"));
+        let id = world.start("poll");
+        let send = world.last();
+        world.approve(&send);
+        assert_eq!(world.poll("poll", &id).0, 200, "the next good one works");
+    }
+}
+
+#[test]
+fn unusable_answers_end_the_transaction() {
+    for (status, body) in [
+        (200, "<html/>"),
+        (502, "Bad Gateway"),
+        (200, ""),
+        (200, "<!DOCTYPE x><x/>"),
+    ] {
+        let mut world = World::new();
+        let id = world.start("poll");
+        let send = world.last();
+        world.answer(&send, status, body);
+        denied(&mut world, &id);
+    }
+    let mut world = World::new();
+    let id = world.start("poll");
+    let send = world.last();
+    let swapped = mssp_answer(&text(&send), 100, "+447700900002");
+    world.answer(&send, 200, &swapped);
+    assert!(denied(&mut world, &id).contains("another MSISDN"));
+}
+
+#[test]
+fn status_query_without_answer_is_repeated_with_back_off() {
+    let mut world = World::new();
+    let id = world.start("poll");
+    let send = world.last();
+    world.mssp(&send, 100);
+    world.notify(&send, 502);
+    for pause in [1, 2, 4] {
+        let query = world.last();
+        world.fail(&query, SendError::TimedOut);
+        world.advance(pause - 1);
+        assert_eq!(world.last().id, query.id);
+        world.advance(1);
+        assert_ne!(world.last().id, query.id);
+    }
+    let query = world.last();
+    world.mssp(&query, 502);
+    assert_eq!(world.poll("poll", &id).0, 200);
+}
+
+#[test]
+fn unvalidated_signature_needs_the_switch() {
+    for (accept, status) in [(false, 400), (true, 200)] {
+        let mut world = World::with(|config| {
+            config.mssp.messaging = MessagingMode::Synch;
+            config.mssp.accept_unvalidated = accept;
+        });
+        let id = world.start("poll");
+        let send = world.last();
+        world.mssp(&send, 500);
+        assert_eq!(world.poll("poll", &id).0, status);
+    }
+}
+
+#[test]
+fn answers_delivered_twice_change_nothing() {
+    let mut world = World::new();
+    let id = world.start("poll");
+    let send = world.last();
+    world.mssp(&send, 100);
+    world.mssp(&send, 100);
+    world.notify(&send, 502);
+    let query = world.last();
+    world.mssp(&query, 502);
+    let records = world.store.records.clone();
+    world.mssp(&query, 401);
+    world.fail(&send, SendError::TimedOut);
+    assert_eq!(world.store.records, records);
+    assert_eq!(world.poll("poll", &id).0, 200);
+}
+
+#[test]
+fn stale_timers_and_unknown_answers_change_nothing() {
+    let mut world = World::new();
+    world.start("poll");
+    let send = world.last();
+    let key = send.id.split('/').nth(1).unwrap().to_owned();
+    let records = world.store.records.clone();
+    for timer in [
+        format!("life/{key}"),
+        format!("work/{key}"),
+        format!("deliver/{key}"),
+        "life/x".into(),
+        "work/".into(),
+        "at/x".into(),
+        "rt/x".into(),
+        "x".into(),
+        String::new(),
+    ] {
+        world.step(Input::Timer { key: timer });
+    }
+    for answer in [
+        "",
+        "sign",
+        "sign/x/1",
+        "sign/x/y",
+        "status/x/1",
+        "deliver/x/1",
+        "other/x/1",
+    ] {
+        let result = Err(SendError::TimedOut);
+        world.step(Input::Answer {
+            id: answer.to_owned(),
+            result,
+        });
+    }
+    assert_eq!(world.store.records, records);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_octets_as_answer_or_notification_never_panic(octets in prop::collection::vec(any::<u8>(), 0..200), cut in 0usize..900) {
+        let mut world = World::new();
+        world.start("poll");
+        let send = world.last();
+        let path = attribute(&text(&send), "AP_URL")[ISSUER.len()..].to_owned();
+        let good = notification(&text(&send), 502, ALICE);
+        let mut mixed = good.as_bytes()[..cut.min(good.len())].to_vec();
+        mixed.extend(&octets);
+        let mut request = soap_request(&path, "");
+        *request.body_mut() = Bytes::from(mixed.clone());
+        let status = world.http(request).status().as_u16();
+        prop_assert!(matches!(status, 200 | 400));
+        let response = http::Response::new(Bytes::from(mixed));
+        world.step(Input::Answer { id: send.id.clone(), result: Ok(response) });
+    }
+}
