@@ -6,8 +6,11 @@
 
 use std::fmt;
 
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
 use crate::ids::Iccid;
-use crate::packet::{CipherAlgorithm, IntegrityAlgorithm, ciphered_block_start, cmac};
+use crate::packet::{CipherAlgorithm, IntegrityAlgorithm, ciphered_block_start, cmac_256};
 use crate::secret::Secret;
 
 /// MAC algorithm of the applet protocol; the value is the ALG octet.
@@ -34,13 +37,13 @@ impl TryFrom<u8> for MacAlgorithm {
 }
 
 /// The key from which all keys of all cards follow: 32 octets, for AES-256.
-#[derive(Clone, PartialEq, Eq)]
-pub struct MasterKey(Secret);
+#[derive(Clone)]
+pub struct MasterKey(Zeroizing<[u8; 32]>);
 
 impl MasterKey {
     /// Takes the key over.
     pub fn new(key: [u8; 32]) -> Self {
-        Self(Secret::new(key.to_vec()))
+        Self(Zeroizing::new(key))
     }
 
     /// `len` octets for the purpose that `label` names. `version` is the key set version, or 0 where there are no
@@ -60,14 +63,20 @@ impl MasterKey {
                 &[version],
                 &bits,
             ];
-            // Cannot fail: the master key always has the length of an AES-256 key.
-            let block = cmac(self.0.expose(), &parts).unwrap_or_default();
-            key.extend_from_slice(&block);
+            key.extend_from_slice(&cmac_256(&self.0, &parts));
         }
         key.truncate(len);
         Secret::new(key)
     }
 }
+
+impl PartialEq for MasterKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&*other.0).into()
+    }
+}
+
+impl Eq for MasterKey {}
 
 impl fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

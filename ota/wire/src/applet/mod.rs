@@ -88,14 +88,6 @@ pub enum AppletError {
     Text(#[from] TextError),
 }
 
-impl AppletError {
-    /// What the applet answers, if anything: a message that is well formed but asks for something unknown gets
-    /// [`ResultCode::UNSUPPORTED`], anything else is dropped.
-    pub fn result(&self) -> Option<ResultCode> {
-        matches!(self, Self::Unsupported { .. }).then_some(ResultCode::UNSUPPORTED)
-    }
-}
-
 /// Checks what both directions have in common.
 fn check_frame(octets: &[u8], expected_direction: u8, min_len: usize) -> Result<(), AppletError> {
     let got = octets.len();

@@ -2,11 +2,12 @@
 
 use aes::{Aes128, Aes192, Aes256};
 use cbc::{Decryptor, Encryptor};
-use cipher::array::sizes::U8;
+use cipher::array::sizes::{U8, U16};
 use cipher::{
     Array, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt,
     BlockSizeUser, InnerIvInit, KeyInit,
 };
+use cmac::digest::OutputSizeUser;
 use cmac::{Cmac, Mac};
 use crc::{CRC_16_IBM_SDLC, CRC_32_ISO_HDLC, Crc};
 use des::{Des, TdesEde2, TdesEde3};
@@ -103,18 +104,21 @@ pub(super) fn integrity(
 
 /// AES-CMAC (SP 800-38B) over the parts one after the other; the length of the key chooses the AES.
 pub(crate) fn cmac(key: &[u8], parts: &[&[u8]]) -> Result<[u8; 16], KeyError> {
-    fn run<M: Mac + KeyInit>(key: &[u8], parts: &[&[u8]]) -> Result<[u8; 16], KeyError> {
-        let mut mac = with_key::<M>(key)?;
-        parts.iter().for_each(|part| mac.update(part));
-        let mut value = [0; 16];
-        value.copy_from_slice(&mac.finalize().into_bytes());
-        Ok(value)
-    }
     match key.len() {
-        24 => run::<Cmac<Aes192>>(key, parts),
-        32 => run::<Cmac<Aes256>>(key, parts),
-        _ => run::<Cmac<Aes128>>(key, parts),
+        24 => Ok(cmac_over(with_key::<Cmac<Aes192>>(key)?, parts)),
+        32 => Ok(cmac_over(with_key::<Cmac<Aes256>>(key)?, parts)),
+        _ => Ok(cmac_over(with_key::<Cmac<Aes128>>(key)?, parts)),
     }
+}
+
+/// [`cmac`] with a key whose length cannot be wrong.
+pub(crate) fn cmac_256(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
+    cmac_over(<Cmac<Aes256> as KeyInit>::new(key.into()), parts)
+}
+
+fn cmac_over<M: Mac + OutputSizeUser<OutputSize = U16>>(mut mac: M, parts: &[&[u8]]) -> [u8; 16] {
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
 }
 
 /// Last block of the CBC of two-key triple DES over the message, zero-padded to 8 octets, from a zero IV.

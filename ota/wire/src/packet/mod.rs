@@ -15,7 +15,8 @@
 //! with the key set, deciphering, RC/CC, padding, counter. Nothing deciphered is looked at before the RC/CC is, so no
 //! answer depends on what a stranger's octets decipher to.
 //!
-//! Panics: none, whatever the octets. Allocation: one buffer a packet, as long as the packet.
+//! Panics: none, whatever the octets. Allocation: one buffer a packet, as long as the packet; a second one when
+//! [`check_response`] has to read an answer as a bare one too.
 //!
 //! Builds with `--cfg fuzzing` take every RC/CC of the right length for the right one, so that a fuzzer gets behind
 //! the check. Such a build must not be used for anything else.
@@ -36,7 +37,7 @@ pub use response::{
 };
 pub use spi::{CounterMode, Integrity, PorMode, Spi};
 
-pub(crate) use crypto::{Tag, cbc_mac_3des2, ciphered_block_start, cmac};
+pub(crate) use crypto::{Tag, cbc_mac_3des2, ciphered_block_start, cmac, cmac_256};
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,372 @@
+//! The handset around the card: 3GPP TS 31.111 towards the card, TS 24.011 towards the network, prompts towards the
+//! user.
+
+mod card;
+mod network;
+mod prompt;
+mod toolkit;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use ota_wire::cat::CommandDetails;
+use ota_wire::sms::address::Address;
+use ota_wire::trace::Id;
+use rand_core::Rng;
+
+use crate::event::{Event, EventKind, Note};
+use crate::profile::{Profile, Subscriber};
+use crate::state::CardState;
+use crate::uicc::Uicc;
+
+pub use network::InboxMessage;
+pub use prompt::{Action, Prompt, PromptKind, Refusal, Reply, Typed};
+
+use prompt::OpenPrompt;
+
+/// One subscriber's handset with the card in it.
+///
+/// # Contract
+/// Single writer, in memory. [`Phone::step`] takes one input and gives outputs and events; it never waits. If
+/// [`Step::changed`] is set, [`Phone::card_state`] has to be journaled before any output of that step is let go. A
+/// phone made from a journaled state is switched off; everything but the state was lost with the power.
+///
+/// Timers are named by a key. An [`Output::Timer`] replaces the one with the same key; when it falls due, the key comes
+/// back as [`Input::Timer`]. A timer that means nothing any more is ignored.
+#[derive(Debug)]
+pub struct Phone {
+    profile: Arc<Profile>,
+    subscriber: Subscriber,
+    card: Uicc,
+    coverage: bool,
+    inbox: Vec<InboxMessage>,
+    powered: Option<Box<Powered>>,
+}
+
+/// Something that happens to a phone.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The user switches it on; a phone that is on restarts.
+    PowerOn,
+    /// The user switches it off, or the battery is empty.
+    PowerOff,
+    /// An RP message came from the network (TS 24.011 §7.3).
+    Rp(Vec<u8>),
+    /// The user answers a prompt.
+    User(Reply),
+    /// A timer fell due.
+    Timer {
+        /// Its key.
+        key: String,
+    },
+    /// There is coverage now, or none.
+    Coverage(bool),
+}
+
+/// What a phone wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send this RP message to the network.
+    Rp(Vec<u8>),
+    /// Ask the user.
+    Prompt(Prompt),
+    /// The prompt is gone from the screen, answered or not.
+    PromptClosed {
+        /// Its number.
+        id: u64,
+    },
+    /// The user's answer was not taken; the prompt, if there is one, stays.
+    Refused {
+        /// Number of the prompt that was answered.
+        id: u64,
+        /// Why not.
+        reason: Refusal,
+    },
+    /// Set, replace or cancel a timer.
+    Timer {
+        /// Its key.
+        key: String,
+        /// When; `None` cancels.
+        due: Option<Timestamp>,
+    },
+    /// The network can reach the phone from now on, or no longer.
+    Attached(bool),
+}
+
+/// What one input led to.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// In the order in which they are to be done.
+    pub outputs: Vec<Output>,
+    /// In the order in which they happened.
+    pub events: Vec<Event>,
+    /// Whether the card's state must be journaled first.
+    pub changed: bool,
+}
+
+impl Phone {
+    /// A phone that is switched off, in a place with coverage.
+    pub fn new(profile: Arc<Profile>, subscriber: Subscriber, state: CardState) -> Self {
+        let card = Uicc::new(Arc::clone(&profile), subscriber.clone(), state);
+        Self {
+            profile,
+            subscriber,
+            card,
+            coverage: true,
+            inbox: Vec::new(),
+            powered: None,
+        }
+    }
+
+    /// Takes one input.
+    pub fn step(&mut self, input: Input, now: Timestamp, rng: &mut dyn Rng) -> Step {
+        let mut turn = Turn {
+            now,
+            rng,
+            step: Step::default(),
+        };
+        match input {
+            Input::PowerOn => self.power_on(&mut turn),
+            Input::PowerOff => self.power_off(&mut turn),
+            Input::Rp(octets) => self.receive(octets, &mut turn),
+            Input::User(reply) => self.user(reply, &mut turn),
+            Input::Timer { key } => self.timer(&key, &mut turn),
+            Input::Coverage(coverage) => self.cover(coverage, &mut turn),
+        }
+        turn.step.changed = self.card.take_changed();
+        turn.step
+    }
+
+    /// What the card keeps without power.
+    pub const fn card_state(&self) -> &CardState {
+        self.card.state()
+    }
+
+    /// Raw access to the card, as through a reader. The handset does not notice; do not mix both.
+    ///
+    /// Journal [`Phone::card_state`] before the answer is passed on.
+    pub fn transmit(&mut self, c_apdu: &[u8]) -> Vec<u8> {
+        self.card.transmit(c_apdu)
+    }
+
+    /// The card's answer to reset.
+    pub fn atr(&self) -> &[u8] {
+        self.card.atr()
+    }
+
+    /// Resets the card, as a reader does.
+    pub fn reset_card(&mut self) {
+        self.card.reset();
+    }
+
+    /// Who owns the phone.
+    pub const fn subscriber(&self) -> &Subscriber {
+        &self.subscriber
+    }
+
+    /// Whether the network can reach it.
+    pub const fn is_attached(&self) -> bool {
+        self.coverage && self.powered.is_some()
+    }
+
+    /// The prompt that is on the screen.
+    pub fn prompt(&self) -> Option<&Prompt> {
+        let open = self.powered.as_ref()?.prompt.as_ref()?;
+        Some(&open.prompt)
+    }
+
+    /// Short messages that were not for the card, oldest first.
+    pub fn inbox(&self) -> &[InboxMessage] {
+        &self.inbox
+    }
+
+    fn power_on(&mut self, turn: &mut Turn<'_>) {
+        if self.powered.is_some() {
+            self.power_off(turn);
+        }
+        self.powered = Some(Box::new(Powered::new(turn)));
+        let atr = self.card.atr().to_vec();
+        self.note(EventKind::PowerOn { atr }, turn);
+        self.start_card(turn);
+        if self.coverage {
+            self.attach(true, turn);
+        }
+    }
+
+    fn power_off(&mut self, turn: &mut Turn<'_>) {
+        self.close_prompt(turn);
+        self.stop_waiting_for_network(turn);
+        if self.is_attached() {
+            self.attach(false, turn);
+        }
+        self.note(EventKind::PowerOff, turn);
+        self.powered = None;
+        self.card.power_off();
+    }
+
+    fn cover(&mut self, coverage: bool, turn: &mut Turn<'_>) {
+        let before = self.is_attached();
+        self.coverage = coverage;
+        if self.is_attached() != before {
+            self.attach(coverage, turn);
+        }
+    }
+
+    fn attach(&self, attached: bool, turn: &mut Turn<'_>) {
+        self.note(EventKind::Attached(attached), turn);
+        turn.step.outputs.push(Output::Attached(attached));
+    }
+
+    fn timer(&mut self, key: &str, turn: &mut Turn<'_>) {
+        match TimerKey::parse(key) {
+            Some(TimerKey::Prompt(id)) => self.prompt_timed_out(id, turn),
+            Some(TimerKey::Network(mr)) => self.network_timed_out(mr, turn),
+            None => {}
+        }
+    }
+
+    /// Records an event of the handset under the ids of what it is busy with.
+    fn note(&self, kind: EventKind, turn: &mut Turn<'_>) {
+        let link = self
+            .powered
+            .as_ref()
+            .and_then(|powered| powered.link.clone());
+        let link = link.unwrap_or_else(|| Link {
+            own: Id::new("phone", self.subscriber.msisdn.digits()),
+            parent: None,
+        });
+        turn.step.events.push(Event {
+            own: link.own,
+            parent: link.parent,
+            kind,
+        });
+    }
+
+    /// Records what happened inside the card, and takes up the ids of the challenge it found.
+    fn note_card(&mut self, turn: &mut Turn<'_>) {
+        for note in self.card.take_notes() {
+            if let (Note::Challenge { ctr, .. }, Some(powered)) = (&note, &mut self.powered) {
+                let own = Id::card(&self.subscriber.iccid, *ctr);
+                let cause = powered.link.take().map(|link| link.own);
+                powered.link = Some(Link { own, parent: cause });
+            }
+            self.note(EventKind::Card(note), turn);
+        }
+    }
+}
+
+/// What a handset forgets when it is switched off.
+#[derive(Debug)]
+struct Powered {
+    prompt: Option<OpenPrompt>,
+    sending: Option<Sending>,
+    /// Messages for the card that came while it was sending.
+    held: VecDeque<Vec<u8>>,
+    /// RP-Message-Reference of the next message to the network.
+    rp_mr: u8,
+    /// TP-Message-Reference of the next SMS-SUBMIT.
+    tp_mr: u8,
+    /// The service centre that EF.SMSP names.
+    service_centre: Option<Address>,
+    /// The file selected last, for the trace.
+    selected: Option<u16>,
+    /// What the card is busy with.
+    link: Option<Link>,
+}
+
+impl Powered {
+    fn new(turn: &mut Turn<'_>) -> Self {
+        // References go on counting in the life of a handset; where they stand is chance.
+        let [rp_mr, tp_mr] = turn.random();
+        Self {
+            prompt: None,
+            sending: None,
+            held: VecDeque::new(),
+            rp_mr,
+            tp_mr,
+            service_centre: None,
+            selected: None,
+            link: None,
+        }
+    }
+}
+
+/// A message of the card that the network has not acknowledged yet.
+#[derive(Clone, Copy, Debug)]
+struct Sending {
+    mr: u8,
+    details: CommandDetails,
+}
+
+/// Ids of events.
+#[derive(Clone, Debug)]
+struct Link {
+    own: Id,
+    parent: Option<Id>,
+}
+
+/// What a step works with.
+struct Turn<'a> {
+    now: Timestamp,
+    rng: &'a mut dyn Rng,
+    step: Step,
+}
+
+impl Turn<'_> {
+    fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut octets = [0; N];
+        self.rng.fill_bytes(&mut octets);
+        octets
+    }
+
+    fn output(&mut self, output: Output) {
+        self.step.outputs.push(output);
+    }
+
+    fn start_timer(&mut self, key: TimerKey, after: SignedDuration) {
+        self.output(Output::Timer {
+            key: key.to_string(),
+            due: Some(self.now.saturating_add(after).unwrap_or(Timestamp::MAX)),
+        });
+    }
+
+    fn stop_timer(&mut self, key: TimerKey) {
+        self.output(Output::Timer {
+            key: key.to_string(),
+            due: None,
+        });
+    }
+}
+
+/// The timers a phone has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TimerKey {
+    /// The user does not answer a prompt.
+    Prompt(u64),
+    /// The network does not acknowledge a message.
+    Network(u8),
+}
+
+impl TimerKey {
+    fn parse(key: &str) -> Option<Self> {
+        let (kind, value) = key.split_once(':')?;
+        match kind {
+            "prompt" => value.parse().ok().map(Self::Prompt),
+            "rp" => value.parse().ok().map(Self::Network),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for TimerKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Prompt(id) => write!(f, "prompt:{id}"),
+            Self::Network(mr) => write!(f, "rp:{mr}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,321 @@
+//! What a card keeps without power: midsim's own format, versioned, made to be small.
+//!
+//! Everything else about a card follows from its profile and its owner, or is lost when the power goes.
+
+use ota_wire::ids::Cntr;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::pin::{CODE_LEN, PinCode, Tries};
+use crate::profile::{CODES, Profile};
+use crate::uicc::file::Overlay;
+
+/// The persistent state of one card.
+///
+/// Whoever owns the card writes [`CardState::to_bytes`] to its journal whenever a step reports a change, before any
+/// output of that step leaves. Then a restart never lowers a counter and never gives a try back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CardState {
+    /// CNTR of each key set, in the order of the profile.
+    pub(crate) counters: Vec<Cntr>,
+    pub(crate) applet: AppletState,
+    pub(crate) codes: [CodeState; CODES],
+    pub(crate) overlay: Option<Box<Overlay>>,
+}
+
+/// The signature applet's part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AppletState {
+    /// Counter of the last challenge accepted; the next one is greater.
+    pub(crate) counter: u64,
+    /// Transaction of that challenge.
+    pub(crate) tid: [u8; 8],
+    /// Whether that challenge was answered. Set before the answer is handed to the handset.
+    pub(crate) answered: bool,
+    pub(crate) pin_tries: Tries,
+    pub(crate) puk_tries: Tries,
+    /// The PIN, where it is no longer the one that the card came with.
+    pub(crate) pin: Option<PinCode>,
+}
+
+/// PIN1, PIN2 or ADM1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CodeState {
+    pub(crate) tries: Tries,
+    pub(crate) unblock_tries: Tries,
+    pub(crate) enabled: bool,
+    /// The code, where it is no longer that of the profile.
+    pub(crate) code: Option<PinCode>,
+}
+
+impl CardState {
+    const VERSION: u8 = 1;
+
+    /// A card as it leaves the factory.
+    pub fn fresh(profile: &Profile) -> Self {
+        Self {
+            counters: vec![Cntr::default(); profile.key_sets.len()],
+            applet: AppletState {
+                counter: 0,
+                tid: [0; 8],
+                answered: false,
+                pin_tries: Tries::new(profile.applet.pin_tries),
+                puk_tries: Tries::new(profile.applet.puk_tries),
+                pin: None,
+            },
+            codes: profile.codes.each_ref().map(|code| CodeState {
+                tries: Tries::new(code.tries),
+                unblock_tries: Tries::new(code.unblock.as_ref().map_or(0, |(_, tries)| *tries)),
+                enabled: code.enabled,
+                code: None,
+            }),
+            overlay: None,
+        }
+    }
+
+    /// The same card with this many tries left for the applet's PIN; 0 is a blocked one.
+    #[must_use]
+    pub const fn with_pin_tries(mut self, left: u8) -> Self {
+        self.applet.pin_tries = Tries::new(left);
+        self
+    }
+
+    /// Tries left for the applet's PIN.
+    pub const fn pin_tries(&self) -> u8 {
+        self.applet.pin_tries.left()
+    }
+
+    /// Tries left for the applet's PUK.
+    pub const fn puk_tries(&self) -> u8 {
+        self.applet.puk_tries.left()
+    }
+
+    /// Counter of the last challenge that the applet accepted.
+    pub const fn applet_counter(&self) -> u64 {
+        self.applet.counter
+    }
+
+    /// Transaction of the last challenge, and whether it was answered.
+    pub const fn last_challenge(&self) -> ([u8; 8], bool) {
+        (self.applet.tid, self.applet.answered)
+    }
+
+    /// CNTR of each key set, in the order of the profile.
+    pub fn counters(&self) -> &[Cntr] {
+        &self.counters
+    }
+
+    /// The form for the journal. Holds changed PINs in clear, as the memory of a card does.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Writer(vec![Self::VERSION]);
+        out.0.push(self.counters.len() as u8);
+        for counter in &self.counters {
+            out.0.extend(counter.to_bytes());
+        }
+        let applet = &self.applet;
+        out.0.extend(applet.counter.to_be_bytes());
+        out.0.extend(applet.tid);
+        out.flag(applet.answered);
+        out.0.push(applet.pin_tries.left());
+        out.0.push(applet.puk_tries.left());
+        out.code(applet.pin.as_ref());
+        for code in &self.codes {
+            out.0.push(code.tries.left());
+            out.0.push(code.unblock_tries.left());
+            out.flag(code.enabled);
+            out.code(code.code.as_ref());
+        }
+        let files = self.overlay.iter().flat_map(|overlay| &overlay.0);
+        for ((directory, file), contents) in files {
+            out.0.extend(directory.to_be_bytes());
+            out.0.extend(file.to_be_bytes());
+            out.0.extend((contents.len() as u16).to_be_bytes());
+            out.0.extend_from_slice(contents);
+        }
+        out.0
+    }
+
+    /// Reads what [`CardState::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// [`StateError`], on any octets that are something else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, StateError> {
+        let mut input = Reader(bytes);
+        match input.octet()? {
+            Self::VERSION => {}
+            got => return Err(StateError::Version { got }),
+        }
+        let counters = (0..input.octet()?)
+            .map(|_| input.array().map(Cntr::from_bytes))
+            .collect::<Result<_, _>>()?;
+        let applet = AppletState {
+            counter: u64::from_be_bytes(input.array()?),
+            tid: input.array()?,
+            answered: input.flag()?,
+            pin_tries: Tries::new(input.octet()?),
+            puk_tries: Tries::new(input.octet()?),
+            pin: input.code()?,
+        };
+        let mut code = || {
+            Ok(CodeState {
+                tries: Tries::new(input.octet()?),
+                unblock_tries: Tries::new(input.octet()?),
+                enabled: input.flag()?,
+                code: input.code()?,
+            })
+        };
+        let codes = [code()?, code()?, code()?];
+        let mut overlay = Overlay::default();
+        while !input.0.is_empty() {
+            let directory = u16::from_be_bytes(input.array()?);
+            let file = u16::from_be_bytes(input.array()?);
+            let len = u16::from_be_bytes(input.array()?);
+            let contents = input.take(usize::from(len))?;
+            overlay.0.insert((directory, file), contents.into());
+        }
+        Ok(Self {
+            counters,
+            applet,
+            codes,
+            overlay: (!overlay.0.is_empty()).then(|| Box::new(overlay)),
+        })
+    }
+}
+
+/// Octets that are not a card's state.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum StateError {
+    /// Written by another version of this program.
+    #[error("card state has version {got}, expected {}", CardState::VERSION)]
+    Version {
+        /// Version found.
+        got: u8,
+    },
+    /// Ends too early.
+    #[error("card state is cut off: expected {expected} more octets, got {got}")]
+    Short {
+        /// Octets the next field has.
+        expected: usize,
+        /// Octets left.
+        got: usize,
+    },
+    /// A flag that is neither 0 nor 1, or a code that is not digits.
+    #[error("card state is damaged")]
+    Damaged,
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn flag(&mut self, flag: bool) {
+        self.0.push(u8::from(flag));
+    }
+
+    fn code(&mut self, code: Option<&PinCode>) {
+        self.flag(code.is_some());
+        self.0.extend(code.into_iter().flat_map(PinCode::octets));
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], StateError> {
+        let (taken, rest) = self.0.split_at_checked(len).ok_or(StateError::Short {
+            expected: len,
+            got: self.0.len(),
+        })?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], StateError> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N)?);
+        Ok(array)
+    }
+
+    fn octet(&mut self) -> Result<u8, StateError> {
+        self.array().map(|[octet]| octet)
+    }
+
+    fn flag(&mut self) -> Result<bool, StateError> {
+        match self.octet()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(StateError::Damaged),
+        }
+    }
+
+    fn code(&mut self) -> Result<Option<PinCode>, StateError> {
+        if !self.flag()? {
+            return Ok(None);
+        }
+        let octets = Zeroizing::new(self.array::<CODE_LEN>()?);
+        PinCode::from_octets(&*octets)
+            .map(Some)
+            .map_err(|_| StateError::Damaged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing;
+
+    fn used() -> CardState {
+        let mut state = CardState::fresh(&testing::profile()).with_pin_tries(2);
+        state.counters[1] = Cntr::MAX;
+        state.applet.counter = 1_700_000_000_000;
+        state.applet.tid = *b"tidtidti";
+        state.applet.answered = true;
+        state.applet.pin = "4321".parse().ok();
+        state.codes[0].enabled = false;
+        let mut overlay = Overlay::default();
+        overlay.0.insert((0x7FF0, 0x6F3C), vec![1, 2, 3].into());
+        state.overlay = Some(Box::new(overlay));
+        state
+    }
+
+    #[test]
+    fn round_trip() {
+        let state = used();
+        assert_eq!(CardState::from_bytes(&state.to_bytes()), Ok(state));
+        let fresh = CardState::fresh(&testing::profile());
+        assert_eq!(CardState::from_bytes(&fresh.to_bytes()), Ok(fresh));
+    }
+
+    #[test]
+    fn a_fresh_card_is_small() {
+        // Version, count, two counters, applet, three codes: 2 + 10 + 20 + 12 octets.
+        assert_eq!(CardState::fresh(&testing::profile()).to_bytes().len(), 44);
+    }
+
+    #[test]
+    fn cut_off_or_foreign_octets_are_refused() {
+        let bytes = used().to_bytes();
+        for len in 0..bytes.len() {
+            let result = CardState::from_bytes(&bytes[..len]);
+            // The files at the end are optional; a cut just before them is another valid state.
+            assert!(result.is_err() || len == bytes.len() - 9, "{len}");
+        }
+        let mut foreign = bytes;
+        foreign[0] = 9;
+        assert_eq!(
+            CardState::from_bytes(&foreign),
+            Err(StateError::Version { got: 9 })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_are_read_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..200), versioned: bool) {
+            if let (true, Some(first)) = (versioned, bytes.first_mut()) {
+                *first = CardState::VERSION;
+            }
+            let _ = CardState::from_bytes(&bytes);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! ETSI TS 102 221: the card as its contacts show it, octets in and octets out.
+
+mod codes;
+mod command;
+mod contents;
+pub mod file;
+mod select;
+mod toolkit;
+
+use std::sync::Arc;
+
+use ota_wire::apdu::{self, Response, Sw};
+
+use crate::profile::{Profile, Subscriber};
+use crate::state::CardState;
+
+use command::Command;
+use file::FileIndex;
+
+/// A UICC with its CardManager and the signature applet.
+///
+/// # Contract
+/// [`Uicc::transmit`] takes any octets and always answers; it never waits for anything. Power is given by
+/// [`Uicc::reset`] and taken by [`Uicc::power_off`]; a command to a card without power gives it power first. After
+/// each call, [`Uicc::take_changed`] says whether [`Uicc::state`] must be journaled before the answer is passed on,
+/// and [`Uicc::take_notes`] what happened inside.
+///
+/// The protocol is T=0 as a reader shows it: response data of a command that has data waits for GET RESPONSE
+/// (`61xx`), a wrong Le is corrected (`6Cxx`), and `91xx` stands for `9000` while a proactive command waits.
+#[derive(Debug)]
+pub struct Uicc {
+    profile: Arc<Profile>,
+    subscriber: Subscriber,
+    state: CardState,
+    session: Option<Box<Session>>,
+    changed: bool,
+}
+
+impl Uicc {
+    /// A card without power.
+    pub const fn new(profile: Arc<Profile>, subscriber: Subscriber, state: CardState) -> Self {
+        Self {
+            profile,
+            subscriber,
+            state,
+            session: None,
+            changed: false,
+        }
+    }
+
+    /// Answer to reset.
+    pub fn atr(&self) -> &[u8] {
+        &self.profile.atr
+    }
+
+    /// Power on or warm reset: everything volatile begins anew.
+    pub fn reset(&mut self) {
+        self.session = Some(Box::default());
+    }
+
+    /// Power off: everything volatile is lost.
+    pub fn power_off(&mut self) {
+        self.session = None;
+    }
+
+    /// Answers one command: response data, SW1, SW2.
+    pub fn transmit(&mut self, c_apdu: &[u8]) -> Vec<u8> {
+        let mut session = self.session.take().unwrap_or_default();
+        let response = self.answer(&mut session, c_apdu);
+        self.session = Some(session);
+        response.emit()
+    }
+
+    /// What the card keeps without power.
+    pub const fn state(&self) -> &CardState {
+        &self.state
+    }
+
+    /// Whether the state has changed since this was last asked.
+    pub const fn take_changed(&mut self) -> bool {
+        std::mem::replace(&mut self.changed, false)
+    }
+
+    fn answer(&mut self, session: &mut Session, c_apdu: &[u8]) -> Response {
+        let apdu = match apdu::Command::parse(c_apdu) {
+            Ok(apdu) => apdu,
+            Err(error) => return error.sw().into(),
+        };
+        let waiting = std::mem::take(&mut session.response);
+        let reply = Command::try_from(&apdu).and_then(|command| match command {
+            Command::GetResponse { le } => get_response(session, waiting, le),
+            command => self.exec(session, command),
+        });
+        match reply {
+            Ok(Reply::Done) => session.done().into(),
+            Ok(Reply::Data(data)) => Response::new(data, session.done()),
+            Ok(Reply::More { data, left }) => Response::new(data, Sw::more_data(left)),
+            Ok(Reply::Fetched(data)) => Response::new(data, Sw::OK),
+            Ok(Reply::Waiting(data)) => {
+                let sw = Sw::more_data(data.len());
+                session.response = data;
+                sw.into()
+            }
+            Err(sw) => sw.into(),
+        }
+    }
+
+    fn exec(&mut self, session: &mut Session, command: Command<'_>) -> Result<Reply, Sw> {
+        match command {
+            Command::Select { target, reply } => self.select(session, target, reply),
+            Command::Status { reply, le } => self.status(session, reply, le),
+            Command::ReadBinary { file, offset, le } => self.read_binary(session, file, offset, le),
+            Command::UpdateBinary { file, offset, data } => {
+                self.update_binary(session, file, offset, data)
+            }
+            Command::ReadRecord { file, record, le } => self.read_record(session, file, record, le),
+            Command::UpdateRecord { file, record, data } => {
+                self.update_record(session, file, record, data)
+            }
+            Command::VerifyPin { key, code } => self.verify_pin(session, key, code),
+            Command::ChangePin { key, old, new } => self.change_pin(session, key, old, new),
+            Command::DisablePin { key, code } => self.disable_pin(session, key, code),
+            Command::EnablePin { key, code } => self.enable_pin(session, key, code),
+            Command::UnblockPin { key, codes } => self.unblock_pin(session, key, codes),
+            Command::TerminalProfile(profile) => self.terminal_profile(session, profile),
+            Command::Envelope(envelope) => self.envelope(session, envelope),
+            Command::Fetch { le } => self.fetch(session, le),
+            Command::TerminalResponse(response) => self.terminal_response(session, response),
+            // Needs what the command before it left behind; answered by the caller.
+            Command::GetResponse { .. } => Err(Sw::CONDITIONS_NOT_SATISFIED),
+        }
+    }
+}
+
+/// What a reset clears.
+#[derive(Debug, Default)]
+struct Session {
+    /// Current directory.
+    directory: Selected,
+    /// Current elementary file.
+    file: Option<FileIndex>,
+    /// Current record of that file, from 1; 0 before the first.
+    record: u8,
+    /// Active application.
+    app: Option<FileIndex>,
+    /// One bit for each code of the profile: presented correctly.
+    verified: u8,
+    /// Response data for GET RESPONSE.
+    response: Vec<u8>,
+    /// The toolkit.
+    toolkit: toolkit::Toolkit,
+}
+
+/// A directory; the MF to begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Selected(FileIndex);
+
+impl Default for Selected {
+    fn default() -> Self {
+        Self(FileIndex::MF)
+    }
+}
+
+impl Session {
+    /// `9000`, or `91xx` where a proactive command waits.
+    fn done(&self) -> Sw {
+        self.toolkit.waiting().map_or(Sw::OK, Sw::proactive)
+    }
+}
+
+/// How a command ended that was not refused.
+enum Reply {
+    /// Nothing to say.
+    Done,
+    /// Response data of the length asked for.
+    Data(Vec<u8>),
+    /// Part of the data of GET RESPONSE; `left` octets remain.
+    More { data: Vec<u8>, left: usize },
+    /// A proactive command.
+    Fetched(Vec<u8>),
+    /// Response data of a command with data: to be fetched by GET RESPONSE.
+    Waiting(Vec<u8>),
+}
+
+impl Reply {
+    /// Response data that must be asked for with its exact length.
+    fn exactly(data: Vec<u8>, le: usize) -> Result<Self, Sw> {
+        if data.len() == le {
+            Ok(Self::Data(data))
+        } else {
+            Err(Sw::wrong_le(data.len()))
+        }
+    }
+}
+
+fn get_response(session: &mut Session, mut waiting: Vec<u8>, le: usize) -> Result<Reply, Sw> {
+    let len = waiting.len();
+    if len == 0 {
+        return Err(Sw::CONDITIONS_NOT_SATISFIED);
+    }
+    if le > len {
+        session.response = waiting;
+        return Err(Sw::wrong_le(len));
+    }
+    session.response = waiting.split_off(le);
+    match session.response.len() {
+        0 => Ok(Reply::Data(waiting)),
+        left => Ok(Reply::More {
+            data: waiting,
+            left,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! ETSI TS 102 221 §11.2: TERMINAL PROFILE, ENVELOPE, FETCH and TERMINAL RESPONSE.
+//!
+//! One proactive command is outstanding at a time. While one is, an ENVELOPE is answered `9300` and nothing of it is
+//! kept, so that the same message can be delivered later.
+
+use std::collections::VecDeque;
+
+use ota_wire::apdu::Sw;
+use ota_wire::cat::{
+    Body, CommandDetails, Envelope, ProactiveCommand, TerminalProfile, TerminalResponse,
+};
+use ota_wire::keys::KeySet;
+use ota_wire::sms::address::Address;
+
+use super::{Reply, Session, Uicc};
+use crate::applet::{Applet, Dialogue, Turn};
+use crate::card_manager::{self, CardManager, Parts};
+use crate::event::Note;
+
+/// The toolkit's part of a session.
+#[derive(Debug)]
+pub(super) struct Toolkit {
+    /// What the terminal can do; until it has said so, it is asked for nothing.
+    terminal: Option<TerminalProfile>,
+    outstanding: Option<Outstanding>,
+    queue: VecDeque<(Owner, ProactiveCommand)>,
+    /// Number of the last proactive command.
+    number: u8,
+    dialogue: Option<Box<Dialogue>>,
+    parts: Parts,
+    /// Key sets, derived when the first message needs them.
+    keys: Vec<KeySet>,
+    notes: Vec<Note>,
+}
+
+/// Who is told how a proactive command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    Applet,
+    /// Nobody: a PoR has no second chance.
+    CardManager,
+}
+
+#[derive(Debug)]
+struct Outstanding {
+    owner: Owner,
+    details: CommandDetails,
+    octets: Vec<u8>,
+    fetched: bool,
+}
+
+impl Default for Toolkit {
+    fn default() -> Self {
+        Self {
+            terminal: None,
+            outstanding: None,
+            queue: VecDeque::new(),
+            number: 0,
+            dialogue: None,
+            parts: card_manager::parts(),
+            keys: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl Toolkit {
+    /// Notes that nobody took; more than these are forgotten, oldest first.
+    const MAX_NOTES: usize = 64;
+
+    /// Octets of the proactive command that waits to be fetched.
+    pub(super) fn waiting(&self) -> Option<usize> {
+        self.outstanding
+            .as_ref()
+            .filter(|outstanding| !outstanding.fetched)
+            .map(|outstanding| outstanding.octets.len())
+    }
+
+    /// Makes the next command of the queue the outstanding one.
+    fn advance(&mut self) {
+        if self.outstanding.is_some() {
+            return;
+        }
+        let Some((owner, mut command)) = self.queue.pop_front() else {
+            return;
+        };
+        self.number = self.number % 254 + 1;
+        command.number = self.number;
+        self.outstanding = Some(Outstanding {
+            owner,
+            details: command.details(),
+            octets: command.emit(),
+            fetched: false,
+        });
+    }
+
+    fn take_turn(&mut self, turn: Turn) {
+        if let Some((dialogue, command)) = turn {
+            self.dialogue = Some(dialogue);
+            self.queue.push_back((Owner::Applet, command));
+        }
+    }
+}
+
+impl Uicc {
+    /// What happened inside the card since this was last asked.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        self.session.as_mut().map_or_else(Vec::new, |session| {
+            std::mem::take(&mut session.toolkit.notes)
+        })
+    }
+
+    pub(super) fn terminal_profile(
+        &self,
+        session: &mut Session,
+        profile: &[u8],
+    ) -> Result<Reply, Sw> {
+        session.toolkit.terminal = Some(TerminalProfile::from_octets(profile));
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn envelope(&mut self, session: &mut Session, envelope: &[u8]) -> Result<Reply, Sw> {
+        let toolkit = &mut session.toolkit;
+        if toolkit.outstanding.is_some() {
+            return Err(Sw::BUSY);
+        }
+        if toolkit.terminal.is_none() {
+            return Err(Sw::CONDITIONS_NOT_SATISFIED);
+        }
+        let envelope = Envelope::parse(envelope).map_err(|error| error.sw())?;
+        let Envelope::SmsPpDownload(download) = envelope else {
+            return Err(Sw::FUNCTION_NOT_SUPPORTED);
+        };
+        if toolkit.keys.is_empty() {
+            let derive = |(version, family): &(u8, _)| {
+                let master = &self.profile.master_key;
+                KeySet::derive(master, &self.subscriber.iccid, *version, *family)
+            };
+            toolkit.keys = self.profile.key_sets.iter().map(derive).collect();
+        }
+        let mut manager = CardManager {
+            applet: &self.profile.applet,
+            keys: &toolkit.keys,
+            counters: &mut self.state.counters,
+            notes: &mut toolkit.notes,
+        };
+        let delivery = manager.receive(&mut toolkit.parts, &download.tpdu);
+        trim(&mut toolkit.notes);
+        let delivery = delivery?;
+        self.changed |= delivery.counted;
+        if let Some(tpdu) = delivery.submit {
+            let command = self.send(tpdu);
+            toolkit.queue.push_back((Owner::CardManager, command));
+        }
+        if let Some(data) = delivery.data {
+            let turn = self.applet(toolkit).map(|mut applet| applet.receive(&data));
+            toolkit.take_turn(turn.flatten());
+            self.changed = true;
+        }
+        toolkit.advance();
+        Ok(delivery.report.map_or(Reply::Done, Reply::Waiting))
+    }
+
+    pub(super) fn fetch(&self, session: &mut Session, le: usize) -> Result<Reply, Sw> {
+        let outstanding = session.toolkit.outstanding.as_mut();
+        let outstanding = outstanding
+            .filter(|outstanding| !outstanding.fetched)
+            .ok_or(Sw::CONDITIONS_NOT_SATISFIED)?;
+        if le != outstanding.octets.len() {
+            return Err(Sw::wrong_le(outstanding.octets.len()));
+        }
+        outstanding.fetched = true;
+        Ok(Reply::Fetched(outstanding.octets.clone()))
+    }
+
+    pub(super) fn terminal_response(
+        &mut self,
+        session: &mut Session,
+        response: &[u8],
+    ) -> Result<Reply, Sw> {
+        let toolkit = &mut session.toolkit;
+        let outstanding = toolkit.outstanding.as_mut();
+        let outstanding = outstanding
+            .filter(|outstanding| outstanding.fetched)
+            .ok_or(Sw::CONDITIONS_NOT_SATISFIED)?;
+        let response = TerminalResponse::parse(response).map_err(|error| error.sw());
+        let answers = response.and_then(|response| match response.answers(outstanding.details) {
+            Ok(()) => Ok(response),
+            Err(_) => Err(Sw::WRONG_DATA),
+        });
+        let response = match answers {
+            Ok(response) => response,
+            Err(sw) => {
+                // The answer to something else: the command is offered again.
+                outstanding.fetched = false;
+                return Err(sw);
+            }
+        };
+        let owner = outstanding.owner;
+        toolkit.outstanding = None;
+        if owner == Owner::Applet
+            && let Some(dialogue) = toolkit.dialogue.take()
+        {
+            let turn = self
+                .applet(toolkit)
+                .map(|mut applet| applet.proceed(dialogue, &response));
+            toolkit.take_turn(turn.flatten());
+            self.changed = true;
+            trim(&mut toolkit.notes);
+        }
+        toolkit.advance();
+        Ok(Reply::Done)
+    }
+
+    fn applet<'a>(&'a mut self, toolkit: &'a mut Toolkit) -> Option<Applet<'a>> {
+        Some(Applet {
+            profile: &self.profile.applet,
+            network: &self.profile.network,
+            master: &self.profile.master_key,
+            iccid: &self.subscriber.iccid,
+            pin: &self.subscriber.pin,
+            state: &mut self.state.applet,
+            terminal: toolkit.terminal.as_ref()?,
+            notes: &mut toolkit.notes,
+        })
+    }
+
+    fn send(&self, tpdu: Vec<u8>) -> ProactiveCommand {
+        let mut command = ProactiveCommand::send_short_message(0, tpdu);
+        if let Body::SendShortMessage { service_centre, .. } = &mut command.body {
+            *service_centre = Some(Address::international(&self.profile.network.smsc).to_value());
+        }
+        command
+    }
+}
+
+fn trim(notes: &mut Vec<Note>) {
+    let surplus = notes.len().saturating_sub(Toolkit::MAX_NOTES);
+    notes.drain(..surplus);
+}
