@@ -153,6 +153,7 @@ fn notification_without_mssp_trans_id_waits_for_the_acknowledgement() {
     assert_eq!(world.sent.len(), 1, "nothing to ask with yet");
     world.mssp(&send, 100);
     let query = world.last();
+    assert!(query.id.starts_with("status/"));
     world.mssp(&query, 502);
     assert_eq!(world.poll("poll", &id).0, 200);
 }
@@ -465,6 +466,140 @@ fn stale_timers_and_unknown_answers_change_nothing() {
         });
     }
     assert_eq!(world.store.records, records);
+}
+
+#[test]
+fn old_answers_of_a_status_query_change_nothing() {
+    let mut world = in_mode(MessagingMode::AsynchClientServer);
+    let id = world.start("poll");
+    let send = world.last();
+    world.mssp(&send, 100);
+    world.advance(2);
+    let first = world.last();
+    world.mssp(&first, 504);
+    world.mssp_fault(&first, 401);
+    world.advance(2);
+    assert_ne!(world.last().id, first.id);
+    world.mssp_fault(&first, 401);
+    world.now += 5;
+    assert_eq!(world.poll_error("poll", &id), "authorization_pending");
+}
+
+#[test]
+fn old_answers_of_an_earlier_signature_request_change_nothing() {
+    let mut world = World::new();
+    let id = world.start("poll");
+    let first = world.last();
+    world.mssp_fault(&first, 406);
+    world.advance(5);
+    world.mssp_fault(&first, 401);
+    assert_eq!(world.poll_error("poll", &id), "authorization_pending");
+}
+
+#[test]
+fn notification_during_a_status_query_is_not_lost() {
+    let mut world = World::new();
+    let id = world.start("poll");
+    let send = world.last();
+    world.mssp(&send, 100);
+    world.advance(110);
+    let look = world.last();
+    world.notify(&send, 502);
+    assert_eq!(world.last().id, look.id, "one query at a time");
+    world.mssp(&look, 504);
+    let again = world.last();
+    assert_ne!(
+        again.id, look.id,
+        "the answer may have been older than the bell"
+    );
+    world.mssp(&again, 502);
+    assert_eq!(world.poll("poll", &id).0, 200);
+}
+
+#[test]
+fn auth_time_is_the_first_notification() {
+    let mut world = World::new();
+    let id = world.start("poll");
+    let send = world.last();
+    world.mssp(&send, 100);
+    world.now = 5;
+    world.notify(&send, 502);
+    let query = world.last();
+    world.now = 8;
+    world.notify(&send, 502);
+    world.now = 9;
+    world.mssp(&query, 502);
+    let (_, tokens) = world.poll("poll", &id);
+    let claims = world.signer.verify(tokens["id_token"].as_str().unwrap());
+    assert_eq!(claims["auth_time"], at(5).as_second());
+}
+
+#[test]
+fn back_off_starts_anew_after_an_answer() {
+    let mut world = World::new();
+    world.start("poll");
+    let send = world.last();
+    world.mssp(&send, 100);
+    world.notify(&send, 502);
+    for pause in [1, 2] {
+        let query = world.last();
+        world.fail(&query, SendError::TimedOut);
+        world.advance(pause);
+    }
+    let query = world.last();
+    world.mssp(&query, 504);
+    world.notify(&send, 502);
+    let query = world.last();
+    world.fail(&query, SendError::TimedOut);
+    world.advance(1);
+    assert_ne!(world.last().id, query.id);
+}
+
+#[test]
+fn nothing_is_due_towards_the_mssp_after_the_end_or_expiry() {
+    let due = |world: &World| {
+        world
+            .store
+            .timers
+            .keys()
+            .any(|key| key.starts_with("work/"))
+    };
+    let mut world = World::new();
+    world.start("poll");
+    let send = world.last();
+    assert!(due(&world));
+    world.approve(&send);
+    assert!(!due(&world));
+    world.start("poll");
+    let send = world.last();
+    world.mssp_fault(&send, 401);
+    assert!(!due(&world));
+    world.start_with("poll", &[("requested_expiry", "5")]);
+    let send = world.last();
+    world.mssp_fault(&send, 406);
+    assert!(!due(&world), "the next try would come after expiry");
+}
+
+#[test]
+fn a_fault_without_an_mss_code_is_no_answer() {
+    let bare = fault(401).replace("mss:_401", "env:DataEncodingUnknown");
+    let mut world = World::new();
+    let id = world.start("poll");
+    let send = world.last();
+    world.answer(&send, 500, &bare);
+    assert!(denied(&mut world, &id).contains("without an MSS code"));
+
+    let id = world.start("poll");
+    let send = world.last();
+    world.mssp(&send, 100);
+    world.notify(&send, 502);
+    let query = world.last();
+    world.answer(&query, 500, &bare);
+    world.advance(1);
+    let again = world.last();
+    assert_ne!(again.id, query.id);
+    world.mssp(&again, 502);
+    assert_eq!(world.poll("poll", &id).0, 200);
 }
 
 proptest! {
