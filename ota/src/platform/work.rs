@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::record::{Card, Change, Job, JobState, Parts, Sim, key};
 use super::{Config, FailReason, Keys, Outcome, Output, Step, Subscriber};
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, PlatformEvent};
 use crate::step::{View, read};
 
 pub(super) struct Work<'a> {
@@ -98,11 +98,12 @@ impl<'a> Work<'a> {
         });
     }
 
-    pub(super) fn event(&mut self, own: Id, parent: Option<Id>, kind: EventKind) {
+    pub(super) fn event(&mut self, own: Id, parent: Option<Id>, kind: PlatformEvent) {
+        let kind = EventKind::Platform(kind);
         self.step.events.push(Event { own, parent, kind });
     }
 
-    pub(super) fn job_event(&mut self, id: &str, kind: EventKind) {
+    pub(super) fn job_event(&mut self, id: &str, kind: PlatformEvent) {
         self.event(Id::job(id), None, kind);
     }
 
@@ -154,7 +155,7 @@ impl<'a> Work<'a> {
     pub(super) fn fail(&mut self, job: Job, reason: FailReason) {
         self.job_event(
             &job.submit.id,
-            EventKind::JobFailed {
+            PlatformEvent::JobFailed {
                 reason: reason.clone(),
             },
         );

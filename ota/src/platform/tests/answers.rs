@@ -103,7 +103,7 @@ fn a_card_that_proves_a_higher_counter_gets_one_far_higher_and_then_is_given_up(
         assert_eq!(submitted(&again)[0].0, "j/1r1");
         assert!(matches!(
             world.kinds()[0],
-            EventKind::Por {
+            PlatformEvent::Por {
                 authenticated: true,
                 effect: PorEffect::Jump,
                 ..
@@ -159,7 +159,7 @@ fn a_signed_success_changes_nothing() {
     assert_eq!(world.por(1, &por), []);
     assert!(matches!(
         world.kinds()[..],
-        [EventKind::Por {
+        [PlatformEvent::Por {
             authenticated: true,
             effect: PorEffect::None,
             ..

@@ -29,7 +29,7 @@ fn an_unsigned_error_is_worth_one_more_packet_and_no_failure() {
     let again = world.por(1, &forged(&outputs, 0x01, |por| por.cntr = Cntr::default()));
     assert!(matches!(
         world.kinds()[0],
-        EventKind::Por {
+        PlatformEvent::Por {
             authenticated: false,
             effect: PorEffect::SendAgain,
             ..
@@ -50,7 +50,7 @@ fn an_unsigned_error_is_worth_one_more_packet_and_no_failure() {
         );
         assert!(matches!(
             world.kinds()[..],
-            [EventKind::Por {
+            [PlatformEvent::Por {
                 effect: PorEffect::None,
                 ..
             }]

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::*;
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, PlatformEvent};
 use crate::smpp::{ShortMessage, esm_class};
 use crate::testing::{Counting, Store, msisdn, seconds, start};
 
@@ -140,13 +140,19 @@ impl World {
         outputs
     }
 
-    fn kinds(&self) -> Vec<&EventKind> {
-        self.events.iter().map(|event| &event.kind).collect()
+    fn kinds(&self) -> Vec<&PlatformEvent> {
+        self.events
+            .iter()
+            .map(|event| match &event.kind {
+                EventKind::Platform(event) => event,
+                EventKind::Smsc(event) => panic!("{event:?}"),
+            })
+            .collect()
     }
 
     fn ignored(&self) -> &str {
         match self.kinds()[..] {
-            [EventKind::Ignored { why, .. }] => why,
+            [PlatformEvent::Ignored { why, .. }] => why,
             ref other => panic!("{other:?}"),
         }
     }
