@@ -81,7 +81,11 @@ impl Work<'_> {
             job: job.as_ref().map(|job| job.submit.id.clone()),
         };
         self.event(trace_id(message), None, answer);
+        let id = message
+            .receipted_message_id()
+            .unwrap_or_else(|| self.random_id());
         self.output(Output::Mo {
+            id,
             from: from.clone(),
             payload,
             correlation,

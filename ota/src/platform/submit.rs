@@ -52,7 +52,12 @@ impl Work<'_> {
             return self.fail(job, FailReason::UnknownSubscriber);
         };
         let mut sim = self.sim(&card);
-        if sim.outstanding.is_none() {
+        // A job whose record is lost must not hold up the card for ever.
+        let busy = sim
+            .outstanding
+            .as_ref()
+            .is_some_and(|id| self.job(id).is_some());
+        if !busy {
             return self.send(job, Why::First);
         }
         if sim.queue.len() >= MAX_QUEUE {

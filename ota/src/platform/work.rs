@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use ota_wire::ids::Msisdn;
 use ota_wire::keys::KeySet;
 use ota_wire::trace::Id;
+use rand_core::Rng;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -16,17 +17,24 @@ pub(super) struct Work<'a> {
     pub(super) config: &'a Config,
     pub(super) view: &'a dyn View,
     pub(super) now: Timestamp,
+    rng: &'a mut dyn Rng,
     jobs: BTreeMap<String, Option<Job>>,
     sims: BTreeMap<String, (Card, Sim)>,
     step: Step,
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn new(config: &'a Config, view: &'a dyn View, now: Timestamp) -> Self {
+    pub(super) fn new(
+        config: &'a Config,
+        view: &'a dyn View,
+        now: Timestamp,
+        rng: &'a mut dyn Rng,
+    ) -> Self {
         Self {
             config,
             view,
             now,
+            rng,
             jobs: BTreeMap::new(),
             sims: BTreeMap::new(),
             step: Step::default(),
@@ -89,6 +97,11 @@ impl<'a> Work<'a> {
 
     pub(super) fn output(&mut self, output: Output) {
         self.step.outputs.push(output);
+    }
+
+    /// 64 random bits in hexadecimal.
+    pub(super) fn random_id(&mut self) -> String {
+        format!("{:016X}", self.rng.next_u64())
     }
 
     pub(super) fn report(&mut self, id: &str, outcome: Outcome) {

@@ -144,7 +144,8 @@ pub enum Input {
     },
 }
 
-/// What the SMSC wants.
+/// What the SMSC wants. None of it must outlive a crash by itself: the records bring messages back, to an ESME when it binds, to a
+/// phone when it is seen or its RP-ACK is overdue, and a phone that misses an answer repeats its message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Output {
     /// Answers a submit_sm.

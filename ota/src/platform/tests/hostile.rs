@@ -274,6 +274,14 @@ fn messages_to_other_numbers_and_from_no_number_are_ignored() {
 }
 
 #[test]
+fn a_lost_job_does_not_hold_up_its_card() {
+    let mut world = World::new();
+    world.submit(order("j", 1, b"x"));
+    world.store.records.remove("job/j");
+    assert_eq!(submitted(&world.submit(order("k", 1, b"y")))[0].0, "k/1");
+}
+
+#[test]
 fn records_that_cannot_be_read_count_as_missing_and_the_clock_keeps_the_counter_up() {
     let mut world = World::new();
     world

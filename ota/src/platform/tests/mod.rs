@@ -1,6 +1,7 @@
 //! The platform, one step a function call, against a card made of `ota-wire`'s receiving side.
 
 mod answers;
+mod chain;
 mod hostile;
 mod orders;
 
@@ -82,7 +83,7 @@ impl World {
         );
         let step = self
             .platform
-            .step(&self.store, input, self.now, &mut Counting(99));
+            .step(&self.store, input, self.now, &mut Counting::default());
         assert_eq!(first.outputs, step.outputs);
         assert_eq!(first.changes, step.changes);
         for event in &step.events {
