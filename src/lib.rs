@@ -1,5 +1,6 @@
 //! midsim: every party below an OpenID Provider in MODRNA CIBA Appendix A.
 
+pub mod decode;
 pub mod runtime;
 pub mod sockets;
 pub mod vectors;

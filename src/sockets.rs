@@ -10,6 +10,7 @@
 //! | [`http_server`] | one shell for every party that speaks HTTP |
 //! | [`http_client`] | one guarded client for all they send |
 //! | [`addresses`] | whom that client may call |
+//! | [`tcp`] | sessions over octet streams (SMPP), both ends |
 
 pub mod addresses;
 pub mod http_client;
@@ -17,3 +18,4 @@ pub mod http_server;
 pub mod ports;
 pub mod shutdown;
 mod stall;
+pub mod tcp;

@@ -67,10 +67,8 @@ pub struct Request {
     /// Text for the handset's screen.
     pub text: String,
     /// When it expires.
-    #[serde(with = "micros")]
     pub expires_at: Timestamp,
     /// When its last poll started.
-    #[serde(with = "micros_option")]
     pub last_poll: Option<Timestamp>,
     /// The MSS transaction under way.
     pub attempt: Attempt,
@@ -82,6 +80,13 @@ pub struct Request {
     pub held: Option<Held>,
     /// What a ping or push needs; gone as soon as it was delivered or given up.
     pub callback: Option<Callback>,
+}
+
+impl Request {
+    /// The acr value being tried.
+    pub(crate) fn acr(&self) -> &str {
+        self.ladder.get(self.rung).map_or("", String::as_str)
+    }
 }
 
 /// One MSS_Signature transaction at the MSSP. A busy handset (406) starts a new one.
@@ -96,7 +101,6 @@ pub struct Attempt {
     /// MSSP_ID/URI of its answer, copied into later messages.
     pub mssp_uri: Option<String>,
     /// When the notification rang.
-    #[serde(with = "micros_option")]
     pub rang_at: Option<Timestamp>,
     /// It rang while a status query was under way whose answer may be older.
     pub rang_while_asking: bool,
@@ -225,7 +229,6 @@ pub struct AccessToken {
     /// Granted scopes.
     pub scope: String,
     /// When it ends.
-    #[serde(with = "micros")]
     pub expires_at: Timestamp,
 }
 
@@ -249,7 +252,6 @@ pub struct RefreshToken {
     /// Its auth_time, seconds since 1970.
     pub auth_time: i64,
     /// When it ends.
-    #[serde(with = "micros")]
     pub expires_at: Timestamp,
 }
 
@@ -262,40 +264,4 @@ impl RefreshToken {
 /// The record under `key`, if there is one of this type.
 pub(crate) fn load<T: for<'a> Deserialize<'a>>(view: &dyn View, key: &str) -> Option<T> {
     serde_json::from_slice(&view.get(key)?).ok()
-}
-
-/// Microseconds since 1970: exact enough, and a plain JSON number.
-mod micros {
-    use jiff::Timestamp;
-    use serde::{Deserialize, Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(at: &Timestamp, out: S) -> Result<S::Ok, S::Error> {
-        out.serialize_i64(at.as_microsecond())
-    }
-
-    pub(super) fn deserialize<'a, D: Deserializer<'a>>(input: D) -> Result<Timestamp, D::Error> {
-        Timestamp::from_microsecond(i64::deserialize(input)?).map_err(de::Error::custom)
-    }
-}
-
-mod micros_option {
-    use jiff::Timestamp;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(
-        at: &Option<Timestamp>,
-        out: S,
-    ) -> Result<S::Ok, S::Error> {
-        at.map(Timestamp::as_microsecond).serialize(out)
-    }
-
-    pub(super) fn deserialize<'a, D: Deserializer<'a>>(
-        input: D,
-    ) -> Result<Option<Timestamp>, D::Error> {
-        let micros = Option::<i64>::deserialize(input)?;
-        micros
-            .map(Timestamp::from_microsecond)
-            .transpose()
-            .map_err(de::Error::custom)
-    }
 }

@@ -28,6 +28,7 @@ pub trait View {
 }
 
 /// What reaches the party.
+#[derive(Clone)]
 pub enum Input {
     /// A request arrived at one of the party's listeners.
     Http {
@@ -61,6 +62,21 @@ pub enum Output {
     },
     /// Call somebody else's HTTP endpoint.
     Send(Send),
+}
+
+impl Output {
+    /// Id and octets of an output that must survive a crash.
+    pub fn durable(&self) -> Option<(String, Vec<u8>)> {
+        match self {
+            Self::Reply { .. } => None,
+            Self::Send(send) => Some((format!("send/{}", send.id), serde_json::to_vec(send).ok()?)),
+        }
+    }
+
+    /// The inverse of [`Output::durable`]; `None` if the octets are none of its.
+    pub fn restore(octets: &[u8]) -> Option<Self> {
+        serde_json::from_slice(octets).ok().map(Self::Send)
+    }
 }
 
 /// The result of one step.

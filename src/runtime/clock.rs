@@ -208,6 +208,22 @@ impl Clock {
         }
     }
 
+    /// Waits until the simulated time is `time` or later. Not a timer: [`Clock::jump_to_next`] does not stop for it, and nothing
+    /// waits for what follows. For links that keep their own time, such as a session's keep-alive.
+    pub async fn reached(&self, time: Timestamp) {
+        loop {
+            let moved = self.0.moved.notified();
+            let now = self.now();
+            if now >= time {
+                return;
+            }
+            tokio::select! {
+                () = moved => {}
+                () = self.sleep(Some(time.duration_since(now))) => {}
+            }
+        }
+    }
+
     fn pop(&self, timers: &mut Timers, now: Timestamp) -> Option<Due> {
         let (party, key, due) = timers.pop(now)?;
         let flight = self.begin();

@@ -45,29 +45,29 @@ pub(super) fn public_part(url: &[u8]) -> String {
 
 /// The value after an attribute's or an element's name; to the end if it is not closed.
 fn value_after(body: &[u8], name_end: usize) -> Option<Range<usize>> {
-    let mut at = name_end;
     let skip_white = |mut at: usize| {
         while body.get(at).is_some_and(u8::is_ascii_whitespace) {
             at += 1;
         }
         at
     };
-    at = skip_white(at);
-    let close = match body.get(at)? {
-        b'=' => {
-            at = skip_white(at + 1);
-            let quote = *body.get(at)?;
-            matches!(quote, b'"' | b'\'').then_some(quote)?
-        }
-        b'>' => b'<',
-        _ => return None,
+    let until = |start: usize, is_end: &dyn Fn(u8) -> bool| {
+        let rest = body.get(start..).unwrap_or_default();
+        let length = rest.iter().position(|&b| is_end(b)).unwrap_or(rest.len());
+        start..start + length
     };
-    let start = at + 1;
-    let length = body[start..]
-        .iter()
-        .position(|&b| b == close)
-        .unwrap_or(body.len() - start);
-    Some(start..start + length)
+    let mark = skip_white(name_end);
+    match body.get(mark)? {
+        b'=' => {
+            let start = skip_white(mark + 1);
+            match *body.get(start)? {
+                quote @ (b'"' | b'\'') => Some(until(start + 1, &|b| b == quote)),
+                _ => Some(until(start, &|b| b.is_ascii_whitespace() || b == b'>')),
+            }
+        }
+        b'>' => Some(until(mark + 1, &|b| b == b'<')),
+        _ => None,
+    }
 }
 
 fn after_host(body: &[u8], value: Range<usize>) -> Range<usize> {
@@ -85,6 +85,9 @@ fn after_host(body: &[u8], value: Range<usize>) -> Range<usize> {
     }
 }
 
+/// Case does not matter: a misspelt AP_Pwd holds a password all the same.
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|w| w == needle)
+    haystack
+        .windows(needle.len())
+        .position(|w| w.eq_ignore_ascii_case(needle))
 }

@@ -21,7 +21,6 @@ pub(crate) enum Reading {
 pub(crate) struct Report {
     /// Local name of the message.
     pub(crate) message: String,
-    pub(crate) ap_id: Option<String>,
     pub(crate) ap_trans_id: Option<String>,
     pub(crate) mssp_trans_id: Option<String>,
     /// MSSP_Info/MSSP_ID/URI.
@@ -30,8 +29,6 @@ pub(crate) struct Report {
     pub(crate) msisdn: Option<String>,
     /// Status/StatusCode/@Value.
     pub(crate) status: Option<StatusCode>,
-    /// Status/StatusMessage.
-    pub(crate) status_message: Option<String>,
     /// Whether an MSS_Signature came along.
     pub(crate) signed: bool,
 }
@@ -75,9 +72,6 @@ impl Incoming {
         let code = status.and_then(|status| status.child("StatusCode"));
         Report {
             message: part.name.clone(),
-            ap_id: ap_info
-                .and_then(|info| info.attribute("AP_ID"))
-                .and_then(owned),
             ap_trans_id: ap_info
                 .and_then(|info| info.attribute("AP_TransID"))
                 .and_then(owned),
@@ -93,9 +87,6 @@ impl Incoming {
                 .and_then(|code| code.attribute("Value"))
                 .and_then(|value| value.trim().parse().ok())
                 .map(StatusCode),
-            status_message: status
-                .and_then(|status| status.child("StatusMessage"))
-                .and_then(|message| owned(&message.text)),
             signed: part.child("MSS_Signature").is_some(),
         }
     }
@@ -186,4 +177,53 @@ fn text_of(element: &Element) -> String {
         text.push_str(&inner);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers of real services differ in how wrapper and part are qualified.
+    #[test]
+    fn every_shape_of_an_answer_is_read() {
+        let wrappers = [
+            ("<MSS_SignatureResponse>", "</MSS_SignatureResponse>"),
+            ("<MSS_Signature>", "</MSS_Signature>"),
+            (
+                "<w:MSS_SignatureResponse xmlns:w='urn:w'>",
+                "</w:MSS_SignatureResponse>",
+            ),
+            ("", ""),
+        ];
+        for soap in [super::super::SOAP_12, super::super::SOAP_11] {
+            for (open, close) in wrappers {
+                for prefix in ["", "m:"] {
+                    let answer = format!(
+                        "<S:Envelope xmlns:S='{soap}' xmlns:m='http://uri.etsi.org/TS102204/v1.1.2#'>\
+                         <S:Header/><S:Body>\n{open}\n<{prefix}MSS_SignatureResp MSSP_TransID='B653'>\
+                         <m:AP_Info AP_ID='http://ap' AP_TransID='A1' AP_PWD='x' Instant='i'/><m:MSSP_Info>\
+                         <m:MSSP_ID><m:URI>http://mssp/</m:URI></m:MSSP_ID></m:MSSP_Info><m:MobileUser>\
+                         <m:MSISDN>+358501234567</m:MSISDN></m:MobileUser><m:MSS_Signature>\
+                         <m:Base64Signature>jjwfAKGyw9Q=</m:Base64Signature></m:MSS_Signature><m:Status>\
+                         <m:StatusCode Value='502'/><m:StatusMessage>VALID_SIGNATURE</m:StatusMessage>\
+                         </m:Status></{prefix}MSS_SignatureResp>{close}</S:Body></S:Envelope>"
+                    );
+                    let expected = Report {
+                        message: "MSS_SignatureResp".to_owned(),
+                        ap_trans_id: Some("A1".to_owned()),
+                        mssp_trans_id: Some("B653".to_owned()),
+                        mssp_uri: Some("http://mssp/".to_owned()),
+                        msisdn: Some("+358501234567".to_owned()),
+                        status: Some(StatusCode::VALID_SIGNATURE),
+                        signed: true,
+                    };
+                    assert_eq!(
+                        read_answer(answer.as_bytes()),
+                        Reading::Report(expected),
+                        "{answer}"
+                    );
+                }
+            }
+        }
+    }
 }

@@ -191,7 +191,12 @@ fn userinfo_without_a_good_token_is_401() {
             .unwrap()
             .contains("error=\"invalid_token\"")
     );
-    world.advance(3600);
+    world.now = 3600; // the timer has not fired yet
+    assert_eq!(
+        userinfo(&mut world, "GET", &format!("Bearer {token}")).status(),
+        401
+    );
+    world.advance(0);
     assert_eq!(
         userinfo(&mut world, "GET", &format!("Bearer {token}")).status(),
         401
@@ -251,4 +256,26 @@ fn configuration_that_cannot_work_is_refused() {
         build(|config| config.lifetimes.auth_req_id = 601),
         Some(ConfigError::Lifetime { .. })
     ));
+}
+
+#[test]
+fn a_message_survives_a_crash_and_carries_the_same_id() {
+    let mut world = World::new();
+    let input = world.http_input(authorize_request("poll", &[]));
+    let outputs = world.step(input);
+    assert!(
+        outputs[0].durable().is_none(),
+        "a reply belongs to its connection"
+    );
+    let (id, octets) = outputs[1].durable().unwrap();
+    let Some(Output::Send(restored)) = Output::restore(&octets) else {
+        panic!("not restored")
+    };
+    let send = world.last();
+    assert_eq!(id, format!("send/{}", send.id));
+    assert_eq!(
+        (restored.id, restored.url, restored.body),
+        (send.id, send.url, send.body)
+    );
+    assert!(Output::restore(b"{}").is_none());
 }

@@ -10,7 +10,7 @@ use super::record::{Card, Job, JobState};
 use super::submit::{Why, command};
 use super::work::Work;
 use super::{FailReason, Output};
-use crate::event::{EventKind, PorEffect};
+use crate::event::{PlatformEvent, PorEffect};
 use crate::smpp::{MessageState, ShortMessage, esm_class};
 
 /// User data header of a response packet in one short message; its CC covers these octets however it travelled.
@@ -41,7 +41,7 @@ impl Work<'_> {
             Ok(None) => self.event(
                 trace_id(message),
                 None,
-                EventKind::PartArrived {
+                PlatformEvent::PartArrived {
                     message: Box::new(message.clone()),
                 },
             ),
@@ -75,13 +75,17 @@ impl Work<'_> {
     fn on_answer(&mut self, from: &Msisdn, message: &ShortMessage, payload: Vec<u8>) {
         let job = self.outstanding(from).map(|(job, _)| job);
         let correlation = job.as_ref().map(|job| job.submit.correlation.clone());
-        let answer = EventKind::Answer {
+        let answer = PlatformEvent::Answer {
             from: from.clone(),
             payload: payload.clone(),
             job: job.as_ref().map(|job| job.submit.id.clone()),
         };
         self.event(trace_id(message), None, answer);
+        let id = message
+            .receipted_message_id()
+            .unwrap_or_else(|| self.random_id());
         self.output(Output::Mo {
+            id,
             from: from.clone(),
             payload,
             correlation,
@@ -114,7 +118,7 @@ impl Work<'_> {
             }
         };
         let effect = effect(&checked, attempt.hinted, attempt.jumped);
-        let por = EventKind::Por {
+        let por = PlatformEvent::Por {
             from: from.clone(),
             status: checked.status,
             authenticated: checked.authenticated,
@@ -150,7 +154,7 @@ impl Work<'_> {
         self.event(
             trace_id(message),
             None,
-            EventKind::Ignored {
+            PlatformEvent::Ignored {
                 why,
                 message: Box::new(message.clone()),
             },

@@ -162,6 +162,8 @@ pub enum Output {
     },
     /// A message from a card. The same one may come twice.
     Mo {
+        /// The SMSC's message id where it told one, else a random one.
+        id: String,
         /// From whose.
         from: Msisdn,
         /// What.
@@ -170,6 +172,25 @@ pub enum Output {
         /// [`Submit::correlation`] of the job that it presumably answers.
         correlation: Option<String>,
     },
+}
+
+impl Output {
+    /// The key under which a runner must keep the output until it is carried out, over a crash as well. `None` of a submit_sm:
+    /// what is lost of those, [`Input::LinkUp`] brings back.
+    pub fn durable_id(&self) -> Option<String> {
+        match self {
+            Self::SubmitSm { .. } => None,
+            Self::Report {
+                id,
+                outcome: Outcome::Sent,
+            } => Some(format!("sent/{id}")),
+            Self::Report {
+                id,
+                outcome: Outcome::Failed(_),
+            } => Some(format!("failed/{id}")),
+            Self::Mo { id, .. } => Some(format!("mo/{id}")),
+        }
+    }
 }
 
 /// News of a job. A job that ends without news has expired: its sender knows when that is.
@@ -232,9 +253,9 @@ impl Platform {
         Self { config }
     }
 
-    /// One step; see [`crate::step`]. It draws no chance: counters come from `now` and the records.
-    pub fn step(&self, view: &dyn View, input: Input, now: Timestamp, _rng: &mut dyn Rng) -> Step {
-        let mut work = Work::new(&self.config, view, now);
+    /// One step; see [`crate::step`]. Chance only names messages; counters come from `now` and the records.
+    pub fn step(&self, view: &dyn View, input: Input, now: Timestamp, rng: &mut dyn Rng) -> Step {
+        let mut work = Work::new(&self.config, view, now, rng);
         match input {
             Input::Submit(submit) => work.submit(submit),
             Input::SubmitSmResp { id, result } => work.submit_sm_resp(&id, result),

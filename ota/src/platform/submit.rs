@@ -12,7 +12,7 @@ use ota_wire::trace::Id;
 use super::record::{Attempt, Card, Job, JobState, key};
 use super::work::Work;
 use super::{FailReason, Outcome, Output, Submit};
-use crate::event::EventKind;
+use crate::event::PlatformEvent;
 use crate::smpp::{CommandStatus, MessageState, ShortMessage, esm_class, time};
 
 /// Short messages of one packet; more than eight rarely all arrive.
@@ -36,10 +36,10 @@ impl Work<'_> {
     pub(super) fn submit(&mut self, submit: Submit) {
         let id = submit.id.clone();
         if self.job(&id).is_some() {
-            return self.job_event(&id, EventKind::JobRepeated);
+            return self.job_event(&id, PlatformEvent::JobRepeated);
         }
         if submit.expires <= self.now {
-            return self.job_event(&id, EventKind::JobExpired);
+            return self.job_event(&id, PlatformEvent::JobExpired);
         }
         self.timer(key::job(&id), Some(submit.expires));
         let card = self.subscriber(&submit.msisdn).map(|(_, card)| card);
@@ -52,7 +52,12 @@ impl Work<'_> {
             return self.fail(job, FailReason::UnknownSubscriber);
         };
         let mut sim = self.sim(&card);
-        if sim.outstanding.is_none() {
+        // A job whose record is lost must not hold up the card for ever.
+        let busy = sim
+            .outstanding
+            .as_ref()
+            .is_some_and(|id| self.job(id).is_some());
+        if !busy {
             return self.send(job, Why::First);
         }
         if sim.queue.len() >= MAX_QUEUE {
@@ -66,7 +71,7 @@ impl Work<'_> {
         self.event(
             Id::job(&id),
             parent(&job),
-            EventKind::JobQueued {
+            PlatformEvent::JobQueued {
                 behind: sim.queue.len() + 1,
             },
         );
@@ -140,7 +145,7 @@ impl Work<'_> {
             reported: before.is_some_and(|before| before.reported),
             early: Vec::new(),
         };
-        let submitted = EventKind::PacketSubmitted {
+        let submitted = PlatformEvent::PacketSubmitted {
             spi: Spi::MT,
             kic: keys.kic_octet(),
             kid: keys.kid_octet(),
@@ -216,7 +221,7 @@ impl Work<'_> {
                 let due = self.now.checked_add(WAIT * (1 << doublings)).ok();
                 self.timer(key::retry(&job_id), due);
                 self.put_job(job);
-                return self.job_event(&job_id, EventKind::SmscBusy { status });
+                return self.job_event(&job_id, PlatformEvent::SmscBusy { status });
             }
             Err(status) => return self.fail(job, FailReason::Smsc(status)),
         };
@@ -235,7 +240,7 @@ impl Work<'_> {
             .find(|(early, _)| *early == message_id)
             .map(|(_, state)| *state);
         self.put_job(job.clone());
-        let accepted = EventKind::Accepted {
+        let accepted = PlatformEvent::Accepted {
             part: index + 1,
             message_id: message_id.clone(),
         };
@@ -266,7 +271,7 @@ impl Work<'_> {
             }
             return;
         }
-        self.event(Id::smpp(message_id), None, EventKind::Receipt { state });
+        self.event(Id::smpp(message_id), None, PlatformEvent::Receipt { state });
         if matches!(state, MessageState::UNDELIVERABLE | MessageState::REJECTED) {
             self.fail(job, FailReason::Undelivered(state));
         }
@@ -281,7 +286,7 @@ impl Work<'_> {
             "job" => {
                 self.timer(key::retry(id), None);
                 if matches!(job.state, JobState::Queued | JobState::Under(_)) {
-                    self.job_event(id, EventKind::JobExpired);
+                    self.job_event(id, PlatformEvent::JobExpired);
                     self.end(job, JobState::Expired);
                 }
                 self.remove_job(id);
@@ -300,11 +305,19 @@ impl Work<'_> {
                 self.repeat(&job);
             }
         }
-        self.event(Id::new("link", "smpp"), None, EventKind::Link { up: true });
+        self.event(
+            Id::new("link", "smpp"),
+            None,
+            PlatformEvent::Link { up: true },
+        );
     }
 
     pub(super) fn link_down(&mut self) {
-        self.event(Id::new("link", "smpp"), None, EventKind::Link { up: false });
+        self.event(
+            Id::new("link", "smpp"),
+            None,
+            PlatformEvent::Link { up: false },
+        );
     }
 
     /// The job and part index that the id of an [`Output::SubmitSm`] names, if it is of the attempt on its way.

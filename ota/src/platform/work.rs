@@ -4,29 +4,37 @@ use jiff::Timestamp;
 use ota_wire::ids::Msisdn;
 use ota_wire::keys::KeySet;
 use ota_wire::trace::Id;
+use rand_core::Rng;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::record::{Card, Change, Job, JobState, Parts, Sim, key};
 use super::{Config, FailReason, Keys, Outcome, Output, Step, Subscriber};
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, PlatformEvent};
 use crate::step::{View, read};
 
 pub(super) struct Work<'a> {
     pub(super) config: &'a Config,
     pub(super) view: &'a dyn View,
     pub(super) now: Timestamp,
+    rng: &'a mut dyn Rng,
     jobs: BTreeMap<String, Option<Job>>,
     sims: BTreeMap<String, (Card, Sim)>,
     step: Step,
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn new(config: &'a Config, view: &'a dyn View, now: Timestamp) -> Self {
+    pub(super) fn new(
+        config: &'a Config,
+        view: &'a dyn View,
+        now: Timestamp,
+        rng: &'a mut dyn Rng,
+    ) -> Self {
         Self {
             config,
             view,
             now,
+            rng,
             jobs: BTreeMap::new(),
             sims: BTreeMap::new(),
             step: Step::default(),
@@ -91,6 +99,11 @@ impl<'a> Work<'a> {
         self.step.outputs.push(output);
     }
 
+    /// 64 random bits in hexadecimal.
+    pub(super) fn random_id(&mut self) -> String {
+        format!("{:016X}", self.rng.next_u64())
+    }
+
     pub(super) fn report(&mut self, id: &str, outcome: Outcome) {
         self.output(Output::Report {
             id: id.to_owned(),
@@ -98,11 +111,12 @@ impl<'a> Work<'a> {
         });
     }
 
-    pub(super) fn event(&mut self, own: Id, parent: Option<Id>, kind: EventKind) {
+    pub(super) fn event(&mut self, own: Id, parent: Option<Id>, kind: PlatformEvent) {
+        let kind = EventKind::Platform(kind);
         self.step.events.push(Event { own, parent, kind });
     }
 
-    pub(super) fn job_event(&mut self, id: &str, kind: EventKind) {
+    pub(super) fn job_event(&mut self, id: &str, kind: PlatformEvent) {
         self.event(Id::job(id), None, kind);
     }
 
@@ -154,7 +168,7 @@ impl<'a> Work<'a> {
     pub(super) fn fail(&mut self, job: Job, reason: FailReason) {
         self.job_event(
             &job.submit.id,
-            EventKind::JobFailed {
+            PlatformEvent::JobFailed {
                 reason: reason.clone(),
             },
         );

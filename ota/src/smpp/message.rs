@@ -42,6 +42,8 @@ pub mod registered_delivery {
     pub const ALWAYS: u8 = 0x01;
     /// A receipt only when given up.
     pub const ON_FAILURE: u8 = 0x02;
+    /// A receipt only when delivered (SMPP 5.0; reserved in 3.4).
+    pub const ON_SUCCESS: u8 = 0x03;
 }
 
 /// Tags of optional parameters used here (SMPP 3.4 §5.3.2).

@@ -113,6 +113,24 @@ fn a_timer_set_later_wakes_the_waiter() {
 }
 
 #[test]
+fn a_time_is_reached_when_the_clock_gets_there() {
+    block_on(async {
+        let clock = Clock::frozen(START);
+        clock.reached(START).await;
+        let waiter = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.reached(at(10)).await }
+        });
+        clock.move_to(at(9));
+        tokio::task::yield_now().await;
+        assert!(!waiter.is_finished());
+        clock.move_to(at(10));
+        waiter.await.unwrap();
+        assert_eq!(clock.next_due_at(), None);
+    });
+}
+
+#[test]
 fn idle_waits_for_the_last_guard() {
     block_on(async {
         let clock = Clock::frozen(START);

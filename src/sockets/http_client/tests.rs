@@ -304,3 +304,74 @@ fn between_our_own_parties_a_held_request_leaves_the_system_idle() {
         assert!(clock.is_idle());
     });
 }
+
+/// Answers at once, and for `/start` calls itself at `/end` in the background, with nothing but the flight to tell of it.
+struct Relay {
+    client: HttpClient,
+    replies: Replies,
+    ended: Arc<AtomicUsize>,
+    base: String,
+}
+
+impl HttpParty for Relay {
+    async fn handle(&self, arrived: Arrived) {
+        if arrived.request.uri().path() == "/end" {
+            self.ended.fetch_add(1, Ordering::Relaxed);
+        } else {
+            let (client, url) = (self.client.clone(), format!("{}/end", self.base));
+            let flight = arrived.flight.clone();
+            tokio::spawn(async move {
+                let mut sending = Box::pin(client.send(get(url), Bounds::default()));
+                tokio::select! {
+                    biased;
+                    _ = &mut sending => panic!("too fast"),
+                    () = std::future::ready(()) => drop(flight),
+                }
+                sending.await.result.unwrap();
+            });
+        }
+        self.replies.reply(arrived.id, Response::default());
+    }
+
+    fn too_large(&self, _: &Parts) -> Response<Bytes> {
+        Response::default()
+    }
+}
+
+#[test]
+fn idle_is_never_early_on_several_threads() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(4).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let clock = Clock::frozen(jiff::Timestamp::UNIX_EPOCH);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let replies = Replies::new(&clock, &Chance::seeded(1));
+        let client = HttpClient::new(clock.clone(), Policy::default());
+        let ended = Arc::new(AtomicUsize::new(0));
+        let relay = Arc::new(Relay {
+            client: client.clone(),
+            replies: replies.clone(),
+            ended: Arc::clone(&ended),
+            base: format!("http://{address}"),
+        });
+        clock.listening(address);
+        let (_stopper, shutdown) = shutdown::channel();
+        tokio::spawn(serve_party(
+            listener,
+            relay,
+            replies,
+            Limits::default(),
+            shutdown,
+        ));
+        for flow in 1..=300 {
+            let sent = client
+                .send(get(format!("http://{address}/start")), Bounds::default())
+                .await;
+            sent.result.unwrap();
+            drop(sent.flight);
+            clock.idle().await;
+            assert_eq!(ended.load(Ordering::Relaxed), flow);
+        }
+    });
+}

@@ -1,6 +1,7 @@
 //! Whole transactions as function calls: a [`World`] is the runtime, the network and the applet.
 
 mod answers;
+mod documentation;
 mod faults;
 mod http;
 mod modes;

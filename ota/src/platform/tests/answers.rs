@@ -27,6 +27,7 @@ pub(super) fn parts(
 
 fn mo(n: u8, payload: &[u8], correlation: Option<&str>) -> Output {
     Output::Mo {
+        id: "0102030405060708".into(),
         from: msisdn(n),
         payload: payload.to_vec(),
         correlation: correlation.map(str::to_owned),
@@ -65,6 +66,7 @@ fn an_answer_is_traced_under_the_message_id_of_the_smsc() {
     message.set_receipted_message_id("AB");
     world.step(Input::Deliver(message));
     assert_eq!(world.events[0].own.as_str(), "smpp:AB");
+    assert_eq!(world.outputs[0].durable_id().as_deref(), Some("mo/AB"));
     assert_eq!(world.events[0].row().step, Some(12));
 }
 
@@ -103,7 +105,7 @@ fn a_card_that_proves_a_higher_counter_gets_one_far_higher_and_then_is_given_up(
         assert_eq!(submitted(&again)[0].0, "j/1r1");
         assert!(matches!(
             world.kinds()[0],
-            EventKind::Por {
+            PlatformEvent::Por {
                 authenticated: true,
                 effect: PorEffect::Jump,
                 ..
@@ -159,7 +161,7 @@ fn a_signed_success_changes_nothing() {
     assert_eq!(world.por(1, &por), []);
     assert!(matches!(
         world.kinds()[..],
-        [EventKind::Por {
+        [PlatformEvent::Por {
             authenticated: true,
             effect: PorEffect::None,
             ..

@@ -29,7 +29,7 @@ fn an_unsigned_error_is_worth_one_more_packet_and_no_failure() {
     let again = world.por(1, &forged(&outputs, 0x01, |por| por.cntr = Cntr::default()));
     assert!(matches!(
         world.kinds()[0],
-        EventKind::Por {
+        PlatformEvent::Por {
             authenticated: false,
             effect: PorEffect::SendAgain,
             ..
@@ -50,7 +50,7 @@ fn an_unsigned_error_is_worth_one_more_packet_and_no_failure() {
         );
         assert!(matches!(
             world.kinds()[..],
-            [EventKind::Por {
+            [PlatformEvent::Por {
                 effect: PorEffect::None,
                 ..
             }]
@@ -271,6 +271,14 @@ fn messages_to_other_numbers_and_from_no_number_are_ignored() {
         1,
         "some SMSCs leave the destination out"
     );
+}
+
+#[test]
+fn a_lost_job_does_not_hold_up_its_card() {
+    let mut world = World::new();
+    world.submit(order("j", 1, b"x"));
+    world.store.records.remove("job/j");
+    assert_eq!(submitted(&world.submit(order("k", 1, b"y")))[0].0, "k/1");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The platform, one step a function call, against a card made of `ota-wire`'s receiving side.
 
 mod answers;
+mod chain;
 mod hostile;
 mod orders;
 
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::*;
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, PlatformEvent};
 use crate::smpp::{ShortMessage, esm_class};
 use crate::testing::{Counting, Store, msisdn, seconds, start};
 
@@ -82,7 +83,7 @@ impl World {
         );
         let step = self
             .platform
-            .step(&self.store, input, self.now, &mut Counting(99));
+            .step(&self.store, input, self.now, &mut Counting::default());
         assert_eq!(first.outputs, step.outputs);
         assert_eq!(first.changes, step.changes);
         for event in &step.events {
@@ -140,13 +141,19 @@ impl World {
         outputs
     }
 
-    fn kinds(&self) -> Vec<&EventKind> {
-        self.events.iter().map(|event| &event.kind).collect()
+    fn kinds(&self) -> Vec<&PlatformEvent> {
+        self.events
+            .iter()
+            .map(|event| match &event.kind {
+                EventKind::Platform(event) => event,
+                EventKind::Smsc(event) => panic!("{event:?}"),
+            })
+            .collect()
     }
 
     fn ignored(&self) -> &str {
         match self.kinds()[..] {
-            [EventKind::Ignored { why, .. }] => why,
+            [PlatformEvent::Ignored { why, .. }] => why,
             ref other => panic!("{other:?}"),
         }
     }

@@ -111,6 +111,15 @@ impl Tree {
         }
     }
 
+    /// The same tree as a part of something longer in which it begins at `offset`.
+    #[must_use]
+    pub fn shifted(mut self, offset: usize) -> Self {
+        self.range = self.range.start + offset..self.range.end + offset;
+        let children = self.children.into_iter();
+        self.children = children.map(|child| child.shifted(offset)).collect();
+        self
+    }
+
     /// The value as it may be shown.
     fn shown(&self) -> String {
         if self.secret {

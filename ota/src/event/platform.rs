@@ -1,32 +1,22 @@
-//! What the platform and the SMSC report of themselves, for the trace. Events hold protocol values; only [`Event::row`] formats.
+//! What the platform reports.
 
 use ota_wire::ids::{Cntr, Msisdn, Tar};
 use ota_wire::packet::{ResponseStatus, Spi};
-use ota_wire::trace::{Badge, Id, Octets, Row};
+use ota_wire::trace::Row;
 
+use super::line::Line;
 use crate::platform::FailReason;
 use crate::smpp::{CommandStatus, MessageState, ShortMessage};
 
 /// Step of the flow in which a packet goes to the SMSC.
 const STEP_SUBMIT: u8 = 5;
-/// Step of the flow in which an answer goes to the platform and the application.
+/// Step of the flow in which an answer goes to the application.
 const STEP_ANSWER: u8 = 12;
 
-/// One event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// What it is about.
-    pub own: Id,
-    /// What caused that, where known.
-    pub parent: Option<Id>,
-    /// What happened.
-    pub kind: EventKind,
-}
-
-/// What happened.
+/// What happened at the platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)] // Fields carry the names that the standards give them.
-pub enum EventKind {
+pub enum PlatformEvent {
     /// An order came a second time.
     JobRepeated,
     /// An order waits for others to the same card.
@@ -92,15 +82,8 @@ pub enum PorEffect {
     Fail,
 }
 
-impl Event {
-    /// The event as a line of the trace.
-    pub fn row(&self) -> Row {
-        self.kind.row()
-    }
-}
-
-impl EventKind {
-    fn row(&self) -> Row {
+impl PlatformEvent {
+    pub(super) fn row(&self) -> Row {
         match self {
             Self::JobRepeated => Line::own("MSSP", "OTA", "job already known").row(),
             Self::JobQueued { behind } => Line::own("MSSP", "OTA", "job queued")
@@ -213,60 +196,5 @@ impl PorEffect {
             Self::Jump => "send again with a counter far higher",
             Self::Fail => "give up",
         }
-    }
-}
-
-/// A row in the making.
-struct Line(Row);
-
-impl Line {
-    fn standard(from: &'static str, to: &'static str, name: &str, clause: &str) -> Self {
-        Self::new(from, to, name, clause, Badge::Standard)
-    }
-
-    fn own(from: &'static str, to: &'static str, name: &str) -> Self {
-        Self::new(from, to, name, "midsim's own", Badge::Own)
-    }
-
-    fn new(from: &'static str, to: &'static str, name: &str, clause: &str, badge: Badge) -> Self {
-        let (name, clause) = (name.to_owned(), clause.to_owned());
-        Self(Row {
-            step: None,
-            from,
-            to,
-            name,
-            clause,
-            badge,
-            fields: Vec::new(),
-            octets: None,
-        })
-    }
-
-    fn step(mut self, step: u8) -> Self {
-        self.0.step = Some(step);
-        self
-    }
-
-    fn field(mut self, name: &str, value: impl std::fmt::Display) -> Self {
-        self.0.fields.push((name.to_owned(), value.to_string()));
-        self
-    }
-
-    fn message(self, message: &ShortMessage) -> Self {
-        self.field("from", &message.source)
-            .field("to", &message.destination)
-            .field("esm_class", format_args!("{:02X}", message.esm_class))
-            .field("PID", format_args!("{:02X}", message.protocol_id))
-            .field("DCS", format_args!("{:02X}", message.data_coding))
-            .octets("user-data", &message.short_message)
-    }
-
-    fn octets(mut self, kind: &'static str, bytes: &[u8]) -> Self {
-        self.0.octets = Some(Octets::new(kind, bytes.to_vec()));
-        self
-    }
-
-    fn row(self) -> Row {
-        self.0
     }
 }

@@ -1,0 +1,57 @@
+//! The examples in `docs/mssp.md` do what the page says.
+
+use super::*;
+
+const PAGE: &str = include_str!("../../../docs/mssp.md");
+
+fn between<'a>(start: &str, end: &str) -> &'a str {
+    let (_, rest) = PAGE.split_once(start).unwrap();
+    rest.split_once(end).unwrap().0
+}
+
+#[test]
+fn the_example_request_is_signed_and_answered_as_shown() {
+    let mut world = World::new();
+    let (id, step) = world.post(between("<<'XML'\n", "\nXML\n"));
+    let submit = submitted(&step);
+    let step = world.mo(&submit.msisdn, applet(&submit, ResultCode::OK));
+    let answer = answer(&step, id).unwrap();
+    assert_eq!(answer.status(), "502");
+
+    // But for the values of the moment, the page shows the same answer.
+    let names = |element: &Element| {
+        let mut names = Vec::new();
+        let mut stack = vec![element];
+        while let Some(element) = stack.pop() {
+            names.push(element.local.clone());
+            names.extend(element.attributes.iter().map(|a| a.local.clone()));
+            stack.extend(element.elements());
+        }
+        names
+    };
+    let shown = between("wrapped for reading):\n\n```xml\n", "```").replace(
+        "<MSS_SignatureResponse>",
+        "<MSS_SignatureResponse xmlns:mss=\"http://uri.etsi.org/TS102204/v1.1.2#\">",
+    );
+    let root = answer.root();
+    let given = find(&root, "MSS_SignatureResponse").unwrap();
+    assert_eq!(names(&parse(shown.as_bytes()).unwrap()), names(given));
+}
+
+#[test]
+fn the_example_receipt_acknowledges_a_notification() {
+    let mut world = World::new();
+    let (id, submit) = world.begin(&SignatureRequest {
+        mode: "asynchServerServer".into(),
+        ap_url: Some("http://op.test/n".into()),
+        ..SignatureRequest::default()
+    });
+    let step = world.mo(&submit.msisdn, applet(&submit, ResultCode::OK));
+    let receipt = between("the same MSSP_TransID:\n\n```xml\n", "```");
+    let receipt = receipt.replace("Md659cce65af39af629ba", &id);
+    world.feed(Input::Answer {
+        id: sent(&step).unwrap().id,
+        result: Ok(Response::new(Bytes::from(receipt))),
+    });
+    assert!(!world.timers.contains_key(&format!("notify/{id}")));
+}

@@ -1,0 +1,146 @@
+//! Acceptance: whose number is it, until when is it valid, and then keep it.
+
+use jiff::Timestamp;
+use ota_wire::ids::Msisdn;
+use ota_wire::trace::Id;
+
+use super::convert;
+use super::record::{Origin, Queued, Stored};
+use super::work::Work;
+use super::{EsmeId, Output};
+use crate::event::SmscEvent;
+use crate::smpp::{CommandStatus, ShortMessage};
+
+/// Where a message goes.
+pub(super) enum Route {
+    /// To a phone.
+    Phone(Msisdn),
+    /// To an account.
+    Esme(String),
+}
+
+impl Work<'_> {
+    pub(super) fn submit(&mut self, esme: EsmeId, sequence: u32, message: ShortMessage) {
+        let place = self.place();
+        let outcome = self.accept(&esme, message);
+        if let Err(status) = outcome {
+            let own = Id::new(
+                "submit",
+                format_args!("{}:{}:{sequence}", esme.system_id, esme.link),
+            );
+            self.event(own, None, SmscEvent::SubmitRefused { status });
+        }
+        let (status, message_id) = match outcome {
+            Ok(message_id) => (CommandStatus::ROK, message_id),
+            Err(status) => (status, String::new()),
+        };
+        self.output_at(
+            place,
+            Output::SubmitResp {
+                esme,
+                sequence,
+                status,
+                message_id,
+            },
+        );
+    }
+
+    fn accept(
+        &mut self,
+        esme: &EsmeId,
+        mut message: ShortMessage,
+    ) -> Result<String, CommandStatus> {
+        if !message.schedule.is_empty() {
+            return Err(CommandStatus::RINVSCHED);
+        }
+        let asked = message
+            .expires(self.now)
+            .map_err(|_| CommandStatus::RINVEXPIRY)?;
+        let expires = self.validity(asked).ok_or(CommandStatus::RINVEXPIRY)?;
+        if message.source.is_empty() {
+            let own = self
+                .config
+                .esmes
+                .iter()
+                .find(|known| known.system_id == esme.system_id);
+            message.source = own
+                .and_then(|own| own.short_codes.first())
+                .cloned()
+                .unwrap_or_default();
+        }
+        let route = self
+            .route(&message.destination)
+            .ok_or(CommandStatus::RINVDSTADR)?;
+        let origin = Origin::Esme(esme.system_id.clone());
+        self.keep(route, origin, message, expires)
+    }
+
+    /// Whose number this is.
+    pub(super) fn route(&self, destination: &str) -> Option<Route> {
+        let digits = destination.trim_start_matches('+');
+        let owner = self
+            .config
+            .esmes
+            .iter()
+            .find(|esme| esme.short_codes.iter().any(|code| code == digits));
+        if let Some(owner) = owner {
+            return Some(Route::Esme(owner.system_id.clone()));
+        }
+        let msisdn = destination.parse().ok()?;
+        self.config
+            .phones
+            .knows(&msisdn)
+            .then_some(Route::Phone(msisdn))
+    }
+
+    /// The end of the validity that is granted; `None` if it is over already.
+    pub(super) fn validity(&self, asked: Option<Timestamp>) -> Option<Timestamp> {
+        let most = self.after(self.config.max_validity);
+        let expires = asked
+            .unwrap_or_else(|| self.after(self.config.default_validity))
+            .min(most);
+        (expires > self.now).then_some(expires)
+    }
+
+    /// Keeps a message; its id.
+    pub(super) fn keep(
+        &mut self,
+        route: Route,
+        origin: Origin,
+        message: ShortMessage,
+        expires: Timestamp,
+    ) -> Result<String, CommandStatus> {
+        let id = self.new_message_id();
+        match route {
+            Route::Esme(system_id) => self.queue_for_esme(&system_id, &id, message, expires),
+            Route::Phone(msisdn) => {
+                let stored = Stored {
+                    origin,
+                    message,
+                    accepted: self.now,
+                };
+                convert::deliver(&stored, false)?;
+                let mut phone = self.phone(&msisdn);
+                if phone.queue.len() >= self.config.max_queue {
+                    return Err(CommandStatus::RMSGQFUL);
+                }
+                phone.queue.push(Queued {
+                    message_id: id.clone(),
+                    expires,
+                });
+                self.event(
+                    Id::smpp(&id),
+                    None,
+                    SmscEvent::Kept {
+                        to: msisdn.clone(),
+                        waiting: phone.queue.len(),
+                    },
+                );
+                self.put_phone(&msisdn, phone);
+                self.put_stored(&id, Some(stored));
+                self.deliver_next(&msisdn);
+            }
+        }
+        Ok(id)
+    }
+}
