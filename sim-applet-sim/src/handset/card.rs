@@ -32,7 +32,7 @@ impl Phone {
         self.select(BY_FILE_ID, &fid::IMSI.to_be_bytes(), turn);
         self.read_binary(9, turn);
         self.read_service_centre(turn);
-        let profile = self.profile.handset.terminal_profile.clone();
+        let profile = self.card.profile().handset.terminal_profile.clone();
         let command = Command::new(0x80, Ins::TERMINAL_PROFILE, 0, 0).with_data(profile);
         let sw = self.exchange(&command, turn).sw;
         self.run_toolkit(sw, turn);
@@ -147,7 +147,7 @@ impl Phone {
         const ALL_TRIES: u8 = 3;
         let query = Command::new(0x00, Ins::VERIFY_PIN, 0, PIN1);
         let left = self.exchange(&query, turn).sw.tries();
-        let Some(code) = self.profile.handset.pin1.clone() else {
+        let Some(code) = self.card.profile().handset.pin1.clone() else {
             return;
         };
         if left == Some(ALL_TRIES) {

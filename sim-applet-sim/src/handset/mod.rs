@@ -36,8 +36,6 @@ use prompt::OpenPrompt;
 /// back as [`Input::Timer`]. A timer that means nothing any more is ignored.
 #[derive(Debug)]
 pub struct Phone {
-    profile: Arc<Profile>,
-    subscriber: Subscriber,
     card: Uicc,
     coverage: bool,
     inbox: Vec<InboxMessage>,
@@ -107,12 +105,9 @@ pub struct Step {
 
 impl Phone {
     /// A phone that is switched off, in a place with coverage.
-    pub fn new(profile: Arc<Profile>, subscriber: Subscriber, state: CardState) -> Self {
-        let card = Uicc::new(Arc::clone(&profile), subscriber.clone(), state);
+    pub const fn new(profile: Arc<Profile>, subscriber: Subscriber, state: CardState) -> Self {
         Self {
-            profile,
-            subscriber,
-            card,
+            card: Uicc::new(profile, subscriber, state),
             coverage: true,
             inbox: Vec::new(),
             powered: None,
@@ -163,7 +158,7 @@ impl Phone {
 
     /// Who owns the phone.
     pub const fn subscriber(&self) -> &Subscriber {
-        &self.subscriber
+        self.card.subscriber()
     }
 
     /// Whether the network can reach it.
@@ -234,7 +229,7 @@ impl Phone {
             .as_ref()
             .and_then(|powered| powered.link.clone());
         let link = link.unwrap_or_else(|| Link {
-            own: Id::new("phone", self.subscriber.msisdn.digits()),
+            own: Id::new("phone", self.subscriber().msisdn.digits()),
             parent: None,
         });
         turn.step.events.push(Event {
@@ -258,7 +253,7 @@ impl Phone {
     fn note_card(&mut self, turn: &mut Turn<'_>) {
         for note in self.card.take_notes() {
             if let (Note::Challenge { ctr, .. }, Some(powered)) = (&note, &mut self.powered) {
-                let own = Id::card(&self.subscriber.iccid, *ctr);
+                let own = Id::card(&self.card.subscriber().iccid, *ctr);
                 let cause = powered.link.take().map(|link| link.own);
                 powered.link = Some(Link { own, parent: cause });
             }

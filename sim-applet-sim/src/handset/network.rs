@@ -79,7 +79,7 @@ impl Phone {
         let Ok(mut submit) = Submit::parse(tpdu) else {
             return Performed::Now(now(TerminalResult::DATA_NOT_UNDERSTOOD));
         };
-        let timeout = self.profile.handset.network_timeout;
+        let timeout = self.card.profile().handset.network_timeout;
         let Some(powered) = self.powered.as_mut().filter(|_| attached) else {
             let busy = now(TerminalResult::TERMINAL_BUSY).with_additional(NO_SERVICE);
             return Performed::Now(busy);
@@ -101,7 +101,7 @@ impl Phone {
         let octets = Message::submit(mr, service_centre, &submit).emit(Direction::FromPhone);
         let parent = powered.link.as_ref().map(|link| link.own.clone());
         turn.step.events.push(Event {
-            own: Id::rp_mo(&self.subscriber.msisdn, mr),
+            own: Id::rp_mo(&self.subscriber().msisdn, mr),
             parent,
             kind: EventKind::RpSent {
                 octets: octets.clone(),
@@ -145,7 +145,7 @@ impl Phone {
         tpdu: &Tpdu,
         turn: &mut Turn<'_>,
     ) {
-        let own = Id::rp(&self.subscriber.msisdn, mr);
+        let own = Id::rp(&self.subscriber().msisdn, mr);
         let link = Some(Link { own, parent: None });
         let before = self
             .powered
@@ -281,7 +281,7 @@ impl Phone {
             return;
         };
         turn.step.events.push(Event {
-            own: Id::rp_mo(&self.subscriber.msisdn, mr),
+            own: Id::rp_mo(&self.subscriber().msisdn, mr),
             parent: None,
             kind: EventKind::RpReceived { octets },
         });

@@ -201,7 +201,7 @@ impl Phone {
         }
         let after = match millis.and_then(|millis| i64::try_from(millis).ok()) {
             Some(millis) => SignedDuration::from_millis(millis),
-            None => SignedDuration::from_secs(self.profile.handset.prompt_timeout.into()),
+            None => SignedDuration::from_secs(self.card.profile().handset.prompt_timeout.into()),
         };
         turn.start_timer(TimerKey::Prompt(id), after);
         if let Some(powered) = &mut self.powered {

@@ -72,6 +72,16 @@ impl Uicc {
         response.emit()
     }
 
+    /// The kind of card.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// Who owns it.
+    pub const fn subscriber(&self) -> &Subscriber {
+        &self.subscriber
+    }
+
     /// What the card keeps without power.
     pub const fn state(&self) -> &CardState {
         &self.state

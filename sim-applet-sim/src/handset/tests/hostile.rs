@@ -2,7 +2,8 @@
 
 use ota_wire::applet::Method;
 use ota_wire::ids::{Cntr, Tar};
-use ota_wire::packet::{ResponseStatus, Spi, check_response};
+use ota_wire::keys::{IntegrityKey, KeySet};
+use ota_wire::packet::{IntegrityAlgorithm, ResponseStatus, Spi, check_response};
 use ota_wire::rp::{Direction, Message};
 use ota_wire::sms::tpdu::{DeliverReport, ReportIn};
 
@@ -302,4 +303,18 @@ fn case_11_a_redundancy_check_is_no_checksum() {
             );
         }
     }
+}
+
+#[test]
+fn case_12_a_checksum_shorter_than_the_key_set_has() {
+    let mut world = World::new();
+    let keys = world.key_set();
+    let secret = keys.kid.secret().clone();
+    let short = KeySet {
+        kid: IntegrityKey::new(IntegrityAlgorithm::AesCmac, secret, 4).unwrap(),
+        ..keys
+    };
+    let packet = world.command(b"hello".to_vec()).seal(&short).unwrap();
+    let por = world.refused(&packet).unwrap();
+    assert_eq!(bare_status(&por), ResponseStatus::SECURITY_ERROR);
 }

@@ -1,5 +1,7 @@
 //! Replays, forgeries, and what the sender of a packet gets to hear.
 
+use ota_wire::applet::AppletResponse;
+
 use super::*;
 
 #[test]
@@ -108,7 +110,7 @@ fn a_challenge_that_the_mssp_did_not_make_is_answered_with_bad_mac() {
         }
     )));
     let (_, submit) = submit(&step).unwrap();
-    let response = ota_wire::applet::AppletResponse::parse(submit.user_data.payload()).unwrap();
+    let response = AppletResponse::parse(submit.user_data.payload()).unwrap();
     assert_eq!(
         (response.result, response.tid),
         (ResultCode::BAD_MAC, challenge.tid)
@@ -159,4 +161,58 @@ fn por_is_given_when_and_how_spi_asks() {
         }
         assert_eq!(world.screen().as_deref(), Some(TEXT));
     }
+}
+
+#[test]
+fn what_the_applet_does_not_know() {
+    let mut world = World::new();
+    // METHOD 03, CTR 1; the MAC is from `openssl mac CMAC` with the applet key of the test card.
+    let header = "00230100a1a2a3a4a5a6a7a80000000000000001";
+    let unknown_method = hex::decode(format!("{header}030100000000003c055addcf5471f9")).unwrap();
+    let packet = world.packet(unknown_method.clone());
+    let step = world.send_packet(&packet);
+    let (_, submit) = submit(&step).unwrap();
+    let response = AppletResponse::parse(submit.user_data.payload()).unwrap();
+    assert_eq!(response.result, ResultCode::UNSUPPORTED);
+    assert_eq!(world.phone.card_state().applet_counter(), 1);
+    world.acknowledge(&step);
+
+    // ALG 03: no key to check with, none to answer with. Then octets that are no challenge at all.
+    let mut unknown_algorithm = unknown_method.clone();
+    unknown_algorithm[21] = 0x03;
+    let mut short = unknown_method;
+    short.pop();
+    for (octets, expected) in [
+        (unknown_algorithm, "unknown ALG, dropped"),
+        (short, "message of 35 octets announced, got 34"),
+    ] {
+        let packet = world.packet(octets);
+        let step = world.send_packet(&packet);
+        assert!(super::submit(&step).is_none());
+        let said = step.events.iter().flat_map(|event| event.row().fields);
+        assert!(said.map(|(_, value)| value).any(|value| value == expected));
+    }
+}
+
+#[test]
+fn a_handset_that_cannot_ask_is_told_apart_from_a_user_who_does_not_answer() {
+    // SEND SHORT MESSAGE and SMS-PP data download, nothing to show or ask with.
+    let mut profile = Profile::standard(master(), network());
+    profile.handset.terminal_profile = vec![0x03, 0x00, 0x00, 0x02];
+    let mut world = World::with(Arc::new(profile));
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    let step = world.send_challenge(&challenge);
+    assert_eq!(world.answer(&step, &challenge).0, ResultCode::UNSUPPORTED);
+
+    // Nor anything to answer with.
+    let mut profile = Profile::standard(master(), network());
+    profile.handset.terminal_profile = vec![0x03];
+    let mut world = World::with(Arc::new(profile));
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    let step = world.send_challenge(&challenge);
+    assert!(submit(&step).is_none());
+    assert_eq!(
+        world.phone.card_state().last_challenge(),
+        (challenge.tid, true)
+    );
 }
