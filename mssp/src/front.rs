@@ -15,7 +15,7 @@ use crate::{
     soap::{Call, Fault, Shape, Version},
     step::{Output, RequestId},
     wsdl,
-    xml::Element,
+    xml::{Element, MAX_OCTETS},
 };
 
 /// Where SOAP and the WSDL are; everything below it is the same.
@@ -54,6 +54,15 @@ impl Exchange {
             (None, None) => (Id::new("mssp-http", self.connection.0), None),
         }
     }
+}
+
+/// What a request gets whose body is larger than [`crate::xml::MAX_OCTETS`], from whoever reads it off the network and
+/// does not want to hold it.
+pub fn too_large() -> Response<Bytes> {
+    let version = Version::default();
+    let detail = format!("the message is larger than {MAX_OCTETS} octets");
+    let fault = Fault::new(Code::WRONG_PARAM, detail).to_xml(version);
+    envelope(StatusCode::INTERNAL_SERVER_ERROR, version, fault.into())
 }
 
 impl Turn<'_> {

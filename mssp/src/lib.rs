@@ -29,6 +29,7 @@ mod samples;
 
 pub use config::{Ap, Config, Directory, Profile, Subscriber};
 pub use event::Event;
+pub use front::too_large;
 pub use party::Mssp;
 pub use record::Change;
 pub use step::{

@@ -20,24 +20,13 @@ const WAIT: u32 = 5;
 
 /// The request has ended: tells a ping or push client.
 pub(crate) fn outcome(cx: &mut Context<'_>, key: &Key, request: &mut Request) {
-    let Some(callback) = &mut request.callback else {
+    let Some(callback) = &request.callback else {
         return;
     };
     let auth_req_id = callback.auth_req_id.clone();
     let body = match (request.mode, &request.state) {
         (DeliveryMode::Push, State::Approved { auth_time }) => {
-            let acr = request
-                .ladder
-                .get(request.rung)
-                .cloned()
-                .unwrap_or_default();
-            let grant = Grant {
-                client_id: &request.client_id,
-                msisdn: &request.msisdn,
-                scope: &request.scope,
-                acr: &acr,
-                auth_time: *auth_time,
-            };
+            let grant = Grant::of(request, *auth_time);
             let own = Id::auth_req_id(&auth_req_id);
             let mut body = grant::issue(cx, own, &grant, Some(&auth_req_id));
             body["auth_req_id"] = json!(auth_req_id);
@@ -55,7 +44,9 @@ pub(crate) fn outcome(cx: &mut Context<'_>, key: &Key, request: &mut Request) {
         }),
         _ => json!({ "auth_req_id": auth_req_id }),
     };
-    callback.body = Some(body.to_string());
+    if let Some(callback) = &mut request.callback {
+        callback.body = Some(body.to_string());
+    }
     post(cx, key, request);
 }
 

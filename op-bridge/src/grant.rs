@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::event::{EventKind, Id};
 use crate::hint::Msisdn;
 use crate::jose::{self, base64url};
-use crate::record::{AccessToken, RefreshToken};
+use crate::record::{AccessToken, RefreshToken, Request};
 use crate::secret::fingerprint;
 use crate::step::Change;
 
@@ -26,6 +26,19 @@ pub(crate) struct Grant<'a> {
     pub(crate) acr: &'a str,
     /// Instant of the approval, seconds since 1970.
     pub(crate) auth_time: i64,
+}
+
+impl<'a> Grant<'a> {
+    /// What an approved request grants.
+    pub(crate) fn of(request: &'a Request, auth_time: i64) -> Self {
+        Self {
+            client_id: &request.client_id,
+            msisdn: &request.msisdn,
+            scope: &request.scope,
+            acr: request.acr(),
+            auth_time,
+        }
+    }
 }
 
 /// Makes the tokens and returns the members of the token response. `pushed` is the auth_req_id when

@@ -82,6 +82,13 @@ pub struct Request {
     pub callback: Option<Callback>,
 }
 
+impl Request {
+    /// The acr value being tried.
+    pub(crate) fn acr(&self) -> &str {
+        self.ladder.get(self.rung).map_or("", String::as_str)
+    }
+}
+
 /// One MSS_Signature transaction at the MSSP. A busy handset (406) starts a new one.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Attempt {

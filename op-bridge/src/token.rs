@@ -130,18 +130,7 @@ fn ciba(
             "auth_req_id is past its expires_in; start a new authentication request",
         )),
         State::Approved { auth_time } => {
-            let acr = request
-                .ladder
-                .get(request.rung)
-                .cloned()
-                .unwrap_or_default();
-            let grant = Grant {
-                client_id: &request.client_id,
-                msisdn: &request.msisdn,
-                scope: &request.scope,
-                acr: &acr,
-                auth_time: *auth_time,
-            };
+            let grant = Grant::of(&request, *auth_time);
             let tokens = grant::issue(cx, own.clone(), &grant, None);
             request.state = State::Redeemed;
             request.callback = None;

@@ -224,8 +224,8 @@ fn meaning(result: ResultCode) -> (Code, String) {
         ),
         ResultCode::BUSY => (Code::PB_SIGNATURE_PROCESS, "the handset is busy"),
         ResultCode::UNSUPPORTED => (
-            Code::OTA_ERROR,
-            "the applet on this SIM does not support what the profile asks for",
+            Code::UNSUPPORTED_PROFILE,
+            "the applet on this SIM does not do what the signature profile asks for",
         ),
         ResultCode::BAD_MAC => (
             Code::INTERNAL_ERROR,

@@ -257,7 +257,7 @@ impl Tree {
                 continue;
             }
             let ns = self.namespace(resolver.resolve_attribute(attribute.key).0)?;
-            if attributes.iter().any(|a| a.ns == ns && a.local == name) {
+            if attributes.iter().any(|a| a.local == name && a.ns == ns) {
                 return Err(XmlError::DuplicateAttribute(name.to_owned()));
             }
             attributes.push(Attribute {

@@ -24,8 +24,7 @@ pub(super) fn sign(cx: &mut Context<'_>, key: &Key, request: &mut Request, paren
     let ap_url = serving.then(|| notification_url(cx, key, request));
     let seconds = request.expires_at.duration_since(cx.now).as_secs();
     let time_out = u32::try_from(seconds).unwrap_or(0).max(1);
-    let acr = request.ladder.get(request.rung).map_or("", String::as_str);
-    let profile = match acr::assurance(&op.config.acr_values, acr) {
+    let profile = match acr::assurance(&op.config.acr_values, request.acr()) {
         Some(Assurance::Confirm) => &mssp.confirm_profile,
         Some(Assurance::Pin) | None => &mssp.pin_profile,
     };

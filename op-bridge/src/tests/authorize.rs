@@ -163,6 +163,15 @@ fn scope_is_required_and_contains_openid() {
 }
 
 #[test]
+fn scope_granted_is_what_is_known_once_and_in_order() {
+    let mut world = World::new();
+    let id = world.start_with("poll", &[("scope", "phone openid email phone openid")]);
+    let signature = world.last();
+    world.approve(&signature);
+    assert_eq!(world.poll("poll", &id).1["scope"], "phone openid");
+}
+
+#[test]
 fn exactly_one_hint() {
     expect("poll", &[("login_hint", "")], "invalid_request");
     expect("poll", &[("id_token_hint", "x")], "invalid_request");
@@ -411,6 +420,24 @@ fn ask_mssp_refuses_when_the_mssp_is_down() {
         (status, body["error"].as_str()),
         (403, Some("access_denied"))
     );
+    assert!(world.store.records.is_empty() && world.store.timers.is_empty());
+}
+
+#[test]
+fn ask_mssp_refuses_when_the_mssp_says_nothing_until_expiry() {
+    let mut world = asking(MessagingMode::AsynchServerServer);
+    let input = world.http_input(authorize_request("poll", &[("login_hint", NOBODY)]));
+    world.step(input);
+    let life = world
+        .store
+        .timers
+        .keys()
+        .find(|key| key.starts_with("life/"))
+        .unwrap()
+        .clone();
+    world.now = 120;
+    let outputs = world.step(Input::Timer { key: life });
+    assert_eq!(answer(&reply(outputs).unwrap()).0, 403);
     assert!(world.store.records.is_empty() && world.store.timers.is_empty());
 }
 

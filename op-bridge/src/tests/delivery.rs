@@ -191,6 +191,43 @@ fn push_is_repeated_with_the_same_tokens_and_back_off() {
 }
 
 #[test]
+fn an_approval_after_expiry_pushes_no_tokens() {
+    let mut world = World::new();
+    world.start("push");
+    let signature = world.last();
+    world.mssp(&signature, 100);
+    world.now = 119;
+    world.notify(&signature, 502);
+    let query = world.last();
+    world.now = 120; // the timer has not fired yet
+    world.mssp(&query, 502);
+    assert_eq!(world.last().id, query.id);
+    world.advance(0);
+    assert_eq!(json(&world.last())["error"], "expired_token");
+}
+
+#[test]
+fn the_answer_to_an_earlier_try_starts_no_further_one() {
+    let mut world = World::new();
+    let (_, first) = approved(&mut world, "push");
+    world.answer(&first, 503, "");
+    world.advance(2);
+    let second = world.last();
+    world.answer(&first, 503, "");
+    world.advance(100);
+    assert_eq!(world.last().id, second.id);
+}
+
+#[test]
+fn a_pushed_request_is_redeemed() {
+    let mut world = World::new();
+    let (id, _) = approved(&mut world, "push");
+    let (_, record) = &world.store.records[&crate::Key::of(&id).record()];
+    let record: crate::Request = serde_json::from_slice(record).unwrap();
+    assert_eq!(record.state, crate::State::Redeemed);
+}
+
+#[test]
 fn push_is_given_up_after_the_last_try() {
     let mut world = World::with(|config| config.delivery.tries = 3);
     let (_, mut push) = approved(&mut world, "push");

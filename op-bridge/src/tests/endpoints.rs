@@ -191,7 +191,12 @@ fn userinfo_without_a_good_token_is_401() {
             .unwrap()
             .contains("error=\"invalid_token\"")
     );
-    world.advance(3600);
+    world.now = 3600; // the timer has not fired yet
+    assert_eq!(
+        userinfo(&mut world, "GET", &format!("Bearer {token}")).status(),
+        401
+    );
+    world.advance(0);
     assert_eq!(
         userinfo(&mut world, "GET", &format!("Bearer {token}")).status(),
         401

@@ -15,6 +15,7 @@ mod authorize;
 mod delivery;
 mod endpoints;
 mod mssp;
+mod notification;
 mod token;
 
 pub(crate) const ISSUER: &str = "http://127.0.0.1:8260";

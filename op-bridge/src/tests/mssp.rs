@@ -1,4 +1,4 @@
-//! The MSSP's side: messaging modes, the doorbell, outcomes, what gets lost, forged or repeated.
+//! The MSSP's side: messaging modes, outcomes, and what is old or unusable.
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -72,169 +72,6 @@ fn asynch_client_server_polls_until_the_outcome() {
     assert_eq!(world.poll("poll", &id).0, 200);
     world.advance(30);
     assert_eq!(world.last().id, again.id, "no more queries");
-}
-
-#[test]
-fn notification_is_received_and_confirmed_before_tokens() {
-    let mut world = World::new();
-    let id = world.start("poll");
-    let send = world.last();
-    world.mssp(&send, 100);
-    let receipt = world.notify(&send, 502);
-    assert_eq!(receipt.status(), 200);
-    assert_eq!(
-        receipt.headers()["content-type"],
-        "application/soap+xml; charset=utf-8"
-    );
-    let receipt = String::from_utf8(receipt.body().to_vec()).unwrap();
-    assert!(
-        receipt.contains("MSS_ReceiptReq") && receipt.contains("Value=\"600\""),
-        "{receipt}"
-    );
-    assert_eq!(world.poll_error("poll", &id), "authorization_pending");
-    let query = world.last();
-    world.mssp(&query, 502);
-    assert_eq!(world.poll("poll", &id).0, 200);
-}
-
-#[test]
-fn notification_is_believed_when_configured_so() {
-    let mut world = World::with(|config| config.mssp.confirm_notifications = false);
-    let id = world.start("poll");
-    let send = world.last();
-    world.mssp(&send, 100);
-    world.notify(&send, 502);
-    assert_eq!(world.sent.len(), 1);
-    assert_eq!(world.poll("poll", &id).0, 200);
-}
-
-#[test]
-fn notification_that_the_mssp_does_not_confirm_changes_nothing() {
-    let mut world = World::new();
-    let id = world.start("poll");
-    let send = world.last();
-    world.mssp(&send, 100);
-    world.notify(&send, 502);
-    let query = world.last();
-    world.mssp(&query, 504);
-    assert_eq!(world.poll_error("poll", &id), "authorization_pending");
-    world.notify(&send, 502);
-    let query = world.last();
-    world.mssp(&query, 502);
-    assert_eq!(world.poll("poll", &id).0, 200);
-}
-
-#[test]
-fn notification_may_overtake_the_acknowledgement() {
-    let mut world = World::new();
-    let id = world.start("poll");
-    let send = world.last();
-    world.notify(&send, 502);
-    let query = world.last();
-    assert!(query.id.starts_with("status/"), "matched by AP_TransID");
-    world.mssp(&query, 502);
-    world.mssp(&send, 100);
-    assert_eq!(world.poll("poll", &id).0, 200);
-}
-
-#[test]
-fn notification_without_mssp_trans_id_waits_for_the_acknowledgement() {
-    let mut world = World::new();
-    let id = world.start("poll");
-    let send = world.last();
-    let body = notification(&text(&send), 502, ALICE);
-    let without = body.replace(
-        &format!(" MSSP_TransID=\"{}\"", attribute(&body, "MSSP_TransID")),
-        "",
-    );
-    let url = attribute(&text(&send), "AP_URL");
-    let response = world.http(soap_request(url.strip_prefix(ISSUER).unwrap(), &without));
-    assert_eq!(response.status(), 200);
-    assert_eq!(world.sent.len(), 1, "nothing to ask with yet");
-    world.mssp(&send, 100);
-    let query = world.last();
-    world.mssp(&query, 502);
-    assert_eq!(world.poll("poll", &id).0, 200);
-}
-
-#[test]
-fn repeated_and_late_notifications_get_600_and_change_nothing() {
-    let mut world = World::new();
-    let id = world.start("poll");
-    let send = world.last();
-    world.approve(&send);
-    let sent = world.sent.len();
-    for status in [502, 401] {
-        let records = world.store.records.clone();
-        let receipt = world.notify(&send, status);
-        assert_eq!(receipt.status(), 200);
-        assert!(String::from_utf8_lossy(receipt.body()).contains("Value=\"600\""));
-        assert_eq!(world.store.records, records);
-    }
-    assert_eq!(world.sent.len(), sent);
-    assert_eq!(world.poll("poll", &id).0, 200);
-
-    let id = world.start_with("poll", &[("requested_expiry", "10")]);
-    let send = world.last();
-    world.advance(11);
-    assert_eq!(world.notify(&send, 502).status(), 200);
-    assert_eq!(world.poll_error("poll", &id), "expired_token");
-}
-
-#[test]
-fn forged_notifications_change_nothing() {
-    let mut world = World::new();
-    let id = world.start("poll");
-    let send = world.last();
-    world.mssp(&send, 100);
-    let records = world.store.records.clone();
-    let url = attribute(&text(&send), "AP_URL");
-    let path = url.strip_prefix(ISSUER).unwrap();
-    let good = notification(&text(&send), 502, ALICE);
-    let ap_trans_id = attribute(&good, "AP_TransID");
-    let mssp_trans_id = attribute(&good, "MSSP_TransID");
-
-    let response = world.http(soap_request("/mss/notify/guess", &good));
-    assert_eq!(response.status(), 404);
-    for forged in [
-        good.replace(&ap_trans_id, "Aother"),
-        good.replace(&mssp_trans_id, "Mother"),
-        good.replace(ALICE, "+447700900002"),
-        good.replace("MobileUser", "SomebodyElse"),
-        good.replace("MSS_StatusResp", "MSS_SignatureResp"),
-        good.replace("StatusCode", "NoCode"),
-        good.replace(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>",
-            "<!DOCTYPE x [<!ENTITY y \"z\">]>",
-        ),
-        "not xml".to_owned(),
-        String::new(),
-    ] {
-        let response = world.http(soap_request(path, &forged));
-        assert_eq!(response.status(), 400, "{forged}");
-        assert!(String::from_utf8_lossy(response.body()).contains("mss:_101"));
-    }
-    assert_eq!(world.store.records, records);
-    assert_eq!(world.poll_error("poll", &id), "authorization_pending");
-    world.notify(&send, 502);
-    let query = world.last();
-    world.mssp(&query, 502);
-    assert_eq!(world.poll("poll", &id).0, 200, "the next good one works");
-}
-
-#[test]
-fn lost_notification_is_found_before_expiry() {
-    let mut world = World::new();
-    let id = world.start("poll");
-    let send = world.last();
-    world.mssp(&send, 100);
-    world.advance(109);
-    assert_eq!(world.sent.len(), 1);
-    world.advance(1);
-    let query = world.last();
-    assert!(query.id.starts_with("status/"));
-    world.mssp(&query, 502);
-    assert_eq!(world.poll("poll", &id).0, 200);
 }
 
 #[test]
@@ -465,6 +302,102 @@ fn stale_timers_and_unknown_answers_change_nothing() {
         });
     }
     assert_eq!(world.store.records, records);
+}
+
+#[test]
+fn old_answers_of_a_status_query_change_nothing() {
+    let mut world = in_mode(MessagingMode::AsynchClientServer);
+    let id = world.start("poll");
+    let send = world.last();
+    world.mssp(&send, 100);
+    world.advance(2);
+    let first = world.last();
+    world.mssp(&first, 504);
+    world.mssp_fault(&first, 401);
+    world.advance(2);
+    assert_ne!(world.last().id, first.id);
+    world.mssp_fault(&first, 401);
+    world.now += 5;
+    assert_eq!(world.poll_error("poll", &id), "authorization_pending");
+}
+
+#[test]
+fn old_answers_of_an_earlier_signature_request_change_nothing() {
+    let mut world = World::new();
+    let id = world.start("poll");
+    let first = world.last();
+    world.mssp_fault(&first, 406);
+    world.advance(5);
+    world.mssp_fault(&first, 401);
+    assert_eq!(world.poll_error("poll", &id), "authorization_pending");
+}
+
+#[test]
+fn back_off_starts_anew_after_an_answer() {
+    let mut world = World::new();
+    world.start("poll");
+    let send = world.last();
+    world.mssp(&send, 100);
+    world.notify(&send, 502);
+    for pause in [1, 2] {
+        let query = world.last();
+        world.fail(&query, SendError::TimedOut);
+        world.advance(pause);
+    }
+    let query = world.last();
+    world.mssp(&query, 504);
+    world.notify(&send, 502);
+    let query = world.last();
+    world.fail(&query, SendError::TimedOut);
+    world.advance(1);
+    assert_ne!(world.last().id, query.id);
+}
+
+#[test]
+fn nothing_is_due_towards_the_mssp_after_the_end_or_expiry() {
+    let due = |world: &World| {
+        world
+            .store
+            .timers
+            .keys()
+            .any(|key| key.starts_with("work/"))
+    };
+    let mut world = World::new();
+    world.start("poll");
+    let send = world.last();
+    assert!(due(&world));
+    world.approve(&send);
+    assert!(!due(&world));
+    world.start("poll");
+    let send = world.last();
+    world.mssp_fault(&send, 401);
+    assert!(!due(&world));
+    world.start_with("poll", &[("requested_expiry", "5")]);
+    let send = world.last();
+    world.mssp_fault(&send, 406);
+    assert!(!due(&world), "the next try would come after expiry");
+}
+
+#[test]
+fn a_fault_without_an_mss_code_is_no_answer() {
+    let bare = fault(401).replace("mss:_401", "env:DataEncodingUnknown");
+    let mut world = World::new();
+    let id = world.start("poll");
+    let send = world.last();
+    world.answer(&send, 500, &bare);
+    assert!(denied(&mut world, &id).contains("without an MSS code"));
+
+    let id = world.start("poll");
+    let send = world.last();
+    world.mssp(&send, 100);
+    world.notify(&send, 502);
+    let query = world.last();
+    world.answer(&query, 500, &bare);
+    world.advance(1);
+    let again = world.last();
+    assert_ne!(again.id, query.id);
+    world.mssp(&again, 502);
+    assert_eq!(world.poll("poll", &id).0, 200);
 }
 
 proptest! {

@@ -12,7 +12,7 @@ fn every_result_of_the_applet_has_its_number() {
         (ResultCode::PIN_BLOCKED, 402),
         (ResultCode::PUK_BLOCKED, 403),
         (ResultCode::BUSY, 406),
-        (ResultCode::UNSUPPORTED, 209),
+        (ResultCode::UNSUPPORTED, 109),
         (ResultCode::BAD_MAC, 900),
         (ResultCode::REPLAY, 900),
         (ResultCode(0x7F), 900),

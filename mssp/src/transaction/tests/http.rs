@@ -113,6 +113,14 @@ fn a_broken_envelope_is_a_fault_and_an_event() {
 }
 
 #[test]
+fn a_body_beyond_the_bound_is_a_fault_wherever_it_is_noticed() {
+    let large = format!("<a>{}</a>", "x".repeat(crate::xml::MAX_OCTETS));
+    let noticed_here = World::new().ask(&large);
+    let noticed_before = Answer(crate::too_large());
+    assert_eq!((noticed_here.fault(), noticed_before.fault()), (101, 101));
+}
+
+#[test]
 fn a_mandatory_header_block_is_a_must_understand_fault() {
     let request = SignatureRequest::default().to_xml().replace(
         "<env:Body>",
