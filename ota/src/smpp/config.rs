@@ -12,7 +12,7 @@ pub struct Limits {
     pub max_pdu: u32,
     /// Requests of ours that may be unanswered at once.
     pub window: usize,
-    /// Requests of ours that may wait for the window; more are refused with [`SendError::Full`].
+    /// Requests of ours that may wait for the window; more are refused with [`SendError::Full`](super::SendError::Full).
     pub queue: usize,
     /// Requests of the peer that may be unanswered at once; more are answered ESME_RTHROTTLED.
     pub inbound: usize,
@@ -22,7 +22,7 @@ pub struct Limits {
     pub response_within: SignedDuration,
     /// How long an SMSC waits for a bind.
     pub bind_within: SignedDuration,
-    /// Whether each PDU is reported as [`SessionEvent::Pdu`]; costs a copy.
+    /// Whether each PDU is reported as [`SessionEvent::Pdu`](super::SessionEvent::Pdu); costs a copy.
     pub report_pdus: bool,
 }
 

@@ -1,5 +1,6 @@
 //! The side of the phones: RP-DATA out, one at a time; RP-ACK, RP-ERROR and RP-DATA in (TS 24.011 §6, §7.3).
 
+use jiff::SignedDuration;
 use ota_wire::ids::Msisdn;
 use ota_wire::rp::{Cause, Direction, Message, Tpdu};
 use ota_wire::sms::address::Address;
@@ -16,6 +17,9 @@ use crate::smpp::{CommandStatus, MessageState};
 
 /// First octets of messages that ask for an answer: RP-DATA and RP-SMMA from a phone.
 const ASKS: [u8; 2] = [0, 6];
+
+/// How long after a message the same one counts as its repetition. Phones repeat within a minute; later it is a new one.
+const REPEATED_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 
 impl Work<'_> {
     /// Sends the next message, unless one is under way or the phone paused.
@@ -251,11 +255,11 @@ impl Work<'_> {
 
     fn on_data(&mut self, from: &Msisdn, mr: u8, tpdu: &Tpdu) {
         let phone = self.phone(from);
-        if let Some(last) = phone
-            .last_mo
-            .as_ref()
-            .filter(|last| last.mr == mr && last.tpdu == tpdu.octets())
-        {
+        if let Some(last) = phone.last_mo.as_ref().filter(|last| {
+            last.mr == mr
+                && last.tpdu == tpdu.octets()
+                && self.now.duration_since(last.at) < REPEATED_WITHIN
+        }) {
             // Our answer got lost: the same answer again, and no second message.
             let report = SubmitReport::new(None, Scts::utc(last.at));
             self.event(Id::rp_mo(from, mr), None, SmscEvent::MoRepeated);

@@ -207,6 +207,12 @@ fn a_message_repeated_by_the_phone_is_kept_once_and_answered_as_before() {
     let again = world.rp(1, &message);
     assert_eq!(again, first[..1]);
     assert_eq!(world.kept().len(), 1);
+    world.now += seconds(90);
+    assert_eq!(
+        to_esme(&world.rp(1, &message)).len(),
+        1,
+        "minutes later it is a new one"
+    );
     assert_eq!(
         to_esme(&world.rp(1, &from_card(43, "8220", b"x"))).len(),
         1,
