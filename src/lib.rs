@@ -4,3 +4,4 @@ pub mod decode;
 pub mod runtime;
 pub mod sockets;
 pub mod vectors;
+pub mod world;

@@ -1,0 +1,499 @@
+//! The world that every party reads: operator, clients, APs, subscribers, and what each user does.
+//!
+//! `fixtures/world.toml` is the default and documents the format by example.
+
+use std::collections::BTreeMap;
+
+use ota_wire::ids::{Iccid, Imsi, Msisdn};
+use ota_wire::keys::{Family, MasterKey};
+use ota_wire::secret::Secret;
+use serde::Deserialize;
+
+/// The text of the default world.
+pub const DEFAULT: &str = include_str!("../fixtures/world.toml");
+
+/// Everything that exists before the first request.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The operator that owns the SIMs, the OTA platform and the SMSC.
+    pub operator: Operator,
+    /// The MSSP and the APs it knows.
+    pub mssp: Mssp,
+    /// How the OTA platform binds to the SMSC.
+    pub smpp: Smpp,
+    /// The RPs that the OP knows.
+    pub clients: Vec<Client>,
+    /// Ranges of numbers, of which subscribers are made on demand.
+    pub ranges: Vec<Range>,
+    /// Whether a number outside every range becomes a subscriber when it is first used.
+    pub any_number: bool,
+    /// The OTA key set that SIMs use.
+    pub family: Family,
+    named: BTreeMap<Msisdn, Named>,
+}
+
+/// The operator's own numbers and keys.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    /// Name shown to people.
+    pub name: String,
+    /// The key from which all keys of all SIMs are derived.
+    pub master_key: Secret,
+    /// The number that answers of the applet go to.
+    pub short_code: String,
+    /// The address of the service centre.
+    pub smsc: Msisdn,
+}
+
+/// The MSSP's name and its customers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mssp {
+    /// `MSSP_ID/URI` in answers.
+    pub id: String,
+    /// Application providers (TS 102 204): the OP is one of them.
+    pub ap: Vec<Ap>,
+}
+
+/// An application provider.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ap {
+    /// AP_ID.
+    pub id: String,
+    /// AP_PWD.
+    pub password: String,
+}
+
+/// SMPP credentials of the OTA platform.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Smpp {
+    /// `system_id`, at most 15 octets.
+    pub system_id: String,
+    /// `password`, at most 8 octets by SMPP 3.4; longer ones are accepted.
+    pub password: String,
+}
+
+/// An RP as the OP has registered it.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Client {
+    /// `client_id`.
+    pub id: String,
+    /// Shown to the user when the RP sends no binding_message.
+    pub name: String,
+    /// `client_secret`.
+    pub secret: String,
+    /// Token delivery mode.
+    pub mode: Mode,
+    /// Where ping and push notifications go; the runtime fills in its own receiver when there is none.
+    pub notification_endpoint: Option<String>,
+}
+
+/// How tokens reach the client (CIBA Core §5).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The client asks the token endpoint.
+    Poll,
+    /// The client is told when to ask.
+    Ping,
+    /// The client is sent the tokens.
+    Push,
+}
+
+/// A run of numbers that share one profile.
+#[derive(Clone, Debug)]
+pub struct Range {
+    first: u64,
+    iccid_base: u64,
+    imsi_base: u64,
+    count: u64,
+    pin: Secret,
+    puk: Secret,
+}
+
+/// One subscriber with everything the parties need to know.
+#[derive(Clone)]
+pub struct Subscriber {
+    /// The number.
+    pub msisdn: Msisdn,
+    /// The card in the handset.
+    pub iccid: Iccid,
+    /// The subscription on the card.
+    pub imsi: Imsi,
+    /// The applet's PIN when the card is new.
+    pub pin: Secret,
+    /// The applet's PUK.
+    pub puk: Secret,
+    /// What this number is for.
+    pub about: String,
+    /// What the user does.
+    pub persona: Persona,
+    /// The PIN was blocked before we started.
+    pub pin_blocked: bool,
+    /// Whether the handset hears the network.
+    pub coverage: bool,
+    /// Which methods the applet offers.
+    pub applet: Applet,
+    /// Claims that scopes `profile` and `phone` release.
+    pub claims: BTreeMap<String, String>,
+}
+
+/// What a scripted user does with a prompt.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Persona {
+    /// Types the right PIN.
+    Approve {
+        /// Thinks this long before each key press.
+        #[serde(default)]
+        after_ms: u32,
+    },
+    /// The handset is busy with something else.
+    Busy,
+    /// Presses cancel.
+    Cancel,
+    /// Somebody at the browser or the API; approves where nobody is there (`demo`, `exec`).
+    Human,
+    /// Never presses a key.
+    Ignore,
+    /// Types a wrong PIN first.
+    WrongPin {
+        /// So many times.
+        times: u32,
+    },
+}
+
+/// The methods an applet offers.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Applet {
+    /// Only "press OK".
+    ConfirmOnly,
+    /// "Press OK" and PIN.
+    #[default]
+    Full,
+}
+
+/// Why a world file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// Not TOML, or not our keys.
+    #[error("world: {0}")]
+    Format(#[from] toml::de::Error),
+    /// A value that does not mean anything.
+    #[error("world: {what} {got:?}: {why}")]
+    Value {
+        /// Which key.
+        what: &'static str,
+        /// What stands there.
+        got: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl World {
+    /// Reads a world file.
+    pub fn parse(text: &str) -> Result<Self, WorldError> {
+        let file: File = toml::from_str(text)?;
+        let master_key = hex::decode(&file.operator.master_key)
+            .ok()
+            .filter(|key| key.len() == 32)
+            .ok_or_else(|| WorldError::Value {
+                what: "operator.master_key",
+                got: format!("{} characters", file.operator.master_key.len()),
+                why: "expected 64 hexadecimal digits".into(),
+            })?;
+        let mut named = BTreeMap::new();
+        for entry in file.subscriber {
+            let msisdn = parse("subscriber.msisdn", &entry.msisdn)?;
+            named.insert(msisdn, entry);
+        }
+        Ok(Self {
+            operator: Operator {
+                name: file.operator.name,
+                master_key: Secret::new(master_key),
+                short_code: file.operator.short_code,
+                smsc: parse("operator.smsc", &file.operator.smsc)?,
+            },
+            mssp: file.mssp,
+            smpp: file.smpp,
+            clients: file.client,
+            ranges: file
+                .range
+                .into_iter()
+                .map(Range::try_from)
+                .collect::<Result<_, _>>()?,
+            any_number: false,
+            family: Family::Aes128,
+            named,
+        })
+    }
+
+    /// The key that all others come from.
+    pub fn master_key(&self) -> MasterKey {
+        let mut key = [0; 32];
+        key.copy_from_slice(self.operator.master_key.expose());
+        MasterKey::new(key)
+    }
+
+    /// The subscriber of a number, if there is one.
+    pub fn subscriber(&self, msisdn: &Msisdn) -> Option<Subscriber> {
+        let named = self.named.get(msisdn);
+        let (iccid, imsi, pin, puk) = match self.ranges.iter().find_map(|r| r.number(msisdn)) {
+            Some(found) => found,
+            None if self.any_number || named.is_some() => number_of_its_own(msisdn),
+            None => return None,
+        };
+        let named = named.cloned().unwrap_or_default();
+        let mut claims = named.claims;
+        claims.insert("phone_number".into(), msisdn.to_string());
+        Some(Subscriber {
+            msisdn: msisdn.clone(),
+            iccid,
+            imsi,
+            pin,
+            puk,
+            about: named.about,
+            persona: named.persona,
+            pin_blocked: named.pin_blocked,
+            coverage: named.coverage,
+            applet: named.applet,
+            claims,
+        })
+    }
+
+    /// The subscribers that the file names one by one, in order of their numbers.
+    pub fn named(&self) -> impl Iterator<Item = Subscriber> {
+        self.named
+            .keys()
+            .filter_map(|msisdn| self.subscriber(msisdn))
+    }
+
+    /// Changes what the user of one number does.
+    pub fn set_persona(&mut self, msisdn: &Msisdn, persona: Persona) {
+        self.named.entry(msisdn.clone()).or_default().persona = persona;
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        #[expect(clippy::expect_used, reason = "the embedded file is parsed by a test")]
+        Self::parse(DEFAULT).expect("the embedded world is well-formed")
+    }
+}
+
+impl Range {
+    fn number(&self, msisdn: &Msisdn) -> Option<(Iccid, Imsi, Secret, Secret)> {
+        let n = msisdn
+            .digits()
+            .parse::<u64>()
+            .ok()?
+            .checked_sub(self.first)?;
+        if n >= self.count {
+            return None;
+        }
+        let iccid = Iccid::with_check_digit(&format!("{:018}", self.iccid_base + n)).ok()?;
+        let imsi = format!("{:015}", self.imsi_base + n).parse().ok()?;
+        Some((iccid, imsi, self.pin.clone(), self.puk.clone()))
+    }
+}
+
+/// A card for a number outside every range: both identities carry the number itself, so that no two numbers share one.
+fn number_of_its_own(msisdn: &Msisdn) -> (Iccid, Imsi, Secret, Secret) {
+    let digits = msisdn.digits();
+    let tail = &digits[digits.len().saturating_sub(10)..];
+    #[expect(
+        clippy::expect_used,
+        reason = "18 and 15 digits by construction: an MSISDN has at most 15"
+    )]
+    let identities = (
+        Iccid::with_check_digit(&format!("899{digits:0>15}")).expect("18 digits"),
+        format!("00101{tail:0>10}").parse().expect("15 digits"),
+    );
+    (
+        identities.0,
+        identities.1,
+        Secret::new(b"1234".to_vec()),
+        Secret::new(b"12345678".to_vec()),
+    )
+}
+
+fn parse<T: std::str::FromStr>(what: &'static str, got: &str) -> Result<T, WorldError>
+where
+    T::Err: std::fmt::Display,
+{
+    got.parse().map_err(|why: T::Err| WorldError::Value {
+        what,
+        got: got.into(),
+        why: why.to_string(),
+    })
+}
+
+impl std::fmt::Debug for Ap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ap")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Smpp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Smpp")
+            .field("system_id", &self.system_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("id", &self.id)
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    operator: OperatorEntry,
+    mssp: Mssp,
+    smpp: Smpp,
+    client: Vec<Client>,
+    #[serde(default)]
+    range: Vec<RangeEntry>,
+    #[serde(default)]
+    subscriber: Vec<Named>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OperatorEntry {
+    name: String,
+    master_key: String,
+    short_code: String,
+    smsc: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RangeEntry {
+    first_msisdn: String,
+    iccid_base: String,
+    imsi_base: String,
+    count: u64,
+    pin: String,
+    puk: String,
+}
+
+impl TryFrom<RangeEntry> for Range {
+    type Error = WorldError;
+
+    fn try_from(entry: RangeEntry) -> Result<Self, WorldError> {
+        let first: Msisdn = parse("range.first_msisdn", &entry.first_msisdn)?;
+        let number = |what, got: &str, digits: usize| {
+            got.parse()
+                .ok()
+                .filter(|_| got.len() == digits)
+                .ok_or_else(|| WorldError::Value {
+                    what,
+                    got: got.into(),
+                    why: format!("expected {digits} digits"),
+                })
+        };
+        Ok(Self {
+            first: number("range.first_msisdn", first.digits(), first.digits().len())?,
+            iccid_base: number("range.iccid_base", &entry.iccid_base, 18)?,
+            imsi_base: number("range.imsi_base", &entry.imsi_base, 15)?,
+            count: entry.count,
+            pin: Secret::new(entry.pin.into_bytes()),
+            puk: Secret::new(entry.puk.into_bytes()),
+        })
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    msisdn: String,
+    #[serde(default)]
+    about: String,
+    #[serde(default = "approve")]
+    persona: Persona,
+    #[serde(default)]
+    pin_blocked: bool,
+    #[serde(default = "yes")]
+    coverage: bool,
+    #[serde(default)]
+    applet: Applet,
+    #[serde(default)]
+    claims: BTreeMap<String, String>,
+}
+
+impl Default for Named {
+    fn default() -> Self {
+        Self {
+            msisdn: String::new(),
+            about: String::new(),
+            persona: approve(),
+            pin_blocked: false,
+            coverage: true,
+            applet: Applet::Full,
+            claims: BTreeMap::new(),
+        }
+    }
+}
+
+fn approve() -> Persona {
+    Persona::Approve { after_ms: 0 }
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_world_has_the_ten_numbers() {
+        let world = World::default();
+        let numbers: Vec<_> = world.named().map(|s| s.msisdn.to_string()).collect();
+        assert_eq!(numbers.len(), 10);
+        assert_eq!(numbers[0], "+447700900001");
+        assert_eq!(numbers[9], "+447700900010");
+    }
+
+    #[test]
+    fn identities_of_a_range_grow_together() {
+        let world = World::default();
+        let third = world.subscriber(&"+447700900003".parse().unwrap()).unwrap();
+        assert_eq!(third.iccid.digits()[..18], *"894477009000000003");
+        assert_eq!(third.imsi.digits(), "001010000000003");
+        assert_eq!(third.persona, Persona::Approve { after_ms: 3000 });
+    }
+
+    #[test]
+    fn an_unknown_number_is_nobody_until_any_number_is_on() {
+        let mut world = World::default();
+        let stranger: Msisdn = "+15005550006".parse().unwrap();
+        assert!(world.subscriber(&stranger).is_none());
+        world.any_number = true;
+        assert_eq!(
+            world.subscriber(&stranger).unwrap().iccid.digits()[..18],
+            *"899000015005550006"
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let error = World::parse(&DEFAULT.replace("short_code", "shortcode")).unwrap_err();
+        assert!(error.to_string().contains("shortcode"), "{error}");
+    }
+}
