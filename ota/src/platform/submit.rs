@@ -207,10 +207,10 @@ impl Work<'_> {
 
     pub(super) fn submit_sm_resp(&mut self, id: &str, result: Result<String, CommandStatus>) {
         let Some((mut job, index)) = self.find_part(id) else {
-            return;
+            return self.overtaken(id, result);
         };
         let JobState::Under(attempt) = &mut job.state else {
-            return;
+            return self.overtaken(id, result);
         };
         let job_id = job.submit.id.clone();
         let message_id = match result {
@@ -250,6 +250,21 @@ impl Work<'_> {
         }
         if let Some(state) = early {
             self.receipt(job, &message_id, state);
+        }
+    }
+
+    /// The card's answer was faster than the SMSC's response: the message id still tells the trace which message it was.
+    fn overtaken(&mut self, id: &str, result: Result<String, CommandStatus>) {
+        let (Some((job_id, label)), Ok(message_id)) = (id.rsplit_once('/'), result) else {
+            return;
+        };
+        let part = label.split('r').next().and_then(|part| part.parse().ok());
+        if let (Some(part), Some(_)) = (part, self.job(job_id)) {
+            let accepted = PlatformEvent::Accepted {
+                part,
+                message_id: message_id.clone(),
+            };
+            self.event(Id::smpp(&message_id), Some(Id::job(job_id)), accepted);
         }
     }
 
