@@ -1,0 +1,250 @@
+//! One trace per transaction, joined from what the parties report.
+//!
+//! A party knows only its own identifiers and the one it was given ("own" and "parent"). [`TraceLog`] follows these
+//! links, so that the events of seven parties end up in one list. Events are kept as values; they are turned into
+//! text when somebody looks.
+
+mod render;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+pub use render::{Line, RenderedTrace};
+
+/// Transactions that are kept; the oldest goes first.
+const TRACES: usize = 10_000;
+/// Events that one transaction keeps; a retry loop must not eat the memory.
+const EVENTS: usize = 2_000;
+
+/// Anything that a party or a link has to tell.
+pub enum AnyEvent {
+    /// From the OP.
+    Op(op_bridge::Event),
+    /// From the MSSP.
+    Mssp(mssp::Event),
+    /// From the OTA platform or the SMSC.
+    Ota(ota::event::Event),
+    /// From a handset, a card or its user.
+    Sim(sim_applet_sim::event::Event),
+    /// A fault was injected on a link.
+    Fault(crate::faults::Injected),
+}
+
+/// An event with its place in time.
+#[derive(Clone)]
+pub struct Recorded {
+    /// Position among all events of this run, from 1.
+    pub seq: u64,
+    /// Simulated time.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Arc<AnyEvent>,
+}
+
+/// The events of one transaction.
+#[derive(Clone)]
+pub struct Trace {
+    /// `t1`, `t2`, … in order of their first event.
+    pub id: String,
+    /// In order of arrival.
+    pub events: Vec<Recorded>,
+    links: Vec<String>,
+}
+
+/// Collects events and joins them.
+pub struct TraceLog {
+    inner: Mutex<Inner>,
+    seen: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Inner {
+    traces: HashMap<u64, Trace>,
+    order: VecDeque<u64>,
+    by_link: HashMap<String, u64>,
+    next_trace: u64,
+    seq: u64,
+}
+
+impl TraceLog {
+    /// An empty log.
+    pub fn new() -> Self {
+        Self {
+            inner: Mutex::default(),
+            seen: watch::Sender::new(0),
+        }
+    }
+
+    /// Adds what one step reported.
+    pub fn record(&self, at: Timestamp, events: impl IntoIterator<Item = AnyEvent>) {
+        let mut inner = self.lock();
+        for event in events {
+            inner.add(at, event);
+        }
+        let seq = inner.seq;
+        drop(inner);
+        self.seen.send_replace(seq);
+    }
+
+    /// The transaction that has this trace id, or that one of its parties knows by this identifier
+    /// (`ap_trans_id:…` or only the value).
+    pub fn get(&self, id: &str) -> Option<Trace> {
+        let inner = self.lock();
+        let number = id
+            .strip_prefix('t')
+            .and_then(|n| n.parse().ok())
+            .filter(|n| inner.traces.contains_key(n))
+            .or_else(|| inner.by_link.get(id).copied())
+            .or_else(|| {
+                let tail = format!(":{id}");
+                inner
+                    .by_link
+                    .iter()
+                    .find(|(link, _)| link.ends_with(&tail))
+                    .map(|(_, n)| *n)
+            })?;
+        inner.traces.get(&number).cloned()
+    }
+
+    /// The transaction that began last; one that took none of the sixteen steps (a request for userinfo, say) only if
+    /// there is no other.
+    pub fn last(&self) -> Option<Trace> {
+        let inner = self.lock();
+        let traces = || {
+            inner
+                .order
+                .iter()
+                .rev()
+                .filter_map(|number| inner.traces.get(number))
+        };
+        traces()
+            .find(|trace| trace.reached().is_some())
+            .or_else(|| traces().next())
+            .cloned()
+    }
+
+    /// Transactions, newest first.
+    pub fn list(&self, most: usize) -> Vec<Trace> {
+        let inner = self.lock();
+        inner
+            .order
+            .iter()
+            .rev()
+            .take(most)
+            .filter_map(|n| inner.traces.get(n))
+            .cloned()
+            .collect()
+    }
+
+    /// Changes whenever something was recorded; carries the last `seq`.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.seen.subscribe()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic while recording leaves a log that is still good to read.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Trace {
+    /// The furthest step of DESIGN §1 that was seen.
+    pub fn reached(&self) -> Option<u8> {
+        self.events
+            .iter()
+            .filter_map(|event| event.render().step)
+            .max()
+    }
+}
+
+impl Default for TraceLog {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Inner {
+    fn add(&mut self, at: Timestamp, event: AnyEvent) {
+        self.seq += 1;
+        let (own, parent) = event.links();
+        let by_parent = parent.and_then(|parent| self.by_link.get(parent).copied());
+        let by_own = self.by_link.get(own).copied();
+        let number = match (by_parent, by_own) {
+            // A party that was told of a link late joins what was seen of it before.
+            (Some(parent), Some(own_trace)) if parent != own_trace && is_lasting(own) => {
+                self.merge(parent, own_trace)
+            }
+            (Some(number), _) | (None, Some(number)) => number,
+            (None, None) => self.begin(),
+        };
+        let own = own.to_owned();
+        let recorded = Recorded {
+            seq: self.seq,
+            at,
+            event: Arc::new(event),
+        };
+        let known = self.by_link.insert(own.clone(), number) == Some(number);
+        if let Some(trace) = self.traces.get_mut(&number) {
+            if !known {
+                trace.links.push(own);
+            }
+            if trace.events.len() < EVENTS {
+                trace.events.push(recorded);
+            }
+        }
+    }
+
+    /// Makes one trace of two, under the older number.
+    fn merge(&mut self, one: u64, other: u64) -> u64 {
+        let (older, younger) = (one.min(other), one.max(other));
+        let Some(from) = self.traces.remove(&younger) else {
+            return older;
+        };
+        self.order.retain(|number| *number != younger);
+        for link in &from.links {
+            if self.by_link.get(link) == Some(&younger) {
+                self.by_link.insert(link.clone(), older);
+            }
+        }
+        if let Some(into) = self.traces.get_mut(&older) {
+            into.links.extend(from.links);
+            into.events.extend(from.events);
+            into.events.sort_by_key(|event| event.seq);
+        }
+        older
+    }
+
+    fn begin(&mut self) -> u64 {
+        if self.order.len() == TRACES
+            && let Some(oldest) = self.order.pop_front()
+            && let Some(trace) = self.traces.remove(&oldest)
+        {
+            for link in trace.links {
+                // Short identifiers (RP-MR) are used again: drop only what still points here.
+                if self.by_link.get(&link) == Some(&oldest) {
+                    self.by_link.remove(&link);
+                }
+            }
+        }
+        self.next_trace += 1;
+        let number = self.next_trace;
+        self.order.push_back(number);
+        self.traces.insert(
+            number,
+            Trace {
+                id: format!("t{number}"),
+                events: Vec::new(),
+                links: Vec::new(),
+            },
+        );
+        number
+    }
+}
+
+/// Whether an identifier is never used for two messages. RP-MR has 256 values and comes round.
+fn is_lasting(link: &str) -> bool {
+    !link.starts_with("rp:") && !link.starts_with("rp-mo:")
+}

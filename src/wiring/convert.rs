@@ -1,0 +1,25 @@
+//! Between the words of two parties for the same thing.
+
+use ota::platform;
+
+/// What the MSSP gives to the OTA platform.
+pub(super) fn submit(submit: mssp::Submit) -> platform::Submit {
+    platform::Submit {
+        id: submit.id,
+        msisdn: submit.msisdn,
+        tar: submit.tar,
+        payload: submit.payload,
+        expires: submit.expires,
+        correlation: submit.correlation,
+    }
+}
+
+/// What the OTA platform tells the MSSP.
+pub(super) fn outcome(outcome: platform::Outcome) -> mssp::OtaOutcome {
+    match outcome {
+        platform::Outcome::Failed(reason) => mssp::OtaOutcome::Failed {
+            reason: reason.to_string(),
+        },
+        platform::Outcome::Sent => mssp::OtaOutcome::Sent,
+    }
+}

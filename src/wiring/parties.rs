@@ -1,0 +1,317 @@
+//! The parties of one system and what passes between them without a network protocol of its own.
+
+use ota_wire::ids::Msisdn;
+
+use super::convert;
+use super::phones::{self, Phones};
+use super::steps::{MsspParty, OpParty, PlatformParty, SmscParty};
+use super::waits::{self, Waits};
+use crate::faults::{Faults, Injected, LinkName};
+use crate::runtime::clock::{Clock, Due};
+use crate::runtime::party::{Driver, HandleError, Party};
+use crate::trace::{AnyEvent, TraceLog};
+use crate::users::Users;
+
+/// Something that reaches a party.
+#[derive(Clone)]
+pub enum Message {
+    /// To the MSSP.
+    Mssp(mssp::Input),
+    /// To the OP.
+    Op(op_bridge::Input),
+    /// To a handset with its card.
+    Phone(Msisdn, sim_applet_sim::handset::Input),
+    /// To the OTA platform.
+    Platform(ota::platform::Input),
+    /// To the SMSC.
+    Smsc(ota::smsc::Input),
+}
+
+/// Something that a party wants done, after its change is committed.
+pub enum Emission {
+    /// By the MSSP.
+    Mssp(mssp::Output),
+    /// By the OP.
+    Op(op_bridge::Output),
+    /// By a handset or its card.
+    Phone(Msisdn, sim_applet_sim::handset::Output),
+    /// By the OTA platform.
+    Platform(ota::platform::Output),
+    /// By the SMSC.
+    Smsc(ota::smsc::Output),
+}
+
+/// What an emission means.
+pub enum Effect {
+    /// It is a message to another party, as it stands.
+    Deliver(Message),
+    /// It goes over a network protocol: the wiring's business.
+    Network(Emission),
+}
+
+/// Names an emission in its party's outbox, if it is there.
+#[derive(Clone, Debug)]
+pub enum Receipt {
+    /// Of the MSSP.
+    Mssp(Option<String>),
+    /// Of the OP.
+    Op(Option<String>),
+    /// Of the OTA platform.
+    Platform(Option<String>),
+    /// Of the SMSC.
+    Smsc(Option<String>),
+}
+
+impl Receipt {
+    /// Of nothing that is in an outbox.
+    pub const NONE: Self = Self::Op(None);
+}
+
+/// All parties, the clock they go by, and what is known about them.
+pub struct Parties {
+    pub(super) op: Driver<OpParty>,
+    pub(super) mssp: Driver<MsspParty>,
+    pub(super) platform: Driver<PlatformParty>,
+    pub(super) smsc: Driver<SmscParty>,
+    pub(super) phones: Phones,
+    /// Simulated time.
+    pub clock: Clock,
+    /// Faults on the links.
+    pub faults: Faults,
+    /// What happened.
+    pub trace: TraceLog,
+    /// People at the handsets.
+    pub users: Users,
+    /// RPs that wait for the clock.
+    pub waits: Waits,
+}
+
+impl Parties {
+    /// Parties that know of nothing yet: call [`Parties::recover`] before anything else.
+    pub fn new(
+        op: Driver<OpParty>,
+        mssp: Driver<MsspParty>,
+        platform: Driver<PlatformParty>,
+        smsc: Driver<SmscParty>,
+        phones: Phones,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            op,
+            mssp,
+            platform,
+            smsc,
+            phones,
+            clock,
+            faults: Faults::default(),
+            trace: TraceLog::new(),
+            users: Users::new(),
+            waits: Waits::default(),
+        }
+    }
+
+    /// Takes up what the last process left: arms the timers and gives what it had still to do.
+    pub fn recover(&self) -> Result<Vec<Emission>, HandleError> {
+        let mut left: Vec<_> = self
+            .op
+            .recover()?
+            .outputs
+            .into_iter()
+            .map(Emission::Op)
+            .collect();
+        left.extend(self.mssp.recover()?.outputs.into_iter().map(Emission::Mssp));
+        left.extend(
+            self.platform
+                .recover()?
+                .outputs
+                .into_iter()
+                .map(Emission::Platform),
+        );
+        left.extend(self.smsc.recover()?.outputs.into_iter().map(Emission::Smsc));
+        Ok(left)
+    }
+
+    /// What to hand to [`Parties::done`] when an emission has been carried out.
+    pub fn receipt(&self, emission: &Emission) -> Receipt {
+        fn id<P: Party>(driver: &Driver<P>, output: &P::Output) -> Option<String> {
+            if driver.store().durable() {
+                P::durable(output).map(|(id, _)| id)
+            } else {
+                None
+            }
+        }
+        match emission {
+            Emission::Mssp(output) => Receipt::Mssp(id(&self.mssp, output)),
+            Emission::Op(output) => Receipt::Op(id(&self.op, output)),
+            Emission::Platform(output) => Receipt::Platform(id(&self.platform, output)),
+            Emission::Smsc(output) => Receipt::Smsc(id(&self.smsc, output)),
+            Emission::Phone(..) => Receipt::NONE,
+        }
+    }
+
+    /// An emission has been carried out and need not be after a crash. If this gets lost it is carried out twice, which
+    /// receivers tolerate.
+    pub fn done(&self, receipt: Receipt) {
+        match receipt {
+            Receipt::Mssp(Some(id)) => drop(self.mssp.done(&id)),
+            Receipt::Op(Some(id)) => drop(self.op.done(&id)),
+            Receipt::Platform(Some(id)) => drop(self.platform.done(&id)),
+            Receipt::Smsc(Some(id)) => drop(self.smsc.done(&id)),
+            Receipt::Mssp(None)
+            | Receipt::Op(None)
+            | Receipt::Platform(None)
+            | Receipt::Smsc(None) => {}
+        }
+    }
+
+    /// Runs one step of one party, to the commit; then gives what it wants done, in order.
+    pub async fn handle(&self, message: Message) -> Result<Vec<Emission>, HandleError> {
+        let now = self.clock.now();
+        macro_rules! handle {
+            ($driver:expr, $input:expr, $emission:path, $event:path) => {{
+                let handled = $driver.handle($input).await?;
+                self.trace
+                    .record(now, handled.events.into_iter().map($event));
+                Ok(handled.outputs.into_iter().map($emission).collect())
+            }};
+        }
+        match message {
+            Message::Mssp(input) => handle!(self.mssp, input, Emission::Mssp, AnyEvent::Mssp),
+            Message::Op(input) => handle!(self.op, input, Emission::Op, AnyEvent::Op),
+            Message::Platform(input) => {
+                handle!(self.platform, input, Emission::Platform, AnyEvent::Ota)
+            }
+            Message::Smsc(input) => handle!(self.smsc, input, Emission::Smsc, AnyEvent::Ota),
+            Message::Phone(msisdn, input) => {
+                let (outputs, events) = self.phones.handle(&msisdn, input, now).await?;
+                self.trace
+                    .record(now, events.into_iter().map(AnyEvent::Sim));
+                Ok(outputs
+                    .into_iter()
+                    .map(|output| Emission::Phone(msisdn.clone(), output))
+                    .collect())
+            }
+        }
+    }
+
+    /// Hands a timer that fell due to its party.
+    pub async fn fire(&self, due: &Due) -> Result<Vec<Emission>, HandleError> {
+        let now = self.clock.now();
+        macro_rules! fire {
+            ($driver:expr, $emission:path, $event:path) => {{
+                let handled = $driver.fire(due).await?;
+                self.trace
+                    .record(now, handled.events.into_iter().map($event));
+                Ok(handled.outputs.into_iter().map($emission).collect())
+            }};
+        }
+        match due.party {
+            OpParty::NAME => fire!(self.op, Emission::Op, AnyEvent::Op),
+            MsspParty::NAME => fire!(self.mssp, Emission::Mssp, AnyEvent::Mssp),
+            PlatformParty::NAME => fire!(self.platform, Emission::Platform, AnyEvent::Ota),
+            SmscParty::NAME => fire!(self.smsc, Emission::Smsc, AnyEvent::Ota),
+            phones::TIMERS => match self.phones.due(&due.key) {
+                Some(message) => self.handle(message).await,
+                None => Ok(Vec::new()),
+            },
+            waits::TIMERS => {
+                self.waits.wake(&due.key, &due.flight);
+                Ok(Vec::new())
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// What emissions mean: messages between parties of one operator are passed on here, over links that can be faulty.
+    pub fn effects(&self, emission: Emission) -> Vec<Effect> {
+        match emission {
+            Emission::Mssp(mssp::Output::Submit(submit)) => deliver(Message::Platform(
+                ota::platform::Input::Submit(convert::submit(submit)),
+            )),
+            Emission::Platform(ota::platform::Output::Mo { from, payload, .. }) => {
+                deliver(Message::Mssp(mssp::Input::Mo { from, payload }))
+            }
+            Emission::Platform(ota::platform::Output::Report { id, outcome }) => {
+                deliver(Message::Mssp(mssp::Input::Report {
+                    id,
+                    outcome: convert::outcome(outcome),
+                }))
+            }
+            Emission::Smsc(ota::smsc::Output::Rp { to, bytes }) => self
+                .carry(LinkName::SmscToHandset, bytes, |reference| {
+                    ota_wire::trace::Id::rp(&to, reference)
+                })
+                .into_iter()
+                .map(|bytes| {
+                    Effect::Deliver(Message::Phone(
+                        to.clone(),
+                        sim_applet_sim::handset::Input::Rp(bytes),
+                    ))
+                })
+                .collect(),
+            Emission::Phone(from, sim_applet_sim::handset::Output::Rp(bytes)) => self
+                .carry(LinkName::HandsetToSmsc, bytes, |reference| {
+                    ota_wire::trace::Id::rp_mo(&from, reference)
+                })
+                .into_iter()
+                .map(|bytes| {
+                    Effect::Deliver(Message::Smsc(ota::smsc::Input::Rp {
+                        from: from.clone(),
+                        bytes,
+                    }))
+                })
+                .collect(),
+            Emission::Phone(msisdn, output) => self.phones.effects(&self.users, &msisdn, output),
+            other => vec![Effect::Network(other)],
+        }
+    }
+
+    /// Carries an RP message over a link of the network.
+    fn carry(
+        &self,
+        link: LinkName,
+        bytes: Vec<u8>,
+        parent: impl FnOnce(u8) -> ota_wire::trace::Id,
+    ) -> Vec<Vec<u8>> {
+        let sent = bytes.clone();
+        let (arriving, hit) = self.faults.carry(link, bytes);
+        if let Some(action) = hit {
+            // TS 24.011 §7.3: the reference is the second octet of every RP message.
+            let parent = sent.get(1).map(|reference| parent(*reference).to_string());
+            self.injected(Injected {
+                own: format!("fault:{link:?}"),
+                parent,
+                link,
+                action,
+                octets: sent,
+            });
+        }
+        arriving
+    }
+
+    /// Whether an HTTP message gets lost on this link. Only losing makes sense there: TCP repairs the rest.
+    pub(super) fn lost(&self, link: LinkName, id: &str, body: &[u8]) -> bool {
+        let (arriving, hit) = self.faults.carry(link, body.to_vec());
+        if let Some(action) = hit {
+            let own = format!("fault:{link:?}:{id}");
+            self.injected(Injected {
+                own,
+                parent: None,
+                link,
+                action,
+                octets: body.to_vec(),
+            });
+        }
+        arriving.is_empty()
+    }
+
+    /// Puts a fault that has hit into the trace.
+    pub(super) fn injected(&self, injected: Injected) {
+        self.trace
+            .record(self.clock.now(), [AnyEvent::Fault(injected)]);
+    }
+}
+
+fn deliver(message: Message) -> Vec<Effect> {
+    vec![Effect::Deliver(message)]
+}

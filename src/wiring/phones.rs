@@ -1,0 +1,379 @@
+//! Handsets with their cards, and the users who hold them. One process owns a card, so its state is kept in memory;
+//! what must survive a loss of power is journaled before anything leaves the handset.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use ota::smsc;
+use ota_wire::ids::Msisdn;
+use ota_wire::secret::Secret;
+use sim_applet_sim::event::Event;
+use sim_applet_sim::handset::{Input, Output, Phone, Prompt, Reply};
+use sim_applet_sim::pin::{PinCode, PinCodeError};
+use sim_applet_sim::profile::{NetworkProfile, Profile};
+use sim_applet_sim::state::CardState;
+use sim_applet_sim::user::{Gesture, Persona as Script, PersonaState, Reaction};
+
+use super::parties::{Effect, Emission, Message};
+use crate::runtime::chance::Chance;
+use crate::runtime::clock::Clock;
+use crate::runtime::lock;
+use crate::runtime::party::HandleError;
+use crate::runtime::store::{Batch, CommitError, Store, StoreError, Write};
+use crate::users::Users;
+use crate::world::{Applet, Persona, World};
+
+/// The name under which the clock knows the timers of handsets and of their users.
+pub(super) const TIMERS: &str = "sim";
+
+/// Locks over the map of handsets: flows of different subscribers should not meet.
+const SHARDS: usize = 64;
+
+/// Every handset that was used so far.
+pub struct Phones {
+    shards: Box<[Mutex<Shard>]>,
+    world: Arc<World>,
+    full: Arc<Profile>,
+    confirm_only: Arc<Profile>,
+    store: Arc<dyn Store>,
+    clock: Clock,
+    chance: Chance,
+    humans: Humans,
+}
+
+type Shard = HashMap<Msisdn, Arc<Handset>>;
+
+/// What becomes of users who are people.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Humans {
+    /// Nobody is there: they approve.
+    Approve,
+    /// They are asked through the browser or the API.
+    Ask,
+}
+
+struct Handset {
+    phone: tokio::sync::Mutex<Powered>,
+    card_key: String,
+    user: Mutex<User>,
+}
+
+struct Powered {
+    phone: Phone,
+    /// What happens to a new handset before anything else.
+    first: Vec<Input>,
+}
+
+/// The one who holds a handset.
+struct User {
+    /// `None` for a person at the browser or the API.
+    script: Option<(Script, PersonaState)>,
+    /// The script's beginning, where every dialogue starts.
+    knows: PersonaState,
+    /// Keys that will be pressed when their timer is due, by prompt.
+    deciding: HashMap<u64, Reply>,
+}
+
+impl User {
+    fn begin_again(&mut self) {
+        if let Some((_, state)) = &mut self.script {
+            *state = self.knows.clone();
+        }
+    }
+}
+
+impl Phones {
+    /// No handset yet; each is made when its number is first used.
+    pub fn new(
+        world: Arc<World>,
+        store: Arc<dyn Store>,
+        clock: Clock,
+        chance: Chance,
+        humans: Humans,
+    ) -> Self {
+        let network = NetworkProfile {
+            smsc: world.operator.smsc.clone(),
+            platform: world.operator.short_code.clone(),
+        };
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            full: Arc::new(Profile::standard(world.master_key(), network.clone())),
+            confirm_only: Arc::new(Profile::confirm_only(world.master_key(), network)),
+            world,
+            store,
+            clock,
+            chance,
+            humans,
+        }
+    }
+
+    /// One step of a handset with its card. What the card must remember is in the store when this returns.
+    pub(super) async fn handle(
+        &self,
+        msisdn: &Msisdn,
+        input: Input,
+        now: Timestamp,
+    ) -> Result<(Vec<Output>, Vec<Event>), HandleError> {
+        let Some(handset) = self.handset(msisdn)? else {
+            // The SMSC routes only to numbers of the world.
+            return Ok((Vec::new(), Vec::new()));
+        };
+        let mut powered = handset.phone.lock().await;
+        let Powered { phone, first } = &mut *powered;
+        let (mut outputs, mut events, mut changed) = (Vec::new(), Vec::new(), false);
+        for input in first.drain(..) {
+            let step = phone.step(input, now, &mut self.chance.generator());
+            // That a phone of the world is on is no news to the SMSC.
+            outputs.extend(
+                step.outputs
+                    .into_iter()
+                    .filter(|output| !matches!(output, Output::Attached(true))),
+            );
+            events.extend(step.events);
+            changed |= step.changed;
+        }
+        let step = phone.step(input, now, &mut self.chance.generator());
+        if step.outputs.iter().any(ends_dialogue) {
+            lock(&handset.user).begin_again();
+        }
+        outputs.extend(step.outputs);
+        events.extend(step.events);
+        changed |= step.changed;
+        if changed {
+            let write = Write::Put {
+                key: handset.card_key.clone(),
+                value: phone.card_state().to_bytes(),
+            };
+            // The lock is held: the next step of this card must not overtake the journal.
+            self.store
+                .commit(Batch {
+                    writes: vec![write],
+                    ..Batch::default()
+                })
+                .await
+                .map_err(journal_failed)?;
+        }
+        Ok((outputs, events))
+    }
+
+    /// What a handset's output means for the clock and for its user.
+    pub(super) fn effects(&self, users: &Users, msisdn: &Msisdn, output: Output) -> Vec<Effect> {
+        match output {
+            Output::Prompt(prompt) => self.prompt(users, msisdn, prompt),
+            Output::PromptClosed { id } => {
+                users.vanish(msisdn, id);
+                if let Ok(Some(handset)) = self.handset(msisdn) {
+                    lock(&handset.user).deciding.remove(&id);
+                }
+                Vec::new()
+            }
+            Output::Timer { key, due } => {
+                let key = format!("{}/{key}", msisdn.digits());
+                match due {
+                    Some(due) => self.clock.set(TIMERS, &key, due),
+                    None => self.clock.cancel(TIMERS, &key),
+                }
+                Vec::new()
+            }
+            Output::Attached(true) => {
+                vec![Effect::Deliver(Message::Smsc(
+                    smsc::Input::PhoneAvailable {
+                        msisdn: msisdn.clone(),
+                    },
+                ))]
+            }
+            // Whoever pressed the key was told already; a phone that is gone says nothing.
+            Output::Attached(false) | Output::Refused { .. } => Vec::new(),
+            Output::Rp(_) => vec![Effect::Network(Emission::Phone(msisdn.clone(), output))],
+        }
+    }
+
+    /// The message for which a timer of ours was set.
+    pub(super) fn due(&self, key: &str) -> Option<Message> {
+        let (digits, rest) = key.split_once('/')?;
+        let msisdn: Msisdn = digits.parse().ok()?;
+        let input = match rest.strip_prefix("user/") {
+            None => Input::Timer {
+                key: rest.to_owned(),
+            },
+            Some(prompt) => {
+                let handset = self.handset(&msisdn).ok()??;
+                let reply = lock(&handset.user).deciding.remove(&prompt.parse().ok()?)?;
+                Input::User(reply)
+            }
+        };
+        Some(Message::Phone(msisdn, input))
+    }
+
+    /// Shows a prompt to the user: a script decides at once what it will do and when, a person takes their time.
+    fn prompt(&self, users: &Users, msisdn: &Msisdn, prompt: Prompt) -> Vec<Effect> {
+        let Ok(Some(handset)) = self.handset(msisdn) else {
+            return Vec::new();
+        };
+        let mut user = lock(&handset.user);
+        let Some((script, state)) = &mut user.script else {
+            drop(user);
+            users.appear(msisdn.clone(), prompt);
+            return Vec::new();
+        };
+        let Some((action, after)) = script.react(state, &prompt) else {
+            return Vec::new();
+        };
+        let reply = Reply {
+            prompt: prompt.id,
+            action,
+        };
+        if after.is_zero() {
+            return vec![Effect::Deliver(Message::Phone(
+                msisdn.clone(),
+                Input::User(reply),
+            ))];
+        }
+        user.deciding.insert(prompt.id, reply);
+        let due = self
+            .clock
+            .now()
+            .saturating_add(after)
+            .unwrap_or(Timestamp::MAX);
+        self.clock.set(
+            TIMERS,
+            &format!("{}/user/{}", msisdn.digits(), prompt.id),
+            due,
+        );
+        Vec::new()
+    }
+
+    /// The handset of a number, if the number is one of ours.
+    fn handset(&self, msisdn: &Msisdn) -> Result<Option<Arc<Handset>>, HandleError> {
+        let shard = msisdn
+            .digits()
+            .bytes()
+            .fold(0usize, |sum, byte| sum.wrapping_mul(31) + usize::from(byte));
+        let mut shard = lock(&self.shards[shard % SHARDS]);
+        if let Some(handset) = shard.get(msisdn) {
+            return Ok(Some(handset.clone()));
+        }
+        let Some(subscriber) = self.world.subscriber(msisdn) else {
+            return Ok(None);
+        };
+        let profile = match subscriber.applet {
+            Applet::ConfirmOnly => &self.confirm_only,
+            Applet::Full => &self.full,
+        };
+        let card_key = format!("card/{}", subscriber.iccid.digits());
+        let record = self
+            .store
+            .get(&card_key)
+            .map_err(|error| HandleError::Store {
+                party: TIMERS,
+                error,
+            })?;
+        let state = match record.map(|record| CardState::from_bytes(&record.value)) {
+            Some(Ok(state)) => state,
+            Some(Err(error)) => return Err(damaged(&card_key, &error)),
+            None if subscriber.pin_blocked => CardState::fresh(profile).with_pin_tries(0),
+            None => CardState::fresh(profile),
+        };
+        let mut first = vec![Input::PowerOn];
+        if !subscriber.coverage {
+            first.push(Input::Coverage(false));
+        }
+        let (pin, puk) = (code("pin", &subscriber.pin)?, code("puk", &subscriber.puk)?);
+        let knows = PersonaState::new(pin.clone());
+        let script = self.script(subscriber.persona);
+        let owner = sim_applet_sim::profile::Subscriber {
+            msisdn: subscriber.msisdn,
+            iccid: subscriber.iccid,
+            imsi: subscriber.imsi,
+            pin,
+            puk,
+        };
+        let handset = Arc::new(Handset {
+            phone: tokio::sync::Mutex::new(Powered {
+                phone: Phone::new(profile.clone(), owner, state),
+                first,
+            }),
+            card_key,
+            user: Mutex::new(User {
+                script: script.map(|script| (script, knows.clone())),
+                knows,
+                deciding: HashMap::new(),
+            }),
+        });
+        shard.insert(msisdn.clone(), handset.clone());
+        Ok(Some(handset))
+    }
+
+    /// What the user of a number does; `None` for a person at the browser or the API.
+    fn script(&self, persona: Persona) -> Option<Script> {
+        let script = |texts: &[Gesture], questions: &[Gesture], after_ms| Script {
+            texts: texts
+                .iter()
+                .map(|gesture| Reaction {
+                    gesture: *gesture,
+                    after_ms,
+                })
+                .collect(),
+            questions: questions
+                .iter()
+                .map(|gesture| Reaction {
+                    gesture: *gesture,
+                    after_ms: 0,
+                })
+                .collect(),
+        };
+        Some(match persona {
+            Persona::Approve { after_ms } => script(&[Gesture::Ok], &[Gesture::RightPin], after_ms),
+            Persona::Busy => script(&[Gesture::Busy], &[Gesture::Busy], 0),
+            Persona::Cancel => script(&[Gesture::Cancel], &[Gesture::Cancel], 0),
+            Persona::Human if self.humans == Humans::Ask => return None,
+            Persona::Human => script(&[Gesture::Ok], &[Gesture::RightPin], 0),
+            Persona::Ignore => script(&[], &[], 0),
+            Persona::WrongPin { times } => {
+                let mut questions = vec![Gesture::WrongPin; times as usize];
+                questions.push(Gesture::RightPin);
+                script(&[Gesture::Ok], &questions, 0)
+            }
+        })
+    }
+}
+
+/// Whether the applet's answer leaves the handset: an RP-DATA of the handset (TS 24.011 §8.2.2, message type 0).
+fn ends_dialogue(output: &Output) -> bool {
+    matches!(output, Output::Rp(bytes) if bytes.first().is_some_and(|kind| kind & 0x07 == 0))
+}
+
+/// The journal has one writer, so only the medium can fail.
+fn journal_failed(error: CommitError) -> HandleError {
+    match error {
+        CommitError::Store(error) => HandleError::Store {
+            party: TIMERS,
+            error,
+        },
+        CommitError::Conflict { key } => HandleError::Contended {
+            party: TIMERS,
+            attempts: 1,
+            key,
+        },
+    }
+}
+
+/// A code as the world writes it: its digits.
+fn code(what: &str, digits: &Secret) -> Result<PinCode, HandleError> {
+    let text = str::from_utf8(digits.expose()).map_err(|error| damaged(what, &error))?;
+    text.parse()
+        .map_err(|error: PinCodeError| damaged(what, &error))
+}
+
+/// A card whose record or codes make no sense: seen as damage, never as a fresh card with all its tries.
+fn damaged(what: &str, error: &dyn std::fmt::Display) -> HandleError {
+    let detail = format!("{what}: {error}");
+    HandleError::Store {
+        party: TIMERS,
+        error: StoreError::Corrupt {
+            file: "sim.redb".into(),
+            detail,
+        },
+    }
+}

@@ -1,0 +1,325 @@
+//! The parties over real sockets: HTTP between RP, OP and MSSP, SMPP over TCP between OTA platform and SMSC.
+//!
+//! Every message is handled by a task of its own and carries a guard, so that the clock knows when nothing is under way.
+//! Outputs of one step are released in their order; steps of different transactions run side by side.
+
+use std::future::{Future as _, poll_fn};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use ota::smpp::{EsmeConfig, SmscConfig};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::http as convert;
+use super::parties::{Effect, Emission, Message, Parties, Receipt};
+use super::smpp_links::Links;
+use crate::faults::LinkName;
+use crate::runtime::clock::{Due, InFlight};
+use crate::sockets::http_client::{Bounds, HttpClient, SendError, Sent};
+use crate::sockets::http_server::{Arrived, HttpParty, Replies, RequestId};
+use crate::sockets::shutdown::Shutdown;
+use crate::sockets::tcp;
+
+/// How long a peer may take to answer a request of ours, unless the request says otherwise.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// The largest answer that a party reads.
+const LARGEST_ANSWER: usize = 1 << 20;
+
+/// The network of one process.
+pub struct Network {
+    parties: Arc<Parties>,
+    op_replies: Replies,
+    mssp_replies: Replies,
+    client: HttpClient,
+    links: OnceLock<Links>,
+}
+
+impl Network {
+    /// A network without SMPP links, see [`Network::start_smpp`].
+    pub fn new(
+        parties: Arc<Parties>,
+        op_replies: Replies,
+        mssp_replies: Replies,
+        client: HttpClient,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            parties,
+            op_replies,
+            mssp_replies,
+            client,
+            links: OnceLock::new(),
+        })
+    }
+
+    /// Starts the SMSC's listener and the platform's connection to it. To be called once.
+    pub fn start_smpp(
+        self: &Arc<Self>,
+        tcp: tcp::Links,
+        listener: TcpListener,
+        at: SocketAddr,
+        ends: (EsmeConfig, SmscConfig),
+        tasks: &mut JoinSet<()>,
+    ) {
+        let links = Links::start(self, tcp, listener, at, ends, tasks);
+        // A second call would be a bug of ours; the first links stay.
+        let _ = self.links.set(links);
+    }
+
+    /// Returns when the platform is bound to the SMSC.
+    pub async fn bound(&self) {
+        if let Some(links) = self.links.get() {
+            links.bound().await;
+        }
+    }
+
+    /// The parties on it.
+    pub fn parties(&self) -> &Arc<Parties> {
+        &self.parties
+    }
+
+    /// Whether the OTA platform is bound to the SMSC.
+    pub fn is_bound(&self) -> bool {
+        self.links.get().is_some_and(Links::is_bound)
+    }
+
+    /// Hands a message to its party, in a task of its own.
+    pub fn deliver(self: &Arc<Self>, message: Message, receipt: Receipt, flight: InFlight) {
+        let network = self.clone();
+        tokio::spawn(async move { network.handle(message, receipt, flight).await });
+    }
+
+    /// Hands a message to its party; returns when its step is committed and its outputs are on their way.
+    /// `receipt` is that of the emission which the message is the carrying out of.
+    pub async fn handle(self: &Arc<Self>, message: Message, receipt: Receipt, flight: InFlight) {
+        match self.parties.handle(message).await {
+            Ok(emissions) => {
+                self.parties.done(receipt);
+                self.carry_out(emissions, &flight);
+            }
+            Err(error) => tracing::error!(%error, "a message was not handled"),
+        }
+    }
+
+    /// Hands out timers as they fall due, until the shutdown.
+    pub async fn run_timers(self: Arc<Self>, shutdown: Shutdown) {
+        loop {
+            let due = tokio::select! {
+                biased;
+                () = shutdown.draining() => return,
+                due = self.parties.clock.next_due() => due,
+            };
+            let network = self.clone();
+            tokio::spawn(async move { network.fire(due).await });
+        }
+    }
+
+    async fn fire(self: &Arc<Self>, due: Due) {
+        match self.parties.fire(&due).await {
+            Ok(emissions) => self.carry_out(emissions, &due.flight),
+            Err(error) => tracing::error!(%error, key = due.key, "a timer was not handled"),
+        }
+    }
+
+    /// Does what parties want done.
+    pub fn carry_out(self: &Arc<Self>, emissions: Vec<Emission>, flight: &InFlight) {
+        for emission in emissions {
+            let receipt = self.parties.receipt(&emission);
+            let effects = self.parties.effects(emission);
+            if effects.is_empty() {
+                self.parties.done(receipt);
+                continue;
+            }
+            for effect in effects {
+                match effect {
+                    Effect::Deliver(message) => {
+                        self.deliver(message, receipt.clone(), flight.clone())
+                    }
+                    Effect::Network(emission) => self.network(emission, receipt.clone(), flight),
+                }
+            }
+        }
+    }
+
+    fn network(self: &Arc<Self>, emission: Emission, receipt: Receipt, flight: &InFlight) {
+        match emission {
+            Emission::Op(op_bridge::Output::Reply { to, response }) => {
+                self.op_replies.reply(RequestId(to.0), response);
+            }
+            Emission::Mssp(mssp::Output::Reply { to, response }) => {
+                self.mssp_replies.reply(RequestId(to.0), response);
+            }
+            Emission::Op(op_bridge::Output::Send(send)) => {
+                let network = self.clone();
+                let flight = flight.clone();
+                tokio::spawn(async move { network.op_sends(send, receipt, flight).await });
+            }
+            Emission::Mssp(mssp::Output::Send(send)) => {
+                let network = self.clone();
+                let flight = flight.clone();
+                tokio::spawn(async move { network.mssp_sends(send, receipt, flight).await });
+            }
+            Emission::Platform(output) => {
+                // What is in the session is in the job's record too: the platform sends it again on the next link.
+                self.parties.done(receipt);
+                if let Some(links) = self.links.get() {
+                    links.platform(output, flight.clone());
+                }
+            }
+            Emission::Smsc(output) => {
+                self.parties.done(receipt);
+                if let Some(links) = self.links.get() {
+                    links.smsc(output, flight.clone());
+                }
+            }
+            // `Parties::effects` leaves none of these to the network.
+            Emission::Mssp(_) | Emission::Phone(..) => {}
+        }
+    }
+
+    async fn op_sends(self: &Arc<Self>, send: op_bridge::Send, receipt: Receipt, flight: InFlight) {
+        let link = match send.to {
+            op_bridge::Peer::Mssp => LinkName::OpToMssp,
+            op_bridge::Peer::Rp => LinkName::OpToRp,
+        };
+        let within = if send.wait_seconds == 0 {
+            ANSWER_WITHIN
+        } else {
+            Duration::from_secs(send.wait_seconds.into())
+        };
+        let sent = if self.parties.lost(link, &send.id, &send.body) {
+            Sent {
+                result: Err(SendError::TimedOut),
+                flight,
+            }
+        } else {
+            self.call(
+                convert::request(&send.method, &send.url, &send.headers, &send.body),
+                within,
+                flight,
+            )
+            .await
+        };
+        let result = sent.result.map_err(|error| match error {
+            SendError::TimedOut => op_bridge::SendError::TimedOut,
+            SendError::TooLarge => op_bridge::SendError::TooLarge,
+            SendError::Unreachable(why) => op_bridge::SendError::Unreachable(why),
+        });
+        let message = Message::Op(op_bridge::Input::Answer {
+            id: send.id,
+            result,
+        });
+        self.handle(message, receipt, sent.flight).await;
+    }
+
+    async fn mssp_sends(self: &Arc<Self>, send: mssp::Send, receipt: Receipt, flight: InFlight) {
+        let sent = if self.parties.lost(LinkName::MsspToOp, &send.id, &send.body) {
+            Sent {
+                result: Err(SendError::TimedOut),
+                flight,
+            }
+        } else {
+            self.call(
+                convert::request(&send.method, &send.url, &send.headers, &send.body),
+                ANSWER_WITHIN,
+                flight,
+            )
+            .await
+        };
+        let result = sent.result.map_err(|error| match error {
+            SendError::TimedOut => mssp::SendError::TimedOut,
+            SendError::TooLarge => mssp::SendError::TooLarge,
+            SendError::Unreachable(why) => mssp::SendError::Unreachable(why),
+        });
+        let message = Message::Mssp(mssp::Input::Answer {
+            id: send.id,
+            result,
+        });
+        self.handle(message, receipt, sent.flight).await;
+    }
+
+    async fn call(
+        &self,
+        request: Option<Request<Bytes>>,
+        within: Duration,
+        flight: InFlight,
+    ) -> Sent {
+        let Some(request) = request else {
+            let why = "the URL or a header is malformed".to_owned();
+            return Sent {
+                result: Err(SendError::Unreachable(why)),
+                flight,
+            };
+        };
+        // The client counts the request from here on; ours may be let go only once it does.
+        let sending = self.client.send(
+            request,
+            Bounds {
+                within,
+                answer: LARGEST_ANSWER,
+            },
+        );
+        let mut sending = pin!(sending);
+        let first = poll_fn(|context| Poll::Ready(sending.as_mut().poll(context))).await;
+        drop(flight);
+        match first {
+            Poll::Ready(sent) => sent,
+            Poll::Pending => sending.await,
+        }
+    }
+}
+
+/// The OP behind its listener.
+pub struct OpListener(pub Arc<Network>);
+/// The MSSP behind its listener.
+pub struct MsspListener(pub Arc<Network>);
+
+impl HttpParty for OpListener {
+    async fn handle(&self, arrived: Arrived) {
+        let id = op_bridge::RequestId(arrived.id.0);
+        let message = Message::Op(op_bridge::Input::Http {
+            id,
+            request: arrived.request,
+        });
+        self.0.handle(message, Receipt::NONE, arrived.flight).await;
+    }
+
+    fn too_large(&self, _: &Parts) -> Response<Bytes> {
+        let body =
+            r#"{"error":"invalid_request","error_description":"the request is larger than 1 MB"}"#;
+        answer(StatusCode::PAYLOAD_TOO_LARGE, "application/json", body)
+    }
+}
+
+impl HttpParty for MsspListener {
+    async fn handle(&self, arrived: Arrived) {
+        let id = mssp::RequestId(arrived.id.0);
+        let message = Message::Mssp(mssp::Input::Http {
+            id,
+            request: arrived.request,
+        });
+        self.0.handle(message, Receipt::NONE, arrived.flight).await;
+    }
+
+    fn too_large(&self, _: &Parts) -> Response<Bytes> {
+        mssp::too_large()
+    }
+}
+
+fn answer(status: StatusCode, kind: &'static str, body: &'static str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(body.as_bytes()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
