@@ -8,11 +8,13 @@ use std::str::FromStr;
 
 use ota_wire::dissect::{self, Keys, Tree};
 use ota_wire::sms::tpdu::{Mti, ReportIn};
+use serde::Serialize;
 
 mod smpp;
 
 /// A format to read octets as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// An SMPP PDU, header included.
     Smpp,
@@ -129,7 +131,7 @@ pub struct UnknownKind {
 }
 
 /// Octets read as one kind of message.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Reading {
     /// As what.
     pub kind: Kind,

@@ -1,3 +1,9 @@
-//! The `midsim` command.
+//! The `midsim` command: a thin shell over the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    midsim::cli::Cli::parse().run()
+}

@@ -16,6 +16,7 @@ pub mod addresses;
 pub mod http_client;
 pub mod http_server;
 pub mod ports;
+pub mod ready;
 pub mod shutdown;
 mod stall;
 pub mod tcp;

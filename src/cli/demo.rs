@@ -1,0 +1,332 @@
+//! `midsim demo`: one Appendix A flow, step by step.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::io::{BufRead as _, Write as _};
+
+use clap::{Args, ValueEnum};
+use ota_wire::ids::Msisdn;
+use serde_json::json;
+
+use super::{FAILURE, OK, SuiteOptions, USAGE, WorldOptions, complain, print_json};
+use crate::rp::{self, Ended, Flow};
+use crate::suite::Running;
+use crate::trace::Line;
+use crate::world::{Mode, World};
+
+/// The user cancelled.
+const CANCELLED: u8 = 20;
+/// The PIN is blocked.
+const PIN_BLOCKED: u8 = 21;
+/// Nobody answered in time.
+const EXPIRED: u8 = 22;
+/// Something in the chain failed.
+const CHAIN: u8 = 23;
+
+/// Run one Appendix A flow and show its sixteen steps
+#[derive(Args)]
+pub(super) struct Demo {
+    #[command(flatten)]
+    world: WorldOptions,
+    /// How the tokens reach the RP
+    #[arg(long, value_enum, default_value_t = Delivery::Poll)]
+    mode: Delivery,
+    /// Who holds the phone
+    #[arg(long, value_enum, default_value_t = User::Human, value_name = "PERSONA")]
+    user: User,
+    /// A number instead of a persona
+    #[arg(long, conflicts_with = "user")]
+    msisdn: Option<Msisdn>,
+    /// acr_values of the request: mod-mf asks for the PIN, mod-pr only for OK
+    #[arg(long, default_value = "mod-mf")]
+    acr: String,
+    /// binding_message: what the user reads
+    #[arg(
+        long,
+        default_value = "Midsim Bank: sign in? Code W4SCT",
+        value_name = "TEXT"
+    )]
+    text: String,
+    #[command(flatten)]
+    suite: SuiteOptions,
+    /// Everything in one thread instead of over sockets
+    #[arg(long)]
+    in_process: bool,
+    /// Let time pass instead of jumping to the next timer
+    #[arg(long, conflicts_with = "in_process")]
+    real_time: bool,
+    /// Wait for Enter before each step is shown
+    #[arg(long, conflicts_with = "json")]
+    step: bool,
+    /// Show every event, APDU by APDU
+    #[arg(long)]
+    all: bool,
+    /// One JSON document: tokens, steps and outcome
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Delivery {
+    Poll,
+    Ping,
+    Push,
+}
+
+/// The users of the default world, in the order of their numbers.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum User {
+    Human,
+    Approve,
+    Slow,
+    Cancel,
+    WrongPin,
+    PinBlocked,
+    Ignore,
+    NoCoverage,
+    Busy,
+    ConfirmOnly,
+}
+
+impl Demo {
+    pub(super) fn run(self) -> u8 {
+        let world = match self.world.load() {
+            Ok(world) => world,
+            Err(error) => return complain(&error, USAGE),
+        };
+        let result = if self.in_process {
+            self.in_process(world)
+        } else {
+            self.over_sockets(world)
+        };
+        match result {
+            Ok((ended, lines)) => self.show(&ended, &lines),
+            Err(error) => complain(&error, FAILURE),
+        }
+    }
+}
+
+impl Demo {
+    fn flow(&self, world: &World, issuer: String) -> Flow {
+        let mode = self.mode.into();
+        let client = world.clients.iter().find(|client| client.mode == mode);
+        let (client_id, client_secret) = client
+            .map(|client| (client.id.clone(), client.secret.clone()))
+            .unwrap_or_default();
+        Flow {
+            issuer,
+            client_id,
+            client_secret,
+            mode,
+            login_hint: self
+                .msisdn
+                .as_ref()
+                .map_or_else(|| self.user.msisdn(), ToString::to_string),
+            acr_values: self.acr.clone(),
+            scope: "openid profile phone".into(),
+            binding_message: Some(self.text.clone()),
+            requested_expiry: None,
+            notification_token: "demo-notification-token-of-the-RP".into(),
+        }
+    }
+
+    fn in_process(&self, world: World) -> Result<(Ended, Vec<Line>), Box<dyn std::error::Error>> {
+        let mut suite = self.suite.builder(world.clone()).in_process()?;
+        let flow = self.flow(&world, suite.issuer());
+        let ended = suite.run(&flow)?;
+        let lines = suite.lines();
+        for line in lines.iter().filter(|_| !self.json) {
+            self.print(line);
+        }
+        Ok((ended, lines))
+    }
+
+    fn over_sockets(&self, world: World) -> Result<(Ended, Vec<Line>), Box<dyn std::error::Error>> {
+        tokio::runtime::Runtime::new()?.block_on(async {
+            let builder = self.suite.builder(world.clone());
+            let suite = if self.real_time {
+                builder
+            } else {
+                builder.frozen_clock()
+            }
+            .start()
+            .await?;
+            let flow = self.flow(&world, suite.op_url());
+            let port = suite.rp_port();
+            let screen = Screen {
+                demo: self,
+                suite: &suite,
+                printed: RefCell::default(),
+            };
+            let ended = tokio::select! {
+                biased;
+                ended = rp::run(port.as_ref(), &flow) => ended,
+                never = screen.follow() => match never {},
+            };
+            suite.clock().idle().await;
+            screen.print_new();
+            let lines = suite
+                .trace_log()
+                .last()
+                .map(|trace| trace.render().lines)
+                .unwrap_or_default();
+            suite.shutdown().await;
+            Ok((ended, lines))
+        })
+    }
+
+    fn print(&self, line: &Line) {
+        if line.step.is_none() && !self.all {
+            return;
+        }
+        if self.step {
+            let _ = std::io::stdout().flush();
+            let _ = std::io::stdin().lock().read_line(&mut String::new());
+        }
+        let step = line.step.map_or_else(String::new, |step| step.to_string());
+        let hop = format!("{} → {}", line.from, line.to);
+        println!(
+            "{step:>2}  {hop:<16} {}  [{}; {}]",
+            line.name, line.clause, line.badge
+        );
+        let fields: Vec<_> = line
+            .fields
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        if !fields.is_empty() {
+            println!("                     {}", fields.join("  "));
+        }
+    }
+
+    fn show(&self, ended: &Ended, lines: &[Line]) -> u8 {
+        let code = exit_code(ended, lines);
+        if self.json {
+            let steps: Vec<_> = lines
+                .iter()
+                .filter(|line| self.all || line.step.is_some())
+                .collect();
+            print_json(
+                &json!({"schema_version": 1, "exit": code, "result": ended, "steps": steps}),
+            );
+            return code;
+        }
+        println!();
+        match ended {
+            Ended::Tokens(tokens) => {
+                println!("id_token      {}", tokens.id_token);
+                println!(
+                    "  verified    ES256 by the OP's JWKS, issuer, audience and times; claims:"
+                );
+                println!("  {}", tokens.claims);
+                println!("access_token  {}", tokens.access_token);
+                println!("userinfo      {}", tokens.userinfo);
+            }
+            Ended::Refused {
+                error,
+                description,
+                at,
+            } => {
+                println!(
+                    "no tokens: {at} answers {error}{}",
+                    description
+                        .as_ref()
+                        .map_or_else(String::new, |d| format!(" ({d})"))
+                );
+            }
+            Ended::Broken { why } => println!("no tokens: {why}"),
+        }
+        code
+    }
+}
+
+/// Prints steps as they happen, and moves a frozen clock whenever everybody waits.
+struct Screen<'a> {
+    demo: &'a Demo,
+    suite: &'a Running,
+    printed: RefCell<HashSet<u64>>,
+}
+
+impl Screen<'_> {
+    async fn follow(&self) -> Infallible {
+        let mut changes = self.suite.trace_log().watch();
+        let clock = self.suite.clock();
+        loop {
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = clock.idle(), if clock.is_frozen() => {
+                    self.print_new();
+                    let before = clock.now();
+                    if clock.jump_to_next().await.is_none() {
+                        tokio::task::yield_now().await;
+                    }
+                    let by = clock.now().duration_since(before).as_secs();
+                    if by > 0 && !self.demo.json {
+                        println!("    clock +{by} s");
+                    }
+                }
+            }
+            self.print_new();
+        }
+    }
+
+    fn print_new(&self) {
+        if self.demo.json {
+            return;
+        }
+        let Some(trace) = self.suite.trace_log().last() else {
+            return;
+        };
+        // What was seen of a message before its cause was known comes later and belongs earlier: no count would do.
+        for event in &trace.events {
+            if self.printed.borrow_mut().insert(event.seq) {
+                self.demo.print(&event.render());
+            }
+        }
+    }
+}
+
+/// DESIGN §3: 0 tokens, 20 cancelled, 21 PIN blocked, 22 expired, 23 a fault in the chain. What the OP may tell an RP is
+/// less than what happened, so the MSSP's last status in the trace decides.
+fn exit_code(ended: &Ended, lines: &[Line]) -> u8 {
+    if matches!(ended, Ended::Tokens(_)) {
+        return OK;
+    }
+    // `401 USER_CANCEL` or, as a fault has it, `mss:_401`.
+    let status = lines
+        .iter()
+        .rev()
+        .filter(|line| line.from == "MSSP" && line.to == "OP")
+        .flat_map(|line| &line.fields)
+        .filter(|(name, _)| name == "Status" || name == "code")
+        .find_map(|(_, value)| {
+            value
+                .split(|c: char| !c.is_ascii_digit())
+                .find(|digits| digits.len() == 3)
+        });
+    let expired = matches!(ended, Ended::Refused { error, .. } if error == "expired_token");
+    match status {
+        Some("401") => CANCELLED,
+        Some("402" | "403") => PIN_BLOCKED,
+        Some("208") => EXPIRED,
+        _ if expired => EXPIRED,
+        _ => CHAIN,
+    }
+}
+
+impl From<Delivery> for Mode {
+    fn from(delivery: Delivery) -> Self {
+        match delivery {
+            Delivery::Poll => Self::Poll,
+            Delivery::Ping => Self::Ping,
+            Delivery::Push => Self::Push,
+        }
+    }
+}
+
+impl User {
+    fn msisdn(self) -> String {
+        format!("+4477009000{:02}", self as u8 + 1)
+    }
+}

@@ -1,0 +1,237 @@
+//! The control API and the page on it: `/api/v1/…`, `/livez`, `/readyz`, `/docs/…`, and the UI at `/`.
+//!
+//! It shows what the parties did and lets a person or a test play the user, break links and move the clock.
+//! Errors are problem documents (RFC 9457).
+
+mod guard;
+mod pages;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::faults::Fault;
+use crate::suite::Handle;
+use crate::trace::Trace;
+use crate::users::{Press, PressError};
+
+/// Transactions that one listing shows.
+const LISTED: usize = 50;
+/// The longest that a request is held open.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Where pings and pushes go of clients that have no endpoint of their own.
+pub(crate) const RECEIVER: &str = "/rp/notify";
+/// The largest body the API reads.
+const LARGEST_BODY: usize = 64 * 1024;
+
+type Suite = Arc<Handle>;
+
+/// The whole surface, for a listener on `port`.
+pub(crate) fn router(suite: Suite, port: u16) -> Router {
+    let guard = guard::Guard::new(port);
+    Router::new()
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(readyz))
+        .route("/api/v1/info", get(info))
+        .route("/api/v1/state", get(state))
+        .route("/api/v1/prompts", get(prompts))
+        .route("/api/v1/prompts/{id}", post(press))
+        .route("/api/v1/traces", get(traces))
+        .route("/api/v1/traces/{id}", get(trace))
+        .route(
+            "/api/v1/faults",
+            get(faults).post(add_fault).delete(clear_faults),
+        )
+        .route("/api/v1/notifications", get(notifications))
+        .route(RECEIVER, post(receive))
+        .route("/api/v1/clock", get(clock))
+        .route("/api/v1/clock/advance", post(advance))
+        .merge(pages::router())
+        .fallback(|request: Request| async move {
+            problem(
+                StatusCode::NOT_FOUND,
+                &format!("there is nothing at {}", request.uri().path()),
+            )
+        })
+        .layer(axum::extract::DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn(move |request, next| {
+            guard.clone().check(request, next)
+        }))
+        .with_state(suite)
+}
+
+/// A problem document; `detail` says what to do.
+fn problem(status: StatusCode, detail: &str) -> Response {
+    let body =
+        json!({"title": status.canonical_reason(), "status": status.as_u16(), "detail": detail});
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/problem+json")],
+        body.to_string(),
+    )
+        .into_response()
+}
+
+async fn readyz(State(suite): State<Suite>) -> Response {
+    if suite.ready() {
+        (StatusCode::OK, "ready\n").into_response()
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the OTA platform is not bound to the SMSC yet\n",
+        )
+            .into_response()
+    }
+}
+
+async fn info(State(suite): State<Suite>) -> Json<Value> {
+    Json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "urls": suite.urls(),
+        "curl": suite.curl(),
+    }))
+}
+
+#[derive(Deserialize)]
+struct Follow {
+    #[serde(default)]
+    after: u64,
+    /// Seconds.
+    #[serde(default)]
+    wait: u64,
+}
+
+/// Everything the first page shows, at once or as soon as it differs from version `after`.
+async fn state(State(suite): State<Suite>, Query(follow): Query<Follow>) -> Json<Value> {
+    let version = suite
+        .changed(
+            follow.after,
+            Duration::from_secs(follow.wait).min(LONGEST_WAIT),
+        )
+        .await;
+    let traces: Vec<_> = suite.trace_log().list(LISTED).iter().map(summary).collect();
+    Json(json!({
+        "version": version,
+        "clock": clock_value(&suite),
+        "prompts": suite.users().open(),
+        "traces": traces,
+    }))
+}
+
+async fn prompts(State(suite): State<Suite>, Query(follow): Query<Follow>) -> Json<Value> {
+    let wait = Duration::from_secs(follow.wait).min(LONGEST_WAIT);
+    suite.users().appeared(wait).await;
+    Json(json!({"prompts": suite.users().open()}))
+}
+
+async fn press(
+    State(suite): State<Suite>,
+    Path(id): Path<u64>,
+    Json(press): Json<Press>,
+) -> Response {
+    match suite.press(id, press) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error @ PressError::Gone { .. }) => problem(StatusCode::NOT_FOUND, &error.to_string()),
+        Err(error @ PressError::NotThatKey { .. }) => {
+            problem(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string())
+        }
+    }
+}
+
+async fn traces(State(suite): State<Suite>) -> Json<Value> {
+    let traces: Vec<_> = suite.trace_log().list(LISTED).iter().map(summary).collect();
+    Json(json!({"traces": traces}))
+}
+
+async fn trace(State(suite): State<Suite>, Path(id): Path<String>) -> Response {
+    let found = if id == "last" {
+        suite.trace_log().last()
+    } else {
+        suite.trace_log().get(&id)
+    };
+    match found {
+        Some(trace) => Json(trace.render()).into_response(),
+        None => problem(
+            StatusCode::NOT_FOUND,
+            &format!("no trace {id}: it has not begun, or is forgotten"),
+        ),
+    }
+}
+
+async fn faults(State(suite): State<Suite>) -> Json<Value> {
+    Json(json!({"faults": suite.faults().list()}))
+}
+
+async fn add_fault(State(suite): State<Suite>, Json(fault): Json<Fault>) -> Response {
+    suite.faults().add(fault);
+    (
+        StatusCode::CREATED,
+        Json(json!({"faults": suite.faults().list()})),
+    )
+        .into_response()
+}
+
+async fn clear_faults(State(suite): State<Suite>) -> StatusCode {
+    suite.faults().clear();
+    StatusCode::NO_CONTENT
+}
+
+/// The RP's side of ping and push: keeps what arrives.
+async fn receive(State(suite): State<Suite>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let headers: Vec<_> = headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+        .collect();
+    suite
+        .receiver()
+        .arrive(crate::wiring::http::notification(&headers, &body));
+    StatusCode::NO_CONTENT
+}
+
+async fn notifications(State(suite): State<Suite>) -> Json<Value> {
+    let kept: Vec<_> = suite
+        .receiver()
+        .kept()
+        .into_iter()
+        .map(|notification| notification.body)
+        .collect();
+    Json(json!({"notifications": kept}))
+}
+
+async fn clock(State(suite): State<Suite>) -> Json<Value> {
+    Json(clock_value(&suite))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    seconds: u32,
+}
+
+async fn advance(State(suite): State<Suite>, Json(by): Json<Advance>) -> Response {
+    suite.advance(Duration::from_secs(by.seconds.into())).await;
+    Json(clock_value(&suite)).into_response()
+}
+
+fn clock_value(suite: &Handle) -> Value {
+    let clock = suite.clock();
+    json!({"kind": if clock.is_frozen() { "standing" } else { "running" }, "now": clock.now().to_string()})
+}
+
+fn summary(trace: &Trace) -> Value {
+    json!({
+        "id": trace.id,
+        "began": trace.events.first().map(|event| event.at.to_string()),
+        "reached": trace.reached(),
+        "events": trace.events.len(),
+    })
+}

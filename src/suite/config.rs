@@ -1,0 +1,207 @@
+//! From the [`World`] to what each party is told of it.
+
+use std::sync::Arc;
+
+use op_bridge as op;
+use ota::smpp::{self, Account, BindMode, EsmeConfig, SmscConfig};
+use ota::{platform, smsc};
+use ota_wire::applet::{MacAlgorithm, Text};
+use ota_wire::ids::{Iccid, Msisdn};
+use ota_wire::keys::{Family, MasterKey, applet_mac_key};
+use ota_wire::secret::Secret;
+
+use crate::world::{Mode, World};
+
+/// SignatureProfile that asks for the PIN and signs with 3DES (TS 102 204 profile URIs of Mobile Connect).
+const PIN_3DES: &str = "http://uri.gsma.com/mobileconnect/LoA3/CBCMAC3DES";
+
+/// What the OP is told.
+pub(super) struct OpSettings {
+    pub(super) issuer: String,
+    pub(super) mssp_url: String,
+    /// Where notifications of clients without an endpoint of their own go.
+    pub(super) receiver: String,
+    pub(super) messaging: op::MessagingMode,
+    pub(super) mac_3des: bool,
+    pub(super) signer: Arc<dyn op_bridge::Signer>,
+    pub(super) subject_key: op_bridge::Secret,
+}
+
+/// The OP's configuration.
+pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> op::Config {
+    let mut config = op::Config::new(
+        settings.issuer,
+        settings.mssp_url,
+        settings.signer,
+        settings.subject_key,
+    );
+    config.clients = world
+        .clients
+        .iter()
+        .map(|client| op::Client {
+            id: client.id.clone(),
+            secret: op_bridge::Secret::new(client.secret.clone()),
+            name: client.name.clone(),
+            mode: match client.mode {
+                Mode::Ping => op::DeliveryMode::Ping,
+                Mode::Poll => op::DeliveryMode::Poll,
+                Mode::Push => op::DeliveryMode::Push,
+            },
+            notification_endpoint: client
+                .notification_endpoint
+                .clone()
+                .or_else(|| (client.mode != Mode::Poll).then(|| settings.receiver.clone())),
+        })
+        .collect();
+    let people = world.clone();
+    config.subscribers = Arc::new(move |msisdn: &op_bridge::Msisdn| claims(&people, msisdn));
+    config.text_policy = Arc::new(|text| {
+        Text::encode(text)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    });
+    config.mssp.messaging = settings.messaging;
+    if settings.mac_3des {
+        config.mssp.pin_profile = PIN_3DES.into();
+    }
+    if let Some(ap) = world.mssp.ap.first() {
+        config.mssp.ap_id.clone_from(&ap.id);
+        config.mssp.ap_pwd = op_bridge::Secret::new(ap.password.clone());
+    }
+    config
+}
+
+fn claims(world: &World, msisdn: &op_bridge::Msisdn) -> Option<op::Subscriber> {
+    let subscriber = world.subscriber(&msisdn.to_string().parse().ok()?)?;
+    let claim = |name: &str| subscriber.claims.get(name).cloned();
+    Some(op::Subscriber {
+        name: claim("name"),
+        given_name: claim("given_name"),
+        family_name: claim("family_name"),
+        phone_number_verified: true,
+    })
+}
+
+/// The MSSP's configuration.
+pub(super) fn mssp(world: &Arc<World>) -> mssp::Config {
+    let mut config = mssp::Config::new(
+        world.mssp.id.clone(),
+        Arc::new(Directory {
+            world: world.clone(),
+            master: world.master_key(),
+        }),
+    );
+    config.aps = world
+        .mssp
+        .ap
+        .iter()
+        .map(|ap| mssp::Ap {
+            id: ap.id.clone(),
+            password: Secret::new(ap.password.clone().into_bytes()),
+        })
+        .collect();
+    config
+}
+
+struct Directory {
+    world: Arc<World>,
+    master: MasterKey,
+}
+
+impl mssp::Directory for Directory {
+    fn subscriber(&self, msisdn: &Msisdn) -> Option<mssp::Subscriber> {
+        let subscriber = self.world.subscriber(msisdn)?;
+        Some(mssp::Subscriber {
+            msisdn: subscriber.msisdn,
+            iccid: subscriber.iccid,
+            active: true,
+        })
+    }
+
+    fn mac_key(&self, iccid: &Iccid, algorithm: MacAlgorithm) -> Secret {
+        applet_mac_key(&self.master, iccid, algorithm)
+    }
+}
+
+/// Version of the OTA key set that holds keys of this family.
+pub(super) fn key_version(family: Family) -> u8 {
+    match family {
+        Family::Aes128 => 1,
+        Family::TripleDes2 => 2,
+    }
+}
+
+/// The OTA platform's configuration.
+pub(super) fn platform(world: &Arc<World>) -> platform::Config {
+    platform::Config::new(
+        &world.operator.short_code,
+        world.master_key(),
+        Arc::new(People(world.clone())),
+    )
+}
+
+/// The SMSC's configuration.
+pub(super) fn smsc(world: &Arc<World>) -> smsc::Config {
+    let esme = smsc::Esme {
+        system_id: world.smpp.system_id.clone(),
+        short_codes: vec![world.operator.short_code.clone()],
+    };
+    smsc::Config::new(
+        world.operator.smsc.clone(),
+        vec![esme],
+        Arc::new(People(world.clone())),
+    )
+}
+
+struct People(Arc<World>);
+
+impl smsc::Phones for People {
+    fn knows(&self, msisdn: &Msisdn) -> bool {
+        self.0.subscriber(msisdn).is_some()
+    }
+}
+
+impl platform::Directory for People {
+    fn find(&self, msisdn: &Msisdn) -> Option<platform::Subscriber> {
+        let subscriber = self.0.subscriber(msisdn)?;
+        let keys = platform::Keys::Derived {
+            version: key_version(self.0.family),
+            family: self.0.family,
+        };
+        Some(platform::Subscriber {
+            iccid: subscriber.iccid,
+            keys,
+        })
+    }
+}
+
+/// The platform's end of the SMPP connection.
+pub(super) fn esme(world: &World) -> EsmeConfig {
+    EsmeConfig {
+        system_id: world.smpp.system_id.clone(),
+        password: Secret::new(world.smpp.password.clone().into_bytes()),
+        system_type: String::new(),
+        mode: BindMode::Transceiver,
+        limits: limits(),
+    }
+}
+
+/// The SMSC's end of any SMPP connection.
+pub(super) fn smsc_end(world: &World) -> SmscConfig {
+    SmscConfig {
+        system_id: world.operator.name.clone(),
+        accounts: vec![Account {
+            system_id: world.smpp.system_id.clone(),
+            password: Secret::new(world.smpp.password.clone().into_bytes()),
+        }],
+        limits: limits(),
+    }
+}
+
+/// The parties report what PDUs carry; the PDUs themselves would be said twice.
+fn limits() -> smpp::Limits {
+    smpp::Limits {
+        report_pdus: false,
+        ..smpp::Limits::default()
+    }
+}

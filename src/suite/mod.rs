@@ -1,0 +1,325 @@
+//! A whole midsim in one process: what the binary runs, and what a test runs.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), midsim::suite::StartError> {
+//! let suite = midsim::Suite::builder().start().await?;
+//! println!("the OP is at {}", suite.op_url());
+//! suite.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod config;
+mod in_process;
+mod receiver;
+mod running;
+mod signer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+pub use self::in_process::InProcessSuite;
+pub use self::running::{Handle, Running, Urls};
+pub use self::signer::BadKey;
+use crate::runtime::chance::{Chance, NoChance};
+use crate::runtime::clock::Clock;
+use crate::runtime::party::{Driver, HandleError};
+use crate::runtime::store::{Batch, CommitError, MemoryStore, RedbStore, Store, StoreError, Write};
+use crate::sockets::ports::{PortError, Ports};
+use crate::wiring::steps::{MsspParty, OpParty, PlatformParty, SmscParty};
+use crate::wiring::{Humans, Parties, Phones};
+use crate::world::World;
+
+/// The entry to the library.
+#[derive(Debug)]
+pub struct Suite;
+
+impl Suite {
+    /// A suite of the default world, on free ports, in memory, on the real clock.
+    pub fn builder() -> Builder {
+        Builder::new(World::default())
+    }
+}
+
+/// How the MSSP tells the OP of the outcome (MessagingMode of TS 102 204).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
+pub enum MssMode {
+    /// The OP asks by MSS_StatusQuery.
+    AsynchClientServer,
+    /// The MSSP sends MSS_Notification.
+    #[default]
+    AsynchServerServer,
+    /// The answer to MSS_Signature waits for the user.
+    Synch,
+}
+
+/// What a suite is made of.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    world: World,
+    ports: Ports,
+    seed: Option<u64>,
+    frozen: bool,
+    data_dir: Option<PathBuf>,
+    humans: Humans,
+    mss: MssMode,
+    mac_3des: bool,
+}
+
+/// Why a suite did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No random octets.
+    #[error(transparent)]
+    Chance(#[from] NoChance),
+    /// The configuration of the OP contradicts itself.
+    #[error(transparent)]
+    Op(#[from] op_bridge::ConfigError),
+    /// A port cannot be had.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// A store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record cannot be written.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// What the last process left cannot be read.
+    #[error(transparent)]
+    Recover(#[from] HandleError),
+    /// system_id or password do not fit SMPP.
+    #[error("SMPP credentials of the world: {0}")]
+    Smpp(#[from] ota::smpp::FieldError),
+    /// The stored signing key is damaged.
+    #[error(transparent)]
+    Key(#[from] BadKey),
+    /// The system refuses something.
+    #[error("{what}: {why}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// What the system says.
+        why: std::io::Error,
+    },
+}
+
+impl Builder {
+    /// A suite of this world.
+    pub fn new(world: World) -> Self {
+        Self {
+            world,
+            ports: Ports::free(),
+            seed: None,
+            frozen: false,
+            data_dir: None,
+            humans: Humans::Approve,
+            mss: MssMode::default(),
+            mac_3des: false,
+        }
+    }
+
+    /// Listens on these ports.
+    #[must_use]
+    pub fn ports(mut self, ports: Ports) -> Self {
+        self.ports = ports;
+        self
+    }
+
+    /// Draws all chance from one seed. For tests: whoever knows the seed knows every secret.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Lets the clock stand until it is moved.
+    #[must_use]
+    pub fn frozen_clock(mut self) -> Self {
+        self.frozen = true;
+        self
+    }
+
+    /// Keeps everything in this folder.
+    #[must_use]
+    pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(dir.into());
+        self
+    }
+
+    /// Whether people are asked or approve.
+    #[must_use]
+    pub fn humans(mut self, humans: Humans) -> Self {
+        self.humans = humans;
+        self
+    }
+
+    /// MessagingMode that the OP asks for.
+    #[must_use]
+    pub fn mss_mode(mut self, mss: MssMode) -> Self {
+        self.mss = mss;
+        self
+    }
+
+    /// The OP asks for the signature profile whose MAC is 3DES.
+    #[must_use]
+    pub fn mac_3des(mut self, on: bool) -> Self {
+        self.mac_3des = on;
+        self
+    }
+
+    /// Starts everything on sockets.
+    ///
+    /// # Errors
+    /// [`StartError`], naming what to change.
+    pub async fn start(self) -> Result<Running, StartError> {
+        running::start(self).await
+    }
+
+    /// Makes everything on one thread, on a clock that stands.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn in_process(self) -> Result<InProcessSuite, StartError> {
+        in_process::make(self)
+    }
+
+    fn chance(&self) -> Result<Chance, StartError> {
+        Ok(match self.seed {
+            Some(seed) => Chance::seeded(seed),
+            None => Chance::system()?,
+        })
+    }
+
+    /// A seeded run on a standing clock begins at the same instant every time.
+    fn clock(&self, frozen: bool) -> Clock {
+        match (frozen, self.seed) {
+            (false, _) => Clock::real(),
+            (true, None) => Clock::frozen_now(),
+            (true, Some(_)) => Clock::frozen(SEEDED_START),
+        }
+    }
+
+    /// The parties, over stores of their own.
+    fn parties(
+        &self,
+        clock: Clock,
+        chance: Chance,
+        issuer: String,
+        mssp_url: String,
+        receiver: String,
+    ) -> Result<Arc<Parties>, StartError> {
+        let stores = Stores::open(self.data_dir.as_deref())?;
+        let world = Arc::new(self.world.clone());
+        let signing = stores.secret("signing-key", || {
+            signer::new_key(&mut chance.generator()).to_vec()
+        })?;
+        let subject = stores.secret("subject-key", || {
+            let mut key = [0; 32];
+            rand_core::Rng::fill_bytes(&mut chance.generator(), &mut key);
+            key.to_vec()
+        })?;
+        let op = config::op(
+            &world,
+            config::OpSettings {
+                issuer,
+                mssp_url,
+                receiver,
+                messaging: match self.mss {
+                    MssMode::AsynchClientServer => op_bridge::MessagingMode::AsynchClientServer,
+                    MssMode::AsynchServerServer => op_bridge::MessagingMode::AsynchServerServer,
+                    MssMode::Synch => op_bridge::MessagingMode::Synch,
+                },
+                mac_3des: self.mac_3des,
+                signer: Arc::new(signer::Es256::new(&signing, self.seed.is_some())?),
+                subject_key: op_bridge::Secret::new(hex::encode(subject)),
+            },
+        );
+        let driver = |name: &str| chance.branch(name);
+        Ok(Arc::new(Parties::new(
+            Driver::new(
+                OpParty(op_bridge::Op::new(op)?),
+                stores.op,
+                clock.clone(),
+                driver("op"),
+            ),
+            Driver::new(
+                MsspParty(mssp::Mssp::new(config::mssp(&world))),
+                stores.mssp,
+                clock.clone(),
+                driver("mssp"),
+            ),
+            Driver::new(
+                PlatformParty(ota::platform::Platform::new(config::platform(&world))),
+                stores.ota,
+                clock.clone(),
+                driver("ota"),
+            ),
+            Driver::new(
+                SmscParty(ota::smsc::Smsc::new(config::smsc(&world))),
+                stores.smsc,
+                clock.clone(),
+                driver("smsc"),
+            ),
+            Phones::new(world, stores.sim, clock.clone(), driver("sim"), self.humans),
+            clock,
+        )))
+    }
+}
+
+/// When a seeded run begins.
+const SEEDED_START: Timestamp = Timestamp::constant(1_767_265_200, 0);
+
+/// Where the parties keep their records: one store each.
+struct Stores {
+    op: Arc<dyn Store>,
+    mssp: Arc<dyn Store>,
+    ota: Arc<dyn Store>,
+    smsc: Arc<dyn Store>,
+    sim: Arc<dyn Store>,
+}
+
+impl Stores {
+    fn open(dir: Option<&Path>) -> Result<Self, StartError> {
+        if let Some(dir) = dir {
+            std::fs::create_dir_all(dir).map_err(|why| StartError::System {
+                what: format!("data directory {}", dir.display()),
+                why,
+            })?;
+        }
+        let open = |name: &str| -> Result<Arc<dyn Store>, StartError> {
+            Ok(match dir {
+                None => Arc::new(MemoryStore::new()),
+                Some(dir) => Arc::new(RedbStore::open(dir.join(format!("{name}.redb")))?),
+            })
+        };
+        Ok(Self {
+            op: open("op")?,
+            mssp: open("mssp")?,
+            ota: open("ota")?,
+            smsc: open("smsc")?,
+            sim: open("sim")?,
+        })
+    }
+
+    /// A secret of the OP that is made once and kept with its records.
+    fn secret(&self, name: &str, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, StartError> {
+        let key = format!("config/{name}");
+        if let Some(record) = self.op.get(&key)? {
+            return Ok(record.value.to_vec());
+        }
+        let value = make();
+        let writes = vec![Write::Put {
+            key,
+            value: value.clone(),
+        }];
+        self.op
+            .commit(Batch {
+                writes,
+                ..Batch::default()
+            })
+            .wait()?;
+        Ok(value)
+    }
+}

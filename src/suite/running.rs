@@ -1,0 +1,308 @@
+//! A suite on sockets.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use super::{Builder, StartError, config};
+use crate::control;
+use crate::faults::Faults;
+use crate::rp::Port;
+use crate::runtime::clock::Clock;
+use crate::sockets::addresses::Policy;
+use crate::sockets::http_client::HttpClient;
+use crate::sockets::http_server::{self, Limits, Replies};
+use crate::sockets::ports::Service;
+use crate::sockets::shutdown::{self, Shutdown, Stopper};
+use crate::sockets::tcp;
+use crate::suite::receiver::Receiver;
+use crate::trace::TraceLog;
+use crate::users::{Press, PressError, Users};
+use crate::wiring::sockets::{MsspListener, Network, OpListener};
+use crate::wiring::{Message, Parties, Receipt};
+
+/// A running suite. Dropping it stops everything at once; [`Running::shutdown`] lets what runs finish.
+pub struct Running {
+    handle: Arc<Handle>,
+    tasks: JoinSet<()>,
+}
+
+/// What can be seen of a running suite and done to it.
+pub struct Handle {
+    network: Arc<Network>,
+    client: HttpClient,
+    receiver: Arc<Receiver>,
+    urls: Urls,
+    ports: Vec<(Service, u16)>,
+    stopper: Stopper,
+    shutdown: Shutdown,
+}
+
+/// Where the parties are.
+#[derive(Clone, Debug, Serialize)]
+pub struct Urls {
+    /// Page and control API.
+    pub ui: String,
+    /// The OP's issuer.
+    pub op: String,
+    /// SOAP endpoint of the MSSP.
+    pub mssp: String,
+    /// Address of the SMSC, without a scheme.
+    pub smpp: String,
+}
+
+pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
+    let clock = builder.clock(builder.frozen);
+    let chance = builder.chance()?;
+    let ui = builder.ports.bind(Service::Ui).await?;
+    let op = builder.ports.bind(Service::Op).await?;
+    let mssp = builder.ports.bind(Service::Mssp).await?;
+    let smpp = builder.ports.bind(Service::Smpp).await?;
+    let address = |listener: &tokio::net::TcpListener, service| {
+        listener
+            .local_addr()
+            .unwrap_or_else(|_| builder.ports.address(service))
+    };
+    let (ui_at, op_at) = (address(&ui, Service::Ui), address(&op, Service::Op));
+    let (mssp_at, smpp_at) = (address(&mssp, Service::Mssp), address(&smpp, Service::Smpp));
+    let urls = Urls {
+        ui: format!("http://{ui_at}"),
+        op: format!("http://{op_at}"),
+        mssp: format!("http://{mssp_at}/soap"),
+        smpp: smpp_at.to_string(),
+    };
+    let receiver = format!("{}{}", urls.ui, control::RECEIVER);
+    let parties = builder.parties(
+        clock.clone(),
+        chance.clone(),
+        urls.op.clone(),
+        urls.mssp.clone(),
+        receiver,
+    )?;
+    let (stopper, shutdown) = shutdown::channel();
+    let client = HttpClient::new(clock.clone(), Policy::default());
+    let op_replies = Replies::new(&clock, &chance);
+    let mssp_replies = Replies::new(&clock, &chance);
+    let network = Network::new(
+        parties.clone(),
+        op_replies.clone(),
+        mssp_replies.clone(),
+        client.clone(),
+    );
+    let left = parties.recover()?;
+
+    let handle = Arc::new(Handle {
+        network: network.clone(),
+        client,
+        receiver: Arc::new(Receiver::new(clock.clone())),
+        urls,
+        ports: vec![
+            (Service::Ui, ui_at.port()),
+            (Service::Op, op_at.port()),
+            (Service::Mssp, mssp_at.port()),
+            (Service::Smpp, smpp_at.port()),
+        ],
+        stopper,
+        shutdown: shutdown.clone(),
+    });
+    let limits = Limits::default();
+    let router = control::router(handle.clone(), ui_at.port());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(http_server::serve_router(
+        ui,
+        router,
+        limits,
+        shutdown.clone(),
+    ));
+    let party = Arc::new(OpListener(network.clone()));
+    tasks.spawn(http_server::serve_party(
+        op,
+        party,
+        op_replies,
+        limits,
+        shutdown.clone(),
+    ));
+    let party = Arc::new(MsspListener(network.clone()));
+    tasks.spawn(http_server::serve_party(
+        mssp,
+        party,
+        mssp_replies,
+        limits,
+        shutdown.clone(),
+    ));
+    tasks.spawn(network.clone().run_timers(shutdown.clone()));
+    network
+        .handle(
+            Message::Smsc(ota::smsc::Input::Started),
+            Receipt::NONE,
+            clock.begin(),
+        )
+        .await;
+    let links = tcp::Links {
+        clock: clock.clone(),
+        limits: tcp::Limits::default(),
+        shutdown,
+    };
+    let ends = (
+        config::esme(&builder.world),
+        config::smsc_end(&builder.world),
+    );
+    network.start_smpp(links, smpp, smpp_at, ends, &mut tasks);
+    network.carry_out(left, &clock.begin());
+    network.bound().await;
+    Ok(Running { handle, tasks })
+}
+
+impl Handle {
+    /// Where the parties are.
+    pub fn urls(&self) -> &Urls {
+        &self.urls
+    }
+
+    /// The OP's issuer.
+    pub fn op_url(&self) -> String {
+        self.urls.op.clone()
+    }
+
+    /// SOAP endpoint of the MSSP.
+    pub fn mssp_url(&self) -> String {
+        self.urls.mssp.clone()
+    }
+
+    /// Ports in use.
+    pub fn ports(&self) -> impl Iterator<Item = (Service, u16)> {
+        self.ports.iter().copied()
+    }
+
+    /// Simulated time.
+    pub fn clock(&self) -> &Clock {
+        &self.parties().clock
+    }
+
+    /// What happened.
+    pub fn trace_log(&self) -> &TraceLog {
+        &self.parties().trace
+    }
+
+    /// Faults on the links.
+    pub fn faults(&self) -> &Faults {
+        &self.parties().faults
+    }
+
+    /// People at the handsets.
+    pub fn users(&self) -> &Users {
+        &self.parties().users
+    }
+
+    /// What ping and push clients without an endpoint of their own were sent.
+    pub(crate) fn receiver(&self) -> &Receiver {
+        &self.receiver
+    }
+
+    /// Whether a flow can begin.
+    pub fn ready(&self) -> bool {
+        self.network.is_bound() && !self.shutdown.is_draining()
+    }
+
+    /// A person presses a key.
+    ///
+    /// # Errors
+    /// [`PressError`].
+    pub fn press(&self, prompt: u64, press: Press) -> Result<(), PressError> {
+        let (msisdn, reply) = self.users().press(prompt, press)?;
+        let message = Message::Phone(msisdn, sim_applet_sim::handset::Input::User(reply));
+        self.network
+            .deliver(message, Receipt::NONE, self.clock().begin());
+        Ok(())
+    }
+
+    /// Moves the clock, firing every timer on the way.
+    pub async fn advance(&self, by: Duration) {
+        self.clock().advance(by).await;
+    }
+
+    /// An RP of ours, in this process but over the sockets.
+    pub fn rp_port(&self) -> Arc<dyn Port> {
+        Arc::new(super::receiver::SocketPort::new(
+            self.client.clone(),
+            self.receiver.clone(),
+            self.parties().clone(),
+        ))
+    }
+
+    /// Returns the version of what the page shows, as soon as it is not `after` any more, or after `most` real time.
+    pub(crate) async fn changed(&self, after: u64, most: Duration) -> u64 {
+        let mut traces = self.trace_log().watch();
+        let mut users = self.users().watch();
+        // Both only grow, so their sum names a state.
+        let version = |traces: &mut tokio::sync::watch::Receiver<u64>,
+                       users: &mut tokio::sync::watch::Receiver<u64>| {
+            *traces.borrow_and_update() + *users.borrow_and_update() + 1
+        };
+        let waiting = async {
+            while version(&mut traces, &mut users) == after {
+                // The senders live as long as the suite.
+                tokio::select! { _ = traces.changed() => {}, _ = users.changed() => {} }
+            }
+        };
+        let _ = tokio::time::timeout(most, waiting).await;
+        version(&mut self.trace_log().watch(), &mut self.users().watch())
+    }
+
+    /// A pair of commands that shows a whole flow.
+    pub fn curl(&self) -> String {
+        format!(
+            "curl -s -u poll:poll-secret {op}/bc-authorize -d scope=openid -d acr_values=mod-mf \\\n    \
+             -d login_hint=+447700900001 -d 'binding_message=Sign in? W4SCT' | tee request.json\n\
+             curl -s -u poll:poll-secret {op}/token -d grant_type=urn:openid:params:grant-type:ciba \\\n    \
+             -d auth_req_id=$(grep -o '\"auth_req_id\":\"[^\"]*' request.json | cut -d'\"' -f4)",
+            op = self.urls.op
+        )
+    }
+
+    fn parties(&self) -> &Arc<Parties> {
+        self.network.parties()
+    }
+}
+
+impl Running {
+    /// Runs until the first interrupt or termination signal, then stops within 5 s; at once at the second.
+    ///
+    /// # Errors
+    /// If the system gives no signals.
+    pub async fn until_signal(mut self) -> std::io::Result<()> {
+        let handle = self.handle.clone();
+        let stopped = async {
+            handle.shutdown.draining().await;
+            self.join().await;
+        };
+        tokio::select! {
+            result = handle.stopper.on_signals() => result,
+            () = stopped => Ok(()),
+        }
+    }
+
+    /// Stops: nothing new is accepted, what runs may finish.
+    pub async fn shutdown(mut self) {
+        self.handle.stopper.drain();
+        self.join().await;
+    }
+
+    async fn join(&mut self) {
+        let shutdown = self.handle.shutdown.clone();
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        shutdown.bound(shutdown::GRACE, all).await;
+        self.tasks.abort_all();
+    }
+}
+
+impl Deref for Running {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        &self.handle
+    }
+}
