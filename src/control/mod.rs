@@ -4,6 +4,7 @@
 //! Errors are problem documents (RFC 9457).
 
 mod guard;
+mod markdown;
 mod pages;
 
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::markdown::{self, escape};
 use crate::docs;
 use crate::suite::Handle;
 
@@ -45,7 +46,7 @@ async fn topic(Path(name): Path<String>) -> Response {
     match docs::find(&name) {
         Some(topic) => page(
             "text/html; charset=utf-8",
-            &document(topic.title, &format!("<pre>{}</pre>", escape(topic.text))),
+            &document(topic.title(), &markdown::render(&topic)),
         ),
         None => super::problem(
             StatusCode::NOT_FOUND,
@@ -62,7 +63,7 @@ fn contents() -> String {
             list,
             "<li><a href=\"/docs/{}\">{}</a></li>",
             topic.name,
-            escape(topic.title)
+            escape(topic.title())
         );
     }
     list.push_str("</ul>");
@@ -77,13 +78,6 @@ fn document(title: &str, body: &str) -> String {
          <a href=\"/docs/\">Documentation</a></nav></header><main>{body}</main></body></html>",
         title = escape(title),
     )
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 fn page(kind: &'static str, body: &str) -> Response {
