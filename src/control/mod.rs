@@ -6,6 +6,7 @@
 mod guard;
 mod markdown;
 mod pages;
+mod sims;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,7 @@ pub(crate) fn router(suite: Suite, port: u16) -> Router {
         .route("/api/v1/prompts/{id}", post(press))
         .route("/api/v1/traces", get(traces))
         .route("/api/v1/traces/{id}", get(trace))
+        .route("/api/v1/sims/{msisdn}", get(sims::show).post(sims::change))
         .route(
             "/api/v1/faults",
             get(faults).post(add_fault).delete(clear_faults),

@@ -107,17 +107,24 @@ impl HttpClient {
         Self { inner, clock }
     }
 
-    /// Sends a request to its absolute URI and waits for the whole answer.
-    pub async fn send(&self, mut request: Request<Bytes>, bounds: Bounds) -> Sent {
+    /// Sends a request to its absolute URI and waits for the whole answer. The request counts as under way from the call on, so
+    /// that whoever has held a guard for it may let go before awaiting.
+    pub fn send(
+        &self,
+        mut request: Request<Bytes>,
+        bounds: Bounds,
+    ) -> impl Future<Output = Sent> + Send + '_ {
         let on_its_way = self.depart(&mut request);
-        let exchange = self.exchange(request.map(Full::new), bounds.answer);
-        let result = tokio::time::timeout(bounds.within, exchange)
-            .await
-            .unwrap_or(Err(SendError::TimedOut));
-        // Before the count that came with the answer is let go.
-        let flight = self.clock.begin();
-        drop(on_its_way);
-        Sent { result, flight }
+        async move {
+            let exchange = self.exchange(request.map(Full::new), bounds.answer);
+            let result = tokio::time::timeout(bounds.within, exchange)
+                .await
+                .unwrap_or(Err(SendError::TimedOut));
+            // Before the count that came with the answer is let go.
+            let flight = self.clock.begin();
+            drop(on_its_way);
+            Sent { result, flight }
+        }
     }
 
     /// To a party of this process the count goes along in a header; for anybody else it is kept here.

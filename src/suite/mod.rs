@@ -14,6 +14,7 @@ mod in_process;
 mod receiver;
 mod running;
 mod signer;
+mod sim;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 pub use self::in_process::InProcessSuite;
 pub use self::running::{Handle, Running, Urls};
 pub use self::signer::BadKey;
+pub use self::sim::{CardView, Sim};
 use crate::runtime::chance::{Chance, NoChance};
 use crate::runtime::clock::Clock;
 use crate::runtime::party::{Driver, HandleError};

@@ -4,10 +4,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ota_wire::ids::Msisdn;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::{Builder, StartError, config};
+use super::{Builder, Sim, StartError, config};
 use crate::control;
 use crate::faults::Faults;
 use crate::rp::Port;
@@ -197,6 +198,11 @@ impl Handle {
         &self.parties().users
     }
 
+    /// The SIM and handset of a number.
+    pub fn sim(&self, msisdn: Msisdn) -> Sim<'_> {
+        Sim::new(self, msisdn)
+    }
+
     /// What ping and push clients without an endpoint of their own were sent.
     pub(crate) fn receiver(&self) -> &Receiver {
         &self.receiver
@@ -263,7 +269,11 @@ impl Handle {
         )
     }
 
-    fn parties(&self) -> &Arc<Parties> {
+    pub(super) fn network(&self) -> &Arc<Network> {
+        &self.network
+    }
+
+    pub(super) fn parties(&self) -> &Arc<Parties> {
         self.network.parties()
     }
 }

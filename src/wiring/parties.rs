@@ -110,6 +110,11 @@ impl Parties {
         }
     }
 
+    /// The handsets with their cards.
+    pub(crate) fn phones(&self) -> &Phones {
+        &self.phones
+    }
+
     /// Takes up what the last process left: arms the timers and gives what it had still to do.
     pub fn recover(&self) -> Result<Vec<Emission>, HandleError> {
         let mut left: Vec<_> = self

@@ -21,6 +21,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::lock;
 use crate::runtime::party::HandleError;
 use crate::runtime::store::{Batch, CommitError, Store, StoreError, Write};
+use crate::suite::CardView;
 use crate::users::Users;
 use crate::world::{Applet, Persona, World};
 
@@ -155,6 +156,35 @@ impl Phones {
                 .map_err(journal_failed)?;
         }
         Ok((outputs, events))
+    }
+
+    /// What the card of a number remembers.
+    pub(crate) async fn view(&self, msisdn: &Msisdn) -> Result<Option<CardView>, HandleError> {
+        let Some(handset) = self.handset(msisdn)? else {
+            return Ok(None);
+        };
+        let powered = handset.phone.lock().await;
+        let card = powered.phone.card_state();
+        Ok(Some(CardView {
+            iccid: powered.phone.subscriber().iccid.digits().to_owned(),
+            pin_tries: card.pin_tries(),
+            puk_tries: card.puk_tries(),
+            applet_counter: card.applet_counter(),
+            cntr: card.counters().iter().map(|cntr| cntr.get()).collect(),
+            // A handset that nobody has used yet is switched on when it is.
+            attached: powered.phone.is_attached() || !powered.first.is_empty(),
+        }))
+    }
+
+    /// From now on the user of a number does this. A number that is nobody's has no user.
+    pub(crate) fn set_user(&self, msisdn: &Msisdn, persona: Persona) -> Result<(), HandleError> {
+        if let Some(handset) = self.handset(msisdn)? {
+            let mut user = lock(&handset.user);
+            user.script = self
+                .script(persona)
+                .map(|script| (script, user.knows.clone()));
+        }
+        Ok(())
     }
 
     /// What a handset's output means for the clock and for its user.

@@ -3,11 +3,8 @@
 //! Every message is handled by a task of its own and carries a guard, so that the clock knows when nothing is under way.
 //! Outputs of one step are released in their order; steps of different transactions run side by side.
 
-use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::{Arc, OnceLock};
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -257,21 +254,14 @@ impl Network {
                 flight,
             };
         };
-        // The client counts the request from here on; ours may be let go only once it does.
-        let sending = self.client.send(
-            request,
-            Bounds {
-                within,
-                answer: LARGEST_ANSWER,
-            },
-        );
-        let mut sending = pin!(sending);
-        let first = poll_fn(|context| Poll::Ready(sending.as_mut().poll(context))).await;
+        let bounds = Bounds {
+            within,
+            answer: LARGEST_ANSWER,
+        };
+        let sending = self.client.send(request, bounds);
+        // The client counts the request now; a held one must not be counted twice.
         drop(flight);
-        match first {
-            Poll::Ready(sent) => sent,
-            Poll::Pending => sending.await,
-        }
+        sending.await
     }
 }
 
