@@ -234,6 +234,8 @@ fn summary(trace: &Trace) -> Value {
     json!({
         "id": trace.id,
         "began": trace.events.first().map(|event| event.at.to_string()),
+        "first": trace.events.first().map(|event| event.render().name),
+        "last": trace.events.last().map(|event| event.render().name),
         "reached": trace.reached(),
         "events": trace.events.len(),
     })

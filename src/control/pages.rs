@@ -13,7 +13,7 @@ use super::markdown::{self, escape};
 use crate::docs;
 use crate::suite::Handle;
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(super) fn router() -> Router<Arc<Handle>> {
@@ -75,7 +75,7 @@ fn document(title: &str, body: &str) -> String {
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width, initial-scale=1\"><title>{title} – midsim</title><link rel=\"stylesheet\" \
          href=\"/app.css\"></head><body><header><h1>{title}</h1><nav aria-label=\"Pages\"><a href=\"/\">midsim</a> \
-         <a href=\"/docs/\">Documentation</a></nav></header><main>{body}</main></body></html>",
+         <a href=\"/docs/\">Documentation</a></nav></header><main class=\"doc\">{body}</main></body></html>",
         title = escape(title),
     )
 }
