@@ -102,7 +102,9 @@ async function authorize(discovery, client) {
   return { ...body, token: notification };
 }
 
-const token = (discovery, client, id) => post(discovery.token_endpoint, client, { grant_type: GRANT, auth_req_id: id });
+function token(discovery, client, id) {
+  return post(discovery.token_endpoint, client, { grant_type: GRANT, auth_req_id: id });
+}
 
 async function next(path) {
   const late = setTimeout(() => { throw new Error(`nothing arrived at ${path} within 30 s`); }, 30_000);

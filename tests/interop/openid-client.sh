@@ -4,7 +4,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 rp() {
     node "$here/rp-openid-client.mjs" --issuer "$MIDSIM_OP_URL" --client-id poll --client-secret poll-secret \
-        --id-token-alg ES256 --json "$@"
+        --id-token-alg ES256 "$@" | tail -n 1
 }
 if [ "${2:-}" = inside ]; then
     rp --login-hint +447700900002 --acr mod-mf --scope 'openid profile phone' --binding-message W4SCT --userinfo
