@@ -57,7 +57,7 @@ impl Topic {
     }
 
     /// The page that a link on this page leads to, if it is one of ours.
-    pub fn linked(&self, link: &str) -> Option<Topic> {
+    pub fn linked(&self, link: &str) -> Option<Self> {
         let mut path: Vec<_> = self.source.split('/').collect();
         path.pop();
         for part in link.split('#').next().unwrap_or_default().split('/') {

@@ -7,4 +7,5 @@
 mod architecture;
 mod demo;
 mod library;
+mod readme;
 mod sims;
