@@ -259,10 +259,7 @@ impl InProcess {
             }
             Some(Asker::Mssp(id, receipt)) => {
                 let result = Ok(response);
-                self.put(
-                    Message::Mssp(mssp::Input::Answer { id, result }),
-                    receipt,
-                );
+                self.put(Message::Mssp(mssp::Input::Answer { id, result }), receipt);
             }
         }
     }
@@ -298,10 +295,7 @@ impl InProcess {
         if self.parties.lost(LinkName::MsspToOp, &send.id, &send.body) {
             let result = Err(mssp::SendError::TimedOut);
             let id = send.id.clone();
-            return self.put(
-                Message::Mssp(mssp::Input::Answer { id, result }),
-                receipt,
-            );
+            return self.put(Message::Mssp(mssp::Input::Answer { id, result }), receipt);
         }
         self.ask(Asker::Mssp(send.id.clone(), receipt), |id| {
             Message::Op(op_bridge::Input::Http {
