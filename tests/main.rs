@@ -6,6 +6,8 @@
 
 mod architecture;
 mod demo;
+mod determinism;
 mod library;
 mod readme;
 mod sims;
+mod support;
