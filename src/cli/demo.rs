@@ -171,7 +171,9 @@ impl Demo {
             };
             suite.clock().idle().await;
             screen.print_new();
-            screen.steps.borrow_mut().end();
+            if !self.json {
+                screen.steps.borrow_mut().end();
+            }
             let lines = suite
                 .trace_log()
                 .last()

@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn nothing_in_a_page_becomes_markup() {
         let html = html("# T\n<b>x</b> [<i>](https://x.test/\"><i>) `<u>` **<s>**\n| <q> |\n");
-        for tag in ["<b>", "<i>", "<u>", "<s>", "<q>", "\"><"] {
+        for tag in ["<b>", "<i>", "<u>", "<s>", "<q>", "test/\""] {
             assert!(!html.contains(tag), "{tag} in {html}");
         }
     }

@@ -103,7 +103,9 @@ function row(cells) {
   return tr;
 }
 
-function showTraces(traces) {
+function showTraces(all) {
+  // What the operator does of its own accord (a bind, a handset that is switched on) is no transaction to look at.
+  const traces = all.filter((trace) => trace.reached || ['RP', 'OP', 'MSSP'].includes(trace.from));
   newest = traces.find((trace) => trace.reached)?.id ?? '';
   $('no-flows').hidden = traces.length > 0;
   $('flow-table').hidden = traces.length === 0;
@@ -115,9 +117,11 @@ function showTraces(traces) {
     const link = document.createElement('a');
     link.href = `#${trace.id}`;
     link.textContent = trace.id;
-    const began = trace.began?.slice(0, 19).replace('T', ' ') ?? '–';
+    const began = document.createElement('time');
+    began.dateTime = trace.began;
+    began.textContent = trace.began.slice(11, 19);
     const reached = trace.reached ? `${trace.reached} of 16` : '–';
-    return row([[link], [began], [trace.first ?? ''], [reached], [trace.last ?? '']]);
+    return row([[link], [began], [trace.first], [reached], [trace.last]]);
   }));
   if (focused) $('traces').querySelector(`[href="${CSS.escape(focused)}"]`)?.focus();
 }
