@@ -113,7 +113,7 @@ impl AnyEvent {
                 event.own.as_str(),
                 event.parent.as_ref().map(ota_wire::trace::Id::as_str),
             ),
-            Self::Fault(event) => (event.own.as_str(), event.parent.as_deref()),
+            Self::Fault(event) => (event.message.as_str(), None),
         }
     }
 

@@ -190,7 +190,7 @@ impl Network {
         } else {
             Duration::from_secs(send.wait_seconds.into())
         };
-        let sent = if self.parties.lost(link, &send.id, &send.body) {
+        let sent = if self.parties.lost(link, &send.correlation, &send.body) {
             Sent {
                 result: Err(SendError::TimedOut),
                 flight,
@@ -216,7 +216,10 @@ impl Network {
     }
 
     async fn mssp_sends(self: &Arc<Self>, send: mssp::Send, receipt: Receipt, flight: InFlight) {
-        let sent = if self.parties.lost(LinkName::MsspToOp, &send.id, &send.body) {
+        let sent = if self
+            .parties
+            .lost(LinkName::MsspToOp, &send.correlation, &send.body)
+        {
             Sent {
                 result: Err(SendError::TimedOut),
                 flight,
