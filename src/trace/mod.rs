@@ -31,6 +31,8 @@ pub enum AnyEvent {
     Sim(sim_applet_sim::event::Event),
     /// A fault was injected on a link.
     Fault(crate::faults::Injected),
+    /// A request was refused before its party saw it.
+    Refused(crate::wiring::http::Refused),
 }
 
 /// An event with its place in time.

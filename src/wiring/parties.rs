@@ -4,6 +4,7 @@ use ota_wire::ids::Msisdn;
 use ota_wire::trace::Id;
 
 use super::convert;
+use super::http::Refused;
 use super::phones::{self, Phones};
 use super::steps::{MsspParty, OpParty, PlatformParty, SmscParty};
 use super::waits::{self, Waits};
@@ -295,6 +296,12 @@ impl Parties {
             });
         }
         arriving.is_empty()
+    }
+
+    /// Puts a request that no party saw into the trace.
+    pub(super) fn refused(&self, refused: Refused) {
+        self.trace
+            .record(self.clock.now(), [AnyEvent::Refused(refused)]);
     }
 
     /// Puts a fault that has hit into the trace.
