@@ -5,7 +5,9 @@
 )]
 
 mod architecture;
+mod bad_input;
 mod demo;
 mod determinism;
+mod faults;
 mod sims;
 mod support;
