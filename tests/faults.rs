@@ -5,7 +5,7 @@ use std::process::Command;
 
 use midsim::faults::{Action, Fault, LinkName};
 use midsim::sockets::ports::{Ports, Service};
-use midsim::suite::Builder;
+use midsim::suite::{Builder, MssMode};
 use midsim::trace::Line;
 use midsim::users::{Key, Press};
 use midsim::wiring::Humans;
@@ -247,6 +247,74 @@ async fn duplicated_answer() {
 }
 
 #[tokio::test]
+async fn lost_answer() {
+    answer_that_does_not_arrive(Action::Lose, "fault: lost on the way", 0).await;
+}
+
+#[tokio::test]
+async fn corrupted_answer() {
+    answer_that_does_not_arrive(Action::Corrupt, "fault: corrupted on the way", 1).await;
+}
+
+/// The card answers a challenge once. `looked_at`: how many answers reach the MSSP, none of them good.
+async fn answer_that_does_not_arrive(action: Action, fault: &str, looked_at: usize) {
+    let bench = Bench::start().await;
+    // RP-ACK, then the answer.
+    bench.break_link(LinkName::HandsetToSmsc, action, 1, 1);
+    let id = bench.begin("poll", BEN).await;
+    bench.idle().await;
+    bench
+        .expect_error("poll", &id, "authorization_pending")
+        .await;
+    bench.advance(120).await;
+    bench.expect_error("poll", &id, "expired_token").await;
+    let lines = bench.lines(&id);
+    line(&lines, fault);
+    let responses = named(&lines, "verify response");
+    assert_eq!(responses.len(), looked_at, "{}", outline(&lines));
+    for response in responses {
+        let why = "its MAC is wrong, or it answers another challenge";
+        assert_eq!(field(response, "dropped"), why);
+    }
+    assert_eq!(named(&lines, "PIN compared").len(), 1);
+    assert_eq!(named(&lines, "no tokens").len(), 1);
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn faults_on_parts_of_a_long_message() {
+    let text = "Midsim Bank: pay 1234.56 EUR to Jun Sato? ".repeat(4);
+    for (action, skip) in [
+        (Action::Lose, 0),
+        (Action::Lose, 1),
+        (Action::Corrupt, 0),
+        (Action::Corrupt, 1),
+        (Action::Duplicate, 0),
+        (Action::Duplicate, 1),
+    ] {
+        let bench = Bench::start().await;
+        bench.break_link(LinkName::SmscToHandset, action, skip, 1);
+        let id = bench
+            .begin_with("poll", BEN, &[("binding_message", text.trim())])
+            .await;
+        bench.idle().await;
+        bench.advance(110).await;
+        let lines = bench.lines(&id);
+        assert_eq!(field(line(&lines, SUBMIT), "short messages"), "2");
+        assert!(
+            lines.iter().any(|line| line.name.starts_with("fault: ")),
+            "{action:?} {skip}"
+        );
+        bench.expect_tokens("poll", &id).await;
+        let asked = named(&lines, "PIN compared").len();
+        assert_eq!(asked, 1, "{action:?} {skip}\n{}", outline(&lines));
+        bench.next_good_request_succeeds().await;
+        bench.finish().await;
+    }
+}
+
+#[tokio::test]
 async fn dropped_notification() {
     let bench = Bench::start().await;
     bench.break_link(LinkName::MsspToOp, Action::Lose, 0, 1);
@@ -437,8 +505,37 @@ async fn mssp_down() {
 }
 
 #[tokio::test]
+async fn mssp_that_answers_no_soap() {
+    let closed = Closed::new();
+    let builder = Builder::new(World::default()).mssp_url(closed.url("/soap"));
+    let front = Server::endpoint(closed.open(), &[503, 200]);
+    let bench = Bench::of(builder).await;
+    for _ in 0..2 {
+        let id = bench.begin("poll", BEN).await;
+        bench.idle().await;
+        bench.expect_error("poll", &id, "access_denied").await;
+        let lines = bench.lines(&id);
+        line(&lines, "MSS_Signature answer, unreadable");
+        assert_eq!(field(line(&lines, "no tokens"), "outcome"), "broken");
+    }
+    assert_eq!(front.seen().len(), 2);
+    bench.finish().await;
+}
+
+#[tokio::test]
 async fn late_answer_after_expiry() {
-    let bench = Bench::of(Builder::new(World::default()).humans(Humans::Ask)).await;
+    for mode in [
+        MssMode::AsynchServerServer,
+        MssMode::AsynchClientServer,
+        MssMode::Synch,
+    ] {
+        late_answer(mode).await;
+    }
+}
+
+async fn late_answer(mode: MssMode) {
+    let builder = Builder::new(World::default()).humans(Humans::Ask);
+    let bench = Bench::of(builder.mss_mode(mode)).await;
     let id = bench
         .begin_with("poll", ADA, &[("requested_expiry", "30")])
         .await;
@@ -465,6 +562,7 @@ async fn late_answer_after_expiry() {
     bench.idle().await;
     bench.press(Key::Ok, None).await;
     bench.press(Key::Text, Some("1234")).await;
+    bench.advance(5).await;
     bench.expect_tokens("poll", &id).await;
     bench.next_good_request_succeeds().await;
     bench.finish().await;
