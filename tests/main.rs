@@ -9,5 +9,6 @@ mod bad_input;
 mod demo;
 mod determinism;
 mod faults;
+mod neighbours;
 mod sims;
 mod support;
