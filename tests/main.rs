@@ -5,9 +5,12 @@
 )]
 
 mod architecture;
+mod bad_input;
 mod demo;
 mod determinism;
+mod faults;
 mod library;
+mod neighbours;
 mod readme;
 mod sims;
 mod support;
