@@ -49,12 +49,13 @@ async fn a_request_that_nobody_answers_expires_without_any_waiting() {
 #[tokio::test]
 async fn a_lost_short_message_is_sent_again() {
     let suite = Suite::builder().frozen_clock().start().await.unwrap();
-    suite.faults().add(Fault {
+    let first = Fault {
         link: LinkName::SmscToHandset,
         action: Action::Lose,
         skip: 0,
         times: 1,
-    });
+    };
+    suite.faults().add(first).unwrap();
     let (rp, flow) = (suite.rp_port(), sign_in(suite.op_url(), "+447700900002"));
     let (ended, ()) = tokio::join!(
         rp::run(rp.as_ref(), &flow),
