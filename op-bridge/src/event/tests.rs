@@ -72,6 +72,35 @@ fn ids_join_a_transaction() {
 }
 
 #[test]
+fn userinfo_and_refresh_join_the_transaction_of_their_token() {
+    let mut world = World::with(|config| config.refresh_tokens = true);
+    let id = world.start("poll");
+    let signature = world.last();
+    world.approve(&signature);
+    let (_, tokens) = world.poll("poll", &id);
+    let ap_trans_id = format!("ap_trans_id:{}", attribute(&text(&signature), "AP_TransID"));
+
+    let refresh_token = tokens["refresh_token"].as_str().unwrap();
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh_token),
+    ];
+    let before = world.events.len();
+    let (_, refreshed) = crate::tests::answer(&world.post("/token", "poll", &form));
+    for tokens in [&tokens, &refreshed] {
+        let bearer = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
+        let request = http::Request::get("/userinfo").header("authorization", bearer);
+        let response = world.http(request.body(bytes::Bytes::new()).unwrap());
+        assert_eq!(response.status(), 200);
+    }
+    assert!(world.events.len() > before + 3);
+    for event in &world.events[before..] {
+        let parent = event.parent.as_ref().map(ToString::to_string);
+        assert_eq!(parent.as_ref(), Some(&ap_trans_id), "{}", event.row().name);
+    }
+}
+
+#[test]
 fn fields_show_the_essentials() {
     let (world, id) = flow("poll");
     let rows = rows(&world);
