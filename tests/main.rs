@@ -6,4 +6,6 @@
 
 mod architecture;
 mod demo;
+mod determinism;
 mod sims;
+mod support;

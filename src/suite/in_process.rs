@@ -30,11 +30,13 @@ pub(super) fn make(builder: Builder) -> Result<InProcessSuite, StartError> {
     let now = parties.clock.now();
     let esme = Session::esme(config::esme(&builder.world), now)?;
     let smsc = Session::smsc(config::smsc_end(&builder.world), now);
-    let network =
+    let left = parties.recover()?;
+    let mut network =
         InProcess::new(parties.clone(), esme, smsc).map_err(|why| StartError::System {
             what: "the thread's runtime".into(),
             why,
         })?;
+    network.take_up(left);
     Ok(InProcessSuite { network, parties })
 }
 

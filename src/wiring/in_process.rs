@@ -14,7 +14,7 @@ use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
 use ota::smpp::Session;
 
-use super::parties::{Effect, Emission, Message, Parties};
+use super::parties::{Effect, Emission, Message, Parties, Receipt};
 use super::smpp::{Arrived, EsmeEnd, SmscEnd};
 use crate::faults::LinkName;
 use crate::rp::{Notification, Port, Wait};
@@ -24,7 +24,8 @@ use crate::runtime::party::HandleError;
 /// The network and the parties on it.
 pub struct InProcess {
     parties: Arc<Parties>,
-    queue: VecDeque<Arrived>,
+    /// Messages on their way, with the receipt of the emission that each carries out.
+    queue: VecDeque<(Arrived, Receipt)>,
     /// Who waits for the answer to which request.
     asked: HashMap<u64, Asker>,
     next_request: u64,
@@ -46,8 +47,8 @@ pub enum Stuck {
 }
 
 enum Asker {
-    Mssp(String),
-    Op(String),
+    Mssp(String, Receipt),
+    Op(String, Receipt),
     Rp(Arc<Slot>),
 }
 
@@ -71,7 +72,10 @@ impl InProcess {
         Ok(Self {
             parties,
             // The first input after each start.
-            queue: VecDeque::from([Message::Smsc(ota::smsc::Input::Started).into()]),
+            queue: VecDeque::from([(
+                Message::Smsc(ota::smsc::Input::Started).into(),
+                Receipt::NONE,
+            )]),
             asked: HashMap::new(),
             next_request: 1,
             esme: EsmeEnd::new(esme),
@@ -79,6 +83,11 @@ impl InProcess {
             desk,
             runtime: tokio::runtime::Builder::new_current_thread().build()?,
         })
+    }
+
+    /// Does what the last process had still to do.
+    pub fn take_up(&mut self, left: Vec<Emission>) {
+        self.carry_out(left);
     }
 
     /// How an RP reaches this system.
@@ -111,18 +120,30 @@ impl InProcess {
 
     /// A message reaches a party from outside.
     pub fn deliver(&mut self, message: Message) {
-        self.queue.push_back(message.into());
+        self.put(message, Receipt::NONE);
+    }
+
+    /// Messages that no outbox knows of.
+    fn extend(&mut self, messages: impl IntoIterator<Item = impl Into<Arrived>>) {
+        for message in messages {
+            self.put(message, Receipt::NONE);
+        }
+    }
+
+    fn put(&mut self, message: impl Into<Arrived>, receipt: Receipt) {
+        self.queue.push_back((message.into(), receipt));
     }
 
     /// Handles one message.
     fn step(&mut self) -> Result<bool, Stuck> {
         self.pump();
-        let Some(arrived) = self.queue.pop_front() else {
+        let Some((arrived, receipt)) = self.queue.pop_front() else {
             return Ok(false);
         };
         let emissions = self
             .runtime
             .block_on(self.parties.handle(arrived.message))?;
+        self.parties.done(receipt);
         if let Some(sequence) = arrived.acknowledge {
             self.esme.acknowledge(sequence);
         }
@@ -145,12 +166,16 @@ impl InProcess {
 
     fn carry_out(&mut self, emissions: Vec<Emission>) {
         for emission in emissions {
-            // In one thread nothing is lost between here and the receiver's step, short of the process itself.
-            self.parties.done(self.parties.receipt(&emission));
-            for effect in self.parties.effects(emission) {
+            let receipt = self.parties.receipt(&emission);
+            let effects = self.parties.effects(emission);
+            if effects.is_empty() {
+                self.parties.done(receipt);
+                continue;
+            }
+            for effect in effects {
                 match effect {
-                    Effect::Deliver(message) => self.queue.push_back(message.into()),
-                    Effect::Network(emission) => self.network(emission),
+                    Effect::Deliver(message) => self.put(message, receipt.clone()),
+                    Effect::Network(emission) => self.network(emission, receipt.clone()),
                 }
             }
         }
@@ -174,25 +199,25 @@ impl InProcess {
         let id = self.next_request;
         self.next_request += 1;
         self.asked.insert(id, asker);
-        self.queue.push_back(message(id).into());
+        self.put(message(id), Receipt::NONE);
     }
 
-    fn network(&mut self, emission: Emission) {
+    fn network(&mut self, emission: Emission, receipt: Receipt) {
         match emission {
             Emission::Op(op_bridge::Output::Reply { to, response }) => self.answer(to.0, response),
             Emission::Mssp(mssp::Output::Reply { to, response }) => self.answer(to.0, response),
             Emission::Op(op_bridge::Output::Send(send)) => match send.to {
-                op_bridge::Peer::Mssp => self.call_mssp(&send),
-                op_bridge::Peer::Rp => self.notify_rp(&send),
+                op_bridge::Peer::Mssp => self.call_mssp(&send, receipt),
+                op_bridge::Peer::Rp => self.notify_rp(&send, receipt),
             },
-            Emission::Mssp(mssp::Output::Send(send)) => self.call_op(&send),
+            Emission::Mssp(mssp::Output::Send(send)) => self.call_op(&send, receipt),
             Emission::Platform(output) => {
                 let refused = self.esme.send(output, self.parties.clock.now());
-                self.queue.extend(refused.map(Arrived::from));
+                self.extend(refused);
             }
             Emission::Smsc(output) => {
                 let refused = self.smsc.send(output, self.parties.clock.now());
-                self.queue.extend(refused.map(Arrived::from));
+                self.extend(refused);
             }
             // `Parties::effects` leaves none of these to the network.
             Emission::Mssp(_) | Emission::Phone(..) => {}
@@ -212,9 +237,9 @@ impl InProcess {
                 self.esme.session().handle_bytes(&pdu, now);
                 moved = true;
             }
-            self.queue
-                .extend(self.smsc.events().into_iter().map(Arrived::from));
-            self.queue.extend(self.esme.events());
+            let (smsc, esme) = (self.smsc.events(), self.esme.events());
+            self.extend(smsc);
+            self.extend(esme);
             if !moved {
                 break;
             }
@@ -225,28 +250,21 @@ impl InProcess {
         match self.asked.remove(&id) {
             None => {}
             Some(Asker::Rp(slot)) => *lock(&slot) = Some(response),
-            Some(Asker::Op(id)) => {
-                self.queue.push_back(
-                    Message::Op(op_bridge::Input::Answer {
-                        id,
-                        result: Ok(response),
-                    })
-                    .into(),
+            Some(Asker::Op(id, receipt)) => {
+                let result = Ok(response);
+                self.put(
+                    Message::Op(op_bridge::Input::Answer { id, result }),
+                    receipt,
                 );
             }
-            Some(Asker::Mssp(id)) => {
-                self.queue.push_back(
-                    Message::Mssp(mssp::Input::Answer {
-                        id,
-                        result: Ok(response),
-                    })
-                    .into(),
-                );
+            Some(Asker::Mssp(id, receipt)) => {
+                let result = Ok(response);
+                self.put(Message::Mssp(mssp::Input::Answer { id, result }), receipt);
             }
         }
     }
 
-    fn call_mssp(&mut self, send: &op_bridge::Send) {
+    fn call_mssp(&mut self, send: &op_bridge::Send, receipt: Receipt) {
         let Some(request) =
             super::http::request(&send.method, &send.url, &send.headers, &send.body)
         else {
@@ -254,15 +272,13 @@ impl InProcess {
         };
         if self.parties.lost(LinkName::OpToMssp, &send.id, &send.body) {
             let result = Err(op_bridge::SendError::TimedOut);
-            return self.queue.push_back(
-                Message::Op(op_bridge::Input::Answer {
-                    id: send.id.clone(),
-                    result,
-                })
-                .into(),
+            let id = send.id.clone();
+            return self.put(
+                Message::Op(op_bridge::Input::Answer { id, result }),
+                receipt,
             );
         }
-        self.ask(Asker::Op(send.id.clone()), |id| {
+        self.ask(Asker::Op(send.id.clone(), receipt), |id| {
             Message::Mssp(mssp::Input::Http {
                 id: mssp::RequestId(id),
                 request,
@@ -270,7 +286,7 @@ impl InProcess {
         });
     }
 
-    fn call_op(&mut self, send: &mssp::Send) {
+    fn call_op(&mut self, send: &mssp::Send, receipt: Receipt) {
         let Some(request) =
             super::http::request(&send.method, &send.url, &send.headers, &send.body)
         else {
@@ -278,15 +294,10 @@ impl InProcess {
         };
         if self.parties.lost(LinkName::MsspToOp, &send.id, &send.body) {
             let result = Err(mssp::SendError::TimedOut);
-            return self.queue.push_back(
-                Message::Mssp(mssp::Input::Answer {
-                    id: send.id.clone(),
-                    result,
-                })
-                .into(),
-            );
+            let id = send.id.clone();
+            return self.put(Message::Mssp(mssp::Input::Answer { id, result }), receipt);
         }
-        self.ask(Asker::Mssp(send.id.clone()), |id| {
+        self.ask(Asker::Mssp(send.id.clone(), receipt), |id| {
             Message::Op(op_bridge::Input::Http {
                 id: op_bridge::RequestId(id),
                 request,
@@ -294,7 +305,7 @@ impl InProcess {
         });
     }
 
-    fn notify_rp(&mut self, send: &op_bridge::Send) {
+    fn notify_rp(&mut self, send: &op_bridge::Send, receipt: Receipt) {
         let result = if self.parties.lost(LinkName::OpToRp, &send.id, &send.body) {
             Err(op_bridge::SendError::TimedOut)
         } else {
@@ -304,12 +315,10 @@ impl InProcess {
             *response.status_mut() = StatusCode::NO_CONTENT;
             Ok(response)
         };
-        self.queue.push_back(
-            Message::Op(op_bridge::Input::Answer {
-                id: send.id.clone(),
-                result,
-            })
-            .into(),
+        let id = send.id.clone();
+        self.put(
+            Message::Op(op_bridge::Input::Answer { id, result }),
+            receipt,
         );
     }
 }

@@ -25,6 +25,7 @@ impl Work<'_> {
                 self.put_links(system_id, Default::default());
             }
         }
+        self.resume_phones();
     }
 
     pub(super) fn bound(&mut self, esme: &EsmeId, mode: BindMode) {

@@ -95,7 +95,8 @@ pub struct EsmeId {
 /// What happens to the SMSC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// The process has started: no session of before exists any more. The first input after each start.
+    /// The process has started: no session of before exists any more, and what was under way to phones is sent again. The first
+    /// input after each start.
     Started,
     /// An ESME has bound.
     Bound {
@@ -145,7 +146,7 @@ pub enum Input {
 }
 
 /// What the SMSC wants. None of it must outlive a crash by itself: the records bring messages back, to an ESME when it binds, to a
-/// phone when it is seen or its RP-ACK is overdue, and a phone that misses an answer repeats its message.
+/// phone when it is seen, when its RP-ACK is overdue and after a start, and a phone that misses an answer repeats its message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Output {
     /// Answers a submit_sm.

@@ -71,6 +71,21 @@ impl Work<'_> {
         }
     }
 
+    /// Sends again what was under way when the process ended: the message or its RP-ACK may have got lost with it. Phones that
+    /// pause go on pausing.
+    pub(super) fn resume_phones(&mut self) {
+        for (key, record) in self.view.scan(key::PHONE) {
+            let msisdn = key.strip_prefix(key::PHONE).map(str::parse);
+            let Some(Ok(msisdn)) = msisdn else { continue };
+            if let Ok(mut phone) = serde_json::from_slice::<Phone>(&record)
+                && phone.in_flight.take().is_some()
+            {
+                self.put_phone(&msisdn, phone);
+                self.deliver_next(&msisdn);
+            }
+        }
+    }
+
     pub(super) fn phone_available(&mut self, msisdn: &Msisdn) {
         let mut phone = self.phone(msisdn);
         if phone.queue.is_empty() {

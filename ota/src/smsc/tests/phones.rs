@@ -66,6 +66,27 @@ fn a_phone_gets_one_message_at_a_time_in_order() {
 }
 
 #[test]
+fn what_was_under_way_at_the_end_of_the_process_is_sent_again_at_the_start() {
+    let mut world = World::bound();
+    world.submit(to_phone(1, &packet(1)));
+    world.submit(to_phone(1, &packet(2)));
+    world.submit(to_phone(2, &packet(3)));
+    world.submit(to_phone(3, &packet(4)));
+    // The second phone has all it was sent; the third wants to be left alone for a while.
+    world.ack(2, 1);
+    world.error(3, 1, Cause::MEMORY_EXCEEDED, None);
+    let outputs = world.step(Input::Started);
+    let [(2, deliver)] = &delivered(&outputs)[..] else {
+        panic!("{outputs:?}")
+    };
+    assert_eq!(deliver.user_data.payload(), [1]);
+    assert!(matches!(&outputs[..], [Output::Rp { to, .. }] if *to == msisdn(1)));
+    // An answer to the first sending says nothing any more, one to the second lets the next message go.
+    assert_eq!(world.ack(1, 1), []);
+    assert_eq!(delivered(&world.ack(1, 2)).len(), 1);
+}
+
+#[test]
 fn an_answer_to_nothing_under_way_changes_nothing() {
     let mut world = World::bound();
     world.submit(to_phone(1, &packet(1)));
