@@ -25,6 +25,13 @@ pub enum LinkName {
     SmscToHandset,
 }
 
+impl LinkName {
+    /// Whether messages travel over TCP, which repairs whatever does not break it.
+    pub fn is_tcp(self) -> bool {
+        matches!(self, Self::MsspToOp | Self::OpToMssp | Self::OpToRp)
+    }
+}
+
 /// What happens to a message.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -53,6 +60,16 @@ pub struct Fault {
     pub times: u32,
 }
 
+/// A fault that its link cannot have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "messages on {link:?} travel over TCP, which only ever loses them: the action there is lose"
+)]
+pub struct NotThere {
+    /// The link.
+    pub link: LinkName,
+}
+
 /// The faults in force.
 #[derive(Default)]
 pub struct Faults {
@@ -62,10 +79,8 @@ pub struct Faults {
 /// A fault that has hit, for the trace.
 #[derive(Debug)]
 pub struct Injected {
-    /// A link of its own.
-    pub own: String,
-    /// The message that was hit, as its sender knows it.
-    pub parent: Option<String>,
+    /// The message that was hit, as the trace knows it.
+    pub message: String,
     /// Where.
     pub link: LinkName,
     /// What.
@@ -76,8 +91,15 @@ pub struct Injected {
 
 impl Faults {
     /// Puts a fault in force, behind those that already are.
-    pub fn add(&self, fault: Fault) {
+    ///
+    /// # Errors
+    /// [`NotThere`] if the link cannot have it.
+    pub fn add(&self, fault: Fault) -> Result<(), NotThere> {
+        if fault.link.is_tcp() && fault.action != Action::Lose {
+            return Err(NotThere { link: fault.link });
+        }
         self.lock().push(fault);
+        Ok(())
     }
 
     /// Lifts all faults.
@@ -184,7 +206,7 @@ mod tests {
     #[test]
     fn the_second_sms_is_lost_and_the_third_is_not() {
         let faults = Faults::default();
-        faults.add(fault(Action::Lose, 1, 1));
+        faults.add(fault(Action::Lose, 1, 1)).unwrap();
         assert_eq!(carry(&faults).len(), 1);
         assert_eq!(carry(&faults).len(), 0);
         assert_eq!(carry(&faults).len(), 1);
@@ -194,8 +216,8 @@ mod tests {
     #[test]
     fn a_duplicate_arrives_twice_and_a_corrupted_one_differs_in_its_last_octet() {
         let faults = Faults::default();
-        faults.add(fault(Action::Duplicate, 0, 1));
-        faults.add(fault(Action::Corrupt, 0, 1));
+        faults.add(fault(Action::Duplicate, 0, 1)).unwrap();
+        faults.add(fault(Action::Corrupt, 0, 1)).unwrap();
         assert_eq!(carry(&faults), [[1, 2], [1, 2]]);
         assert_eq!(carry(&faults), [[1, 0xFD]]);
     }
@@ -203,8 +225,21 @@ mod tests {
     #[test]
     fn a_fault_hits_only_its_own_link() {
         let faults = Faults::default();
-        faults.add(fault(Action::Lose, 0, 1));
+        faults.add(fault(Action::Lose, 0, 1)).unwrap();
         assert_eq!(faults.carry(LinkName::MsspToOp, vec![1]).0.len(), 1);
         assert_eq!(carry(&faults).len(), 0);
+    }
+
+    #[test]
+    fn what_travels_over_tcp_can_only_get_lost() {
+        let faults = Faults::default();
+        let on_tcp = |action| Fault {
+            link: LinkName::MsspToOp,
+            ..fault(action, 0, 1)
+        };
+        assert!(faults.add(on_tcp(Action::Corrupt)).is_err());
+        assert!(faults.add(on_tcp(Action::Duplicate)).is_err());
+        assert!(faults.list().is_empty());
+        faults.add(on_tcp(Action::Lose)).unwrap();
     }
 }

@@ -5,7 +5,10 @@
 )]
 
 mod architecture;
+mod bad_input;
 mod demo;
 mod determinism;
+mod faults;
+mod op;
 mod sims;
 mod support;

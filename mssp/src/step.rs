@@ -204,6 +204,9 @@ pub struct Send {
     /// Body.
     #[serde(with = "serial::octets")]
     pub body: Vec<u8>,
+    /// Id of the event that caused it, for the trace.
+    #[serde(default)]
+    pub correlation: String,
 }
 
 impl fmt::Debug for Send {

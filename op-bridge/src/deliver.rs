@@ -131,6 +131,7 @@ fn post(cx: &mut Context<'_>, key: &Key, request: &mut Request) {
         return;
     };
     callback.tries += 1;
+    let own = Id::auth_req_id(&callback.auth_req_id);
     let send = Send {
         id: format!("deliver/{}/{}", key.0, callback.tries),
         to: Peer::Rp,
@@ -145,8 +146,8 @@ fn post(cx: &mut Context<'_>, key: &Key, request: &mut Request) {
         ],
         body: callback.body.clone().unwrap_or_default().into_bytes(),
         wait_seconds: WAIT,
+        correlation: own.to_string(),
     };
-    let own = Id::auth_req_id(&callback.auth_req_id);
     cx.event(
         own,
         None,

@@ -136,6 +136,9 @@ pub struct Send {
     /// answered only after the user acted.
     #[serde(default)]
     pub wait_seconds: u32,
+    /// Id of the event that caused it, for the trace.
+    #[serde(default)]
+    pub correlation: String,
 }
 
 impl std::fmt::Debug for Send {

@@ -174,7 +174,9 @@ async fn faults(State(suite): State<Suite>) -> Json<Value> {
 }
 
 async fn add_fault(State(suite): State<Suite>, Json(fault): Json<Fault>) -> Response {
-    suite.faults().add(fault);
+    if let Err(error) = suite.faults().add(fault) {
+        return problem(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string());
+    }
     (
         StatusCode::CREATED,
         Json(json!({"faults": suite.faults().list()})),

@@ -68,6 +68,7 @@ pub struct Builder {
     humans: Humans,
     mss: MssMode,
     mac_3des: bool,
+    mssp_url: Option<String>,
 }
 
 /// Why a suite did not start.
@@ -119,6 +120,7 @@ impl Builder {
             humans: Humans::Approve,
             mss: MssMode::default(),
             mac_3des: false,
+            mssp_url: None,
         }
     }
 
@@ -168,6 +170,13 @@ impl Builder {
     #[must_use]
     pub fn mac_3des(mut self, on: bool) -> Self {
         self.mac_3des = on;
+        self
+    }
+
+    /// The OP calls this SOAP endpoint instead of the suite's own MSSP: a proxy before it, or somebody else's.
+    #[must_use]
+    pub fn mssp_url(mut self, url: impl Into<String>) -> Self {
+        self.mssp_url = Some(url.into());
         self
     }
 
@@ -226,7 +235,7 @@ impl Builder {
             &world,
             config::OpSettings {
                 issuer,
-                mssp_url,
+                mssp_url: self.mssp_url.clone().unwrap_or(mssp_url),
                 receiver,
                 messaging: match self.mss {
                     MssMode::AsynchClientServer => op_bridge::MessagingMode::AsynchClientServer,

@@ -67,6 +67,12 @@ impl<'a> Sim<'a> {
             .await;
     }
 
+    /// The handset hears this RP message (TS 24.011), whoever sent it: anybody near it can. Returns when the handset and
+    /// its card have dealt with it; [`Clock::idle`](crate::runtime::clock::Clock::idle) waits for what that leads to.
+    pub async fn radio(&self, rp: Vec<u8>) {
+        self.input(Input::Rp(rp)).await;
+    }
+
     async fn input(&self, input: Input) {
         let message = Message::Phone(self.msisdn.clone(), input);
         self.handle

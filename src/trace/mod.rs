@@ -31,6 +31,8 @@ pub enum AnyEvent {
     Sim(sim_applet_sim::event::Event),
     /// A fault was injected on a link.
     Fault(crate::faults::Injected),
+    /// A request was refused before its party saw it.
+    Refused(crate::wiring::http::Refused),
 }
 
 /// An event with its place in time.
@@ -247,4 +249,28 @@ impl Inner {
 /// Whether an identifier is never used for two messages. RP-MR has 256 values and comes round.
 fn is_lasting(link: &str) -> bool {
     !link.starts_with("rp:") && !link.starts_with("rp-mo:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::faults::{Action, Injected, LinkName};
+
+    fn lost(message: &str) -> AnyEvent {
+        AnyEvent::Fault(Injected {
+            message: message.to_owned(),
+            link: LinkName::MsspToOp,
+            action: Action::Lose,
+            octets: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn a_fault_belongs_to_the_message_that_it_hits() {
+        let log = TraceLog::new();
+        log.record(Timestamp::UNIX_EPOCH, [lost("mssp_trans_id:M1")]);
+        log.record(Timestamp::UNIX_EPOCH, [lost("mssp_trans_id:M2")]);
+        assert_eq!(log.get("mssp_trans_id:M1").unwrap().events.len(), 1);
+        assert_eq!(log.get("mssp_trans_id:M2").unwrap().events.len(), 1);
+    }
 }

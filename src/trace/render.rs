@@ -113,7 +113,8 @@ impl AnyEvent {
                 event.own.as_str(),
                 event.parent.as_ref().map(ota_wire::trace::Id::as_str),
             ),
-            Self::Fault(event) => (event.own.as_str(), event.parent.as_deref()),
+            Self::Fault(event) => (event.message.as_str(), None),
+            Self::Refused(event) => (event.link(), None),
         }
     }
 
@@ -124,6 +125,7 @@ impl AnyEvent {
             Self::Ota(event) => event.row(),
             Self::Sim(event) => event.row(),
             Self::Fault(event) => event.row(),
+            Self::Refused(event) => event.row(),
         }
     }
 }

@@ -270,7 +270,10 @@ impl InProcess {
         else {
             return;
         };
-        if self.parties.lost(LinkName::OpToMssp, &send.id, &send.body) {
+        if self
+            .parties
+            .lost(LinkName::OpToMssp, &send.correlation, &send.body)
+        {
             let result = Err(op_bridge::SendError::TimedOut);
             let id = send.id.clone();
             return self.put(
@@ -292,7 +295,10 @@ impl InProcess {
         else {
             return;
         };
-        if self.parties.lost(LinkName::MsspToOp, &send.id, &send.body) {
+        if self
+            .parties
+            .lost(LinkName::MsspToOp, &send.correlation, &send.body)
+        {
             let result = Err(mssp::SendError::TimedOut);
             let id = send.id.clone();
             return self.put(Message::Mssp(mssp::Input::Answer { id, result }), receipt);
@@ -306,7 +312,10 @@ impl InProcess {
     }
 
     fn notify_rp(&mut self, send: &op_bridge::Send, receipt: Receipt) {
-        let result = if self.parties.lost(LinkName::OpToRp, &send.id, &send.body) {
+        let result = if self
+            .parties
+            .lost(LinkName::OpToRp, &send.correlation, &send.body)
+        {
             Err(op_bridge::SendError::TimedOut)
         } else {
             lock(&self.desk.notifications)

@@ -1,8 +1,10 @@
 //! The parties of one system and what passes between them without a network protocol of its own.
 
 use ota_wire::ids::Msisdn;
+use ota_wire::trace::Id;
 
 use super::convert;
+use super::http::Refused;
 use super::phones::{self, Phones};
 use super::steps::{MsspParty, OpParty, PlatformParty, SmscParty};
 use super::waits::{self, Waits};
@@ -243,9 +245,7 @@ impl Parties {
                 }))
             }
             Emission::Smsc(ota::smsc::Output::Rp { to, bytes }) => self
-                .carry(LinkName::SmscToHandset, bytes, |reference| {
-                    ota_wire::trace::Id::rp(&to, reference)
-                })
+                .carry(LinkName::SmscToHandset, &to, bytes)
                 .into_iter()
                 .map(|bytes| {
                     Effect::Deliver(Message::Phone(
@@ -255,9 +255,7 @@ impl Parties {
                 })
                 .collect(),
             Emission::Phone(from, sim_applet_sim::handset::Output::Rp(bytes)) => self
-                .carry(LinkName::HandsetToSmsc, bytes, |reference| {
-                    ota_wire::trace::Id::rp_mo(&from, reference)
-                })
+                .carry(LinkName::HandsetToSmsc, &from, bytes)
                 .into_iter()
                 .map(|bytes| {
                     Effect::Deliver(Message::Smsc(ota::smsc::Input::Rp {
@@ -271,21 +269,13 @@ impl Parties {
         }
     }
 
-    /// Carries an RP message over a link of the network.
-    fn carry(
-        &self,
-        link: LinkName,
-        bytes: Vec<u8>,
-        parent: impl FnOnce(u8) -> ota_wire::trace::Id,
-    ) -> Vec<Vec<u8>> {
+    /// Carries an RP message between the network and a handset.
+    fn carry(&self, link: LinkName, msisdn: &Msisdn, bytes: Vec<u8>) -> Vec<Vec<u8>> {
         let sent = bytes.clone();
         let (arriving, hit) = self.faults.carry(link, bytes);
         if let Some(action) = hit {
-            // TS 24.011 §7.3: the reference is the second octet of every RP message.
-            let parent = sent.get(1).map(|reference| parent(*reference).to_string());
             self.injected(Injected {
-                own: format!("fault:{link:?}"),
-                parent,
+                message: rp_id(msisdn, &sent).to_string(),
                 link,
                 action,
                 octets: sent,
@@ -294,20 +284,24 @@ impl Parties {
         arriving
     }
 
-    /// Whether an HTTP message gets lost on this link. Only losing makes sense there: TCP repairs the rest.
-    pub(super) fn lost(&self, link: LinkName, id: &str, body: &[u8]) -> bool {
+    /// Whether an HTTP message gets lost on this link. `correlation` is what the trace knows it by.
+    pub(super) fn lost(&self, link: LinkName, correlation: &str, body: &[u8]) -> bool {
         let (arriving, hit) = self.faults.carry(link, body.to_vec());
         if let Some(action) = hit {
-            let own = format!("fault:{link:?}:{id}");
             self.injected(Injected {
-                own,
-                parent: None,
+                message: correlation.to_owned(),
                 link,
                 action,
                 octets: body.to_vec(),
             });
         }
         arriving.is_empty()
+    }
+
+    /// Puts a request that no party saw into the trace.
+    pub(super) fn refused(&self, refused: Refused) {
+        self.trace
+            .record(self.clock.now(), [AnyEvent::Refused(refused)]);
     }
 
     /// Puts a fault that has hit into the trace.
@@ -319,4 +313,33 @@ impl Parties {
 
 fn deliver(message: Message) -> Vec<Effect> {
     vec![Effect::Deliver(message)]
+}
+
+/// What the trace knows an RP message of this handset by: an answer has the reference of what it answers
+/// (TS 24.011 §8.2.2, §8.2.3).
+fn rp_id(msisdn: &Msisdn, message: &[u8]) -> Id {
+    const TO_HANDSET: [u8; 3] = [1, 2, 4]; // RP-DATA to it; its RP-ACK and RP-ERROR
+    let octet = |index| message.get(index).copied().unwrap_or_default();
+    if TO_HANDSET.contains(&(octet(0) & 0x07)) {
+        Id::rp(msisdn, octet(1))
+    } else {
+        Id::rp_mo(msisdn, octet(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_on_the_radio_goes_by_the_reference_of_what_it_answers() {
+        let phone: Msisdn = "+447700900002".parse().unwrap();
+        let id = |kind: u8| rp_id(&phone, &[kind, 7]);
+        for kind in [1, 2, 4] {
+            assert_eq!(id(kind), Id::rp(&phone, 7), "message type {kind}");
+        }
+        for kind in [0, 3, 5, 6] {
+            assert_eq!(id(kind), Id::rp_mo(&phone, 7), "message type {kind}");
+        }
+    }
 }

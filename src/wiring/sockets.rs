@@ -14,7 +14,7 @@ use ota::smpp::{EsmeConfig, SmscConfig};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::http as convert;
+use super::http::{self as convert, Refused};
 use super::parties::{Effect, Emission, Message, Parties, Receipt};
 use super::smpp_links::Links;
 use crate::faults::LinkName;
@@ -190,7 +190,7 @@ impl Network {
         } else {
             Duration::from_secs(send.wait_seconds.into())
         };
-        let sent = if self.parties.lost(link, &send.id, &send.body) {
+        let sent = if self.parties.lost(link, &send.correlation, &send.body) {
             Sent {
                 result: Err(SendError::TimedOut),
                 flight,
@@ -216,7 +216,10 @@ impl Network {
     }
 
     async fn mssp_sends(self: &Arc<Self>, send: mssp::Send, receipt: Receipt, flight: InFlight) {
-        let sent = if self.parties.lost(LinkName::MsspToOp, &send.id, &send.body) {
+        let sent = if self
+            .parties
+            .lost(LinkName::MsspToOp, &send.correlation, &send.body)
+        {
             Sent {
                 result: Err(SendError::TimedOut),
                 flight,
@@ -280,7 +283,8 @@ impl HttpParty for OpListener {
         self.0.handle(message, Receipt::NONE, arrived.flight).await;
     }
 
-    fn too_large(&self, _: &Parts) -> Response<Bytes> {
+    fn too_large(&self, head: &Parts) -> Response<Bytes> {
+        self.0.parties.refused(Refused::too_large("OP", head));
         let body =
             r#"{"error":"invalid_request","error_description":"the request is larger than 1 MB"}"#;
         answer(StatusCode::PAYLOAD_TOO_LARGE, "application/json", body)
@@ -297,7 +301,8 @@ impl HttpParty for MsspListener {
         self.0.handle(message, Receipt::NONE, arrived.flight).await;
     }
 
-    fn too_large(&self, _: &Parts) -> Response<Bytes> {
+    fn too_large(&self, head: &Parts) -> Response<Bytes> {
+        self.0.parties.refused(Refused::too_large("MSSP", head));
         mssp::too_large()
     }
 }

@@ -1,5 +1,7 @@
 //! What several of the integration tests need.
 
+pub(crate) mod sockets;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 

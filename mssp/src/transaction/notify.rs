@@ -9,6 +9,7 @@
 use bytes::Bytes;
 use http::{Response, header::CONTENT_TYPE};
 use jiff::Timestamp;
+use ota_wire::trace::Id;
 
 use crate::{
     code::Code,
@@ -61,6 +62,7 @@ impl Turn<'_> {
                 version.content_type().to_owned(),
             )],
             body: body.to_vec(),
+            correlation: Id::mssp_trans_id(&txn.id).to_string(),
         }));
     }
 

@@ -41,6 +41,7 @@ pub(super) fn sign(cx: &mut Context<'_>, key: &Key, request: &mut Request, paren
         cx.now,
     );
     let own = Id::ap_trans_id(&request.attempt.ap_trans_id);
+    let correlation = own.to_string();
     cx.event(
         own,
         Some(parent),
@@ -52,7 +53,10 @@ pub(super) fn sign(cx: &mut Context<'_>, key: &Key, request: &mut Request, paren
         WAIT
     };
     let id = format!("sign/{}/{}", key.0, request.attempt.number);
-    cx.send(soap(id, &mssp.url, body, wait_seconds));
+    cx.send(Send {
+        wait_seconds,
+        ..soap(id, &mssp.url, body, correlation)
+    });
     if serving {
         schedule(cx, key, request);
     }
@@ -85,7 +89,8 @@ pub(super) fn ask(cx: &mut Context<'_>, key: &Key, request: &mut Request) {
     );
     mss_event(cx, attempt, EventKind::StatusRequest { body: body.clone() });
     let id = format!("status/{}/{}", key.0, attempt.query);
-    cx.send(soap(id, &op.config.mssp.url, body, WAIT));
+    let correlation = Id::ap_trans_id(&attempt.ap_trans_id).to_string();
+    cx.send(soap(id, &op.config.mssp.url, body, correlation));
     cx.timer(key.work_timer(), None);
 }
 
@@ -171,7 +176,7 @@ pub(super) fn ap_trans_id(cx: &mut Context<'_>) -> String {
     format!("A{}", hex::encode(octets))
 }
 
-fn soap(id: String, url: &str, body: Vec<u8>, wait_seconds: u32) -> Send {
+fn soap(id: String, url: &str, body: Vec<u8>, correlation: String) -> Send {
     Send {
         id,
         to: Peer::Mssp,
@@ -179,6 +184,7 @@ fn soap(id: String, url: &str, body: Vec<u8>, wait_seconds: u32) -> Send {
         url: url.to_owned(),
         headers: vec![("content-type".to_owned(), CONTENT_TYPE.to_owned())],
         body,
-        wait_seconds,
+        wait_seconds: WAIT,
+        correlation,
     }
 }

@@ -36,6 +36,7 @@ fn ping_body_is_the_auth_req_id_alone() {
     let mut world = World::new();
     let (id, ping) = approved(&mut world, "ping");
     check_headers(&ping);
+    assert_eq!(ping.correlation, format!("auth_req_id:{id}"));
     assert_eq!(text(&ping), format!("{{\"auth_req_id\":\"{id}\"}}"));
     world.answer(&ping, 204, "");
     assert_eq!(world.poll("ping", &id).0, 200);

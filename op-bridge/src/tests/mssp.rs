@@ -29,6 +29,7 @@ fn signature_req_carries_the_transaction() {
     assert_eq!(attribute(&body, "AP_PWD"), "midsim-ap");
     let id = attribute(&body, "AP_TransID");
     assert_eq!(id.len(), 33, "a letter and 128 bits");
+    assert_eq!(send.correlation, format!("ap_trans_id:{id}"));
     assert!(id.starts_with(|c: char| c.is_ascii_alphabetic()));
     assert!(attribute(&body, "AP_URL").starts_with("http://127.0.0.1:8260/mss/notify/"));
 }

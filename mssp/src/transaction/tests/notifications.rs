@@ -54,7 +54,8 @@ fn a_failure_travels_as_a_status_without_a_signature() {
         (ResultCode::BUSY, "406"),
         (ResultCode::BAD_MAC, "900"),
     ] {
-        let (_, _, send) = notified(result);
+        let (_, id, send) = notified(result);
+        assert_eq!(send.correlation, format!("mssp_trans_id:{id}"));
         let root = parse(&send.body).unwrap();
         let status = find(&root, "StatusCode").unwrap();
         assert_eq!(status.attribute(None, "Value"), Some(code));

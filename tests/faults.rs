@@ -1,0 +1,518 @@
+//! Faults between the parties, over real sockets: every one ends in one outcome, the trace says what happened, and the
+//! next good request succeeds.
+
+use std::process::Command;
+
+use midsim::faults::{Action, Fault, LinkName};
+use midsim::sockets::ports::{Ports, Service};
+use midsim::suite::Builder;
+use midsim::trace::Line;
+use midsim::users::{Key, Press};
+use midsim::wiring::Humans;
+use midsim::world::World;
+use zeroize::Zeroizing;
+
+use crate::support::sockets::{
+    ADA, BEARER, BEN, Bench, Closed, GRETA, Seen, Server, field, line, msisdn, named, outline,
+};
+
+impl Bench {
+    fn break_link(&self, link: LinkName, action: Action, skip: u32, times: u32) {
+        self.suite
+            .faults()
+            .add(Fault {
+                link,
+                action,
+                skip,
+                times,
+            })
+            .unwrap();
+    }
+
+    /// A person presses a key on the only popup there is.
+    async fn press(&self, action: Key, text: Option<&str>) {
+        let open = self.suite.users().open();
+        assert_eq!(open.len(), 1, "{open:?}");
+        let text = text.map(|text| Zeroizing::new(text.to_owned()));
+        self.suite
+            .press(open[0].id, Press { action, text })
+            .unwrap();
+        self.idle().await;
+    }
+
+    /// How often each of these names stands in the trace of a transaction.
+    fn counts<const N: usize>(&self, id: &str, names: [&str; N]) -> [usize; N] {
+        let lines = self.lines(id);
+        names.map(|name| named(&lines, name).len())
+    }
+}
+
+const SUBMIT: &str = "submit_sm (command packet)";
+const ACCEPTED: &str = "command packet accepted";
+const REFUSED: &str = "command packet refused";
+const POR: &str = "response packet (PoR)";
+const TOKENS: &str = "id_token, access_token";
+
+#[tokio::test]
+async fn corrupted_sms() {
+    let bench = Bench::start().await;
+    bench.break_link(LinkName::SmscToHandset, Action::Corrupt, 0, 1);
+    let id = bench.begin("poll", BEN).await;
+    bench.idle().await;
+    bench.expect_tokens("poll", &id).await;
+    let lines = bench.lines(&id);
+    line(&lines, "fault: corrupted on the way");
+    line(&lines, REFUSED);
+    // DESIGN §2: an unauthenticated error is a hint, good for one re-send with a new counter.
+    let por = line(&lines, POR);
+    assert_eq!(field(por, "authenticated"), "false");
+    assert_eq!(field(por, "effect"), "send again with a new counter");
+    let counters: Vec<_> = named(&lines, SUBMIT)
+        .into_iter()
+        .map(|line| field(line, "CNTR").to_owned())
+        .collect();
+    assert_eq!(counters.len(), 2);
+    assert!(counters[0] < counters[1], "{counters:?}");
+    assert_eq!(named(&lines, TOKENS).len(), 1);
+
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn sms_that_is_always_corrupted() {
+    let bench = Bench::start().await;
+    // The message, not the acknowledgement of the answer to it, and the message again.
+    bench.break_link(LinkName::SmscToHandset, Action::Corrupt, 0, 1);
+    bench.break_link(LinkName::SmscToHandset, Action::Corrupt, 2, 1);
+    let id = bench.begin("poll", BEN).await;
+    bench.idle().await;
+    // Anybody can send an unsigned error: it ends nothing, and there is no third packet.
+    bench
+        .expect_error("poll", &id, "authorization_pending")
+        .await;
+    let lines = bench.lines(&id);
+    assert_eq!(named(&lines, SUBMIT).len(), 2);
+    let effects: Vec<_> = named(&lines, POR)
+        .into_iter()
+        .map(|line| field(line, "effect"))
+        .collect();
+    assert_eq!(effects, ["send again with a new counter", "wait"]);
+    bench.advance(120).await;
+    bench.expect_error("poll", &id, "expired_token").await;
+
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn replayed_sms() {
+    let bench = Bench::start().await;
+    let id = bench.begin("poll", BEN).await;
+    bench.idle().await;
+    let recorded = sms_deliver(&bench.lines(&id));
+    bench.suite.sim(msisdn(BEN)).radio(recorded.clone()).await;
+    bench.idle().await;
+    assert_eq!(
+        bench.counts(&id, [ACCEPTED, REFUSED, "challenge"]),
+        [1, 1, 2]
+    );
+    let lines = bench.lines(&id);
+    let refused = line(&lines, REFUSED);
+    assert!(
+        field(refused, "reason").contains("is not above"),
+        "{refused:?}"
+    );
+    let por = line(&lines, "PoR");
+    assert!(field(por, "status").starts_with("02 "), "{por:?}");
+    let ignored = line(&lines, "deliver_sm ignored");
+    assert!(field(ignored, "why").contains("nothing"), "{ignored:?}");
+    bench.expect_tokens("poll", &id).await;
+
+    // And while the next transaction waits for its user.
+    let mut builder = Builder::new(World::default());
+    builder = builder.humans(Humans::Ask);
+    bench.finish().await;
+    let bench = Bench::of(builder).await;
+    let first = bench.begin("poll", ADA).await;
+    bench.idle().await;
+    let recorded = sms_deliver(&bench.lines(&first));
+    bench.press(Key::Ok, None).await;
+    bench.press(Key::Text, Some("1234")).await;
+    bench.expect_tokens("poll", &first).await;
+    let second = bench.begin("poll", ADA).await;
+    bench.idle().await;
+    bench.suite.sim(msisdn(ADA)).radio(recorded).await;
+    bench.idle().await;
+    assert_eq!(bench.counts(&second, [SUBMIT, ACCEPTED]), [1, 1]);
+    bench.press(Key::Ok, None).await;
+    bench.press(Key::Text, Some("1234")).await;
+    bench.expect_tokens("poll", &second).await;
+
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+/// The RP message that brought the SMS-DELIVER, as a listener on the radio recorded it.
+fn sms_deliver(lines: &[Line]) -> Vec<u8> {
+    let recorded = line(lines, "RP-DATA (SMS-DELIVER)");
+    assert_eq!((recorded.from, recorded.to), ("SMSC", "Handset"));
+    let heard = lines
+        .iter()
+        .filter(|line| line.name == "RP-DATA (SMS-DELIVER)")
+        .filter_map(|line| line.octets.as_ref())
+        .find(|octets| octets.kind == "rp")
+        .unwrap_or_else(|| panic!("{}", outline(lines)));
+    hex::decode(&heard.hex).unwrap()
+}
+
+#[tokio::test]
+async fn lost_sms() {
+    let bench = Bench::start().await;
+    bench.break_link(LinkName::SmscToHandset, Action::Lose, 0, 1);
+    let id = bench.begin("poll", BEN).await;
+    bench.idle().await;
+    bench
+        .expect_error("poll", &id, "authorization_pending")
+        .await;
+    line(&bench.lines(&id), "fault: lost on the way");
+    bench.advance(110).await;
+    let lines = bench.lines(&id);
+    line(&lines, "no RP-ACK in time");
+    assert_eq!(named(&lines, ACCEPTED).len(), 1, "{}", outline(&lines));
+    bench.expect_tokens("poll", &id).await;
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn lost_acknowledgement_of_an_sms() {
+    let bench = Bench::start().await;
+    // The first message of the handset is its RP-ACK: the SMSC sends what the card has already taken.
+    bench.break_link(LinkName::HandsetToSmsc, Action::Lose, 0, 1);
+    let id = bench.begin("poll", BEN).await;
+    bench.idle().await;
+    bench.advance(110).await;
+    let lines = bench.lines(&id);
+    line(&lines, "fault: lost on the way");
+    line(&lines, REFUSED);
+    assert_eq!(
+        named(&lines, "PIN compared").len(),
+        1,
+        "{}",
+        outline(&lines)
+    );
+    bench.expect_tokens("poll", &id).await;
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn duplicated_sms() {
+    let bench = Bench::of(Builder::new(World::default()).humans(Humans::Ask)).await;
+    bench.break_link(LinkName::SmscToHandset, Action::Duplicate, 0, 1);
+    let id = bench.begin("poll", ADA).await;
+    bench.idle().await;
+    line(&bench.lines(&id), "fault: arrives twice");
+    bench.press(Key::Ok, None).await;
+    bench.press(Key::Text, Some("1234")).await;
+    bench.expect_tokens("poll", &id).await;
+    let lines = bench.lines(&id);
+    // The card is busy with the first copy and says so.
+    line(&lines, "RP-ERROR");
+    assert_eq!(named(&lines, ACCEPTED).len(), 1);
+    assert_eq!(
+        named(&lines, "PIN compared").len(),
+        1,
+        "the user is asked once\n{}",
+        outline(&lines)
+    );
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn duplicated_answer() {
+    let bench = Bench::start().await;
+    // RP-ACK, then the answer.
+    bench.break_link(LinkName::HandsetToSmsc, Action::Duplicate, 1, 1);
+    let id = bench.begin("poll", BEN).await;
+    bench.idle().await;
+    let lines = bench.lines(&id);
+    line(&lines, "RP-DATA repeated");
+    assert_eq!(named(&lines, "verify response").len(), 1);
+    bench.expect_tokens("poll", &id).await;
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn dropped_notification() {
+    let bench = Bench::start().await;
+    bench.break_link(LinkName::MsspToOp, Action::Lose, 0, 1);
+    let id = bench.begin("poll", BEN).await;
+    bench.idle().await;
+    bench
+        .expect_error("poll", &id, "authorization_pending")
+        .await;
+    line(&bench.lines(&id), "fault: lost on the way");
+    bench.advance(5).await;
+    bench.expect_tokens("poll", &id).await;
+    let lines = bench.lines(&id);
+    assert_eq!(named(&lines, TOKENS).len(), 1);
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn every_notification_dropped() {
+    let bench = Bench::start().await;
+    bench.break_link(LinkName::MsspToOp, Action::Lose, 0, 6);
+    let id = bench.begin("poll", BEN).await;
+    bench.idle().await;
+    bench.advance(109).await;
+    bench
+        .expect_error("poll", &id, "authorization_pending")
+        .await;
+    // The OP looks once more before expiry.
+    bench.advance(5).await;
+    bench.expect_tokens("poll", &id).await;
+    line(&bench.lines(&id), "MSS_StatusReq");
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn ping_to_an_endpoint_that_is_down() {
+    let (bench, closed) = with_endpoint("ping");
+    let bench = bench.await;
+    let id = bench.begin("ping", BEN).await;
+    bench.idle().await;
+    bench.advance(100).await;
+    assert_eq!(tries(&bench, &id).len(), 6);
+    assert_eq!(tries(&bench, &id).last().unwrap(), "given up");
+    // A ping that does not arrive costs nothing: the tokens can still be fetched.
+    bench.expect_tokens("ping", &id).await;
+
+    let endpoint = Server::endpoint(closed.open(), &[]);
+    let id = bench.begin("ping", BEN).await;
+    bench.idle().await;
+    pinged(&endpoint.seen(), &id);
+    bench.expect_tokens("ping", &id).await;
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn ping_to_an_endpoint_that_answers_500() {
+    let (bench, closed) = with_endpoint("ping");
+    let bench = bench.await;
+    let endpoint = Server::endpoint(closed.open(), &[500, 500]);
+    let id = bench.begin("ping", BEN).await;
+    bench.idle().await;
+    bench.advance(10).await;
+    assert_eq!(
+        tries(&bench, &id),
+        ["again in 2 s", "again in 4 s", "delivered"]
+    );
+    assert_eq!(endpoint.seen().len(), 3);
+    pinged(&endpoint.seen(), &id);
+    bench.expect_tokens("ping", &id).await;
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn push_to_an_endpoint_that_is_down() {
+    let (bench, closed) = with_endpoint("push");
+    let bench = bench.await;
+    let id = bench.begin("push", BEN).await;
+    bench.idle().await;
+    bench.advance(100).await;
+    assert_eq!(tries(&bench, &id).len(), 6);
+    assert_eq!(tries(&bench, &id).last().unwrap(), "given up");
+    let lines = bench.lines(&id);
+    let answers = lines
+        .iter()
+        .filter(|line| line.name.starts_with("unreachable: "));
+    assert_eq!(answers.count(), 6, "{}", outline(&lines));
+
+    let endpoint = Server::endpoint(closed.open(), &[]);
+    let id = bench.begin("push", BEN).await;
+    bench.idle().await;
+    let pushed: serde_json::Value = serde_json::from_slice(&endpoint.seen()[0].body).unwrap();
+    assert_eq!(pushed["auth_req_id"], id.as_str());
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn push_to_an_endpoint_that_answers_500() {
+    let (bench, closed) = with_endpoint("push");
+    let bench = bench.await;
+    let endpoint = Server::endpoint(closed.open(), &[500, 503]);
+    let id = bench.begin("push", BEN).await;
+    bench.idle().await;
+    bench.advance(100).await;
+    assert_eq!(
+        tries(&bench, &id),
+        ["again in 2 s", "again in 4 s", "delivered"]
+    );
+    let seen = endpoint.seen();
+    assert_eq!(seen.len(), 3);
+    for push in &seen {
+        assert_eq!(push.headers["authorization"], format!("Bearer {BEARER}"));
+        assert_eq!(push.body, seen[0].body, "the very same tokens");
+    }
+    let pushed: serde_json::Value = serde_json::from_slice(&seen[0].body).unwrap();
+    assert_eq!(pushed["auth_req_id"], id.as_str());
+    assert!(pushed["access_token"].is_string() && pushed["id_token"].is_string());
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+/// A suite whose client of this mode has an endpoint at a port that is closed yet.
+fn with_endpoint(client: &str) -> (impl Future<Output = Bench>, Closed) {
+    let closed = Closed::new();
+    let mut world = World::default();
+    let registered = world.clients.iter_mut().find(|it| it.id == client).unwrap();
+    registered.notification_endpoint = Some(closed.url("/notify"));
+    (Bench::of(Builder::new(world)), closed)
+}
+
+/// What the OP did after each try to deliver.
+fn tries(bench: &Bench, id: &str) -> Vec<String> {
+    bench
+        .lines(id)
+        .iter()
+        .filter(|line| (line.from, line.to) == ("RP", "OP"))
+        .filter_map(|line| line.fields.iter().find(|(name, _)| name == "then"))
+        .map(|(_, then)| then.clone())
+        .collect()
+}
+
+/// The last request was a ping for this authentication request (CIBA Core §10.2).
+fn pinged(seen: &[Seen], id: &str) {
+    let ping = seen.last().unwrap();
+    assert_eq!(ping.headers["authorization"], format!("Bearer {BEARER}"));
+    let body: serde_json::Value = serde_json::from_slice(&ping.body).unwrap();
+    assert_eq!(body, serde_json::json!({ "auth_req_id": id }));
+}
+
+#[tokio::test]
+async fn mssp_down() {
+    let closed = Closed::new();
+    let endpoint_at = Closed::new();
+    let mut world = World::default();
+    let push = world.clients.iter_mut().find(|it| it.id == "push").unwrap();
+    push.notification_endpoint = Some(endpoint_at.url("/notify"));
+    let endpoint = Server::endpoint(endpoint_at.open(), &[]);
+    let bench = Bench::of(Builder::new(world).mssp_url(closed.url("/soap"))).await;
+
+    let id = bench.begin("poll", BEN).await;
+    bench.idle().await;
+    let answer = bench.expect_error("poll", &id, "access_denied").await;
+    let description = answer.json()["error_description"].to_string();
+    assert!(description.contains("MSSP"), "{description}");
+    let lines = bench.lines(&id);
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.name.starts_with("MSS_Signature: unreachable: ")),
+        "{}",
+        outline(&lines)
+    );
+    assert_eq!(field(line(&lines, "no tokens"), "outcome"), "broken");
+
+    let id = bench.begin("push", BEN).await;
+    bench.idle().await;
+    let pushed: serde_json::Value = serde_json::from_slice(&endpoint.seen()[0].body).unwrap();
+    assert_eq!(pushed["auth_req_id"], id.as_str());
+    assert_eq!(pushed["error"], "transaction_failed");
+
+    let proxy = Server::proxy(closed.open());
+    proxy.passes_on_to(bench.suite.mssp_url());
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn late_answer_after_expiry() {
+    let bench = Bench::of(Builder::new(World::default()).humans(Humans::Ask)).await;
+    let id = bench
+        .begin_with("poll", ADA, &[("requested_expiry", "30")])
+        .await;
+    bench.idle().await;
+    bench.advance(25).await;
+    bench.press(Key::Ok, None).await;
+    bench.advance(6).await;
+    bench.expect_error("poll", &id, "expired_token").await;
+    bench.press(Key::Text, Some("1234")).await;
+    let lines = bench.lines(&id);
+    let response = line(&lines, "verify response");
+    assert_eq!(
+        field(response, "dropped"),
+        "the transaction has already ended with 208 EXPIRED_TRANSACTION"
+    );
+    assert_eq!(named(&lines, "no tokens").len(), 1, "{}", outline(&lines));
+    assert_eq!(named(&lines, TOKENS).len(), 0);
+    assert_eq!(field(line(&lines, "no tokens"), "outcome"), "expired");
+    bench.advance(100).await;
+    bench.expect_error("poll", &id, "expired_token").await;
+
+    // The same person, the same card.
+    let id = bench.begin("poll", ADA).await;
+    bench.idle().await;
+    bench.press(Key::Ok, None).await;
+    bench.press(Key::Text, Some("1234")).await;
+    bench.expect_tokens("poll", &id).await;
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn expiry_is_pushed_once() {
+    let (bench, closed) = with_endpoint("push");
+    let bench = bench.await;
+    let endpoint = Server::endpoint(closed.open(), &[]);
+    let id = bench.begin("push", GRETA).await;
+    bench.idle().await;
+    bench.advance(300).await;
+    let seen = endpoint.seen();
+    assert_eq!(seen.len(), 1);
+    let pushed: serde_json::Value = serde_json::from_slice(&seen[0].body).unwrap();
+    assert_eq!(pushed["auth_req_id"], id.as_str());
+    assert_eq!(pushed["error"], "expired_token");
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn port_in_use() {
+    let held = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = held.local_addr().unwrap().port();
+    let ports = Ports::free().with(Service::Mssp, port);
+    let builder = Builder::new(World::default()).ports(ports);
+    let error = builder.clone().start().await.err().unwrap().to_string();
+    let expected = format!("port {port} (mssp) is in use; try --port-base ");
+    assert!(error.starts_with(&expected), "{error}");
+
+    // Beyond 65528 there is no room for eight ports, so that base is refused for itself.
+    if port <= u16::MAX - 7 {
+        let output = Command::new(env!("CARGO_BIN_EXE_midsim"))
+            .args(["up", "--port-base", &port.to_string()])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(output.stdout.is_empty());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let expected = format!("midsim: port {port} (ui) is in use; try --port-base ");
+        assert!(stderr.starts_with(&expected), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+
+    drop(held);
+    let bench = Bench::of(builder).await;
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
