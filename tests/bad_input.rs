@@ -315,6 +315,41 @@ async fn forged_notification_with_the_right_secret() {
 }
 
 #[tokio::test]
+async fn malformed_notification() {
+    let flow = Eavesdropped::start(GRETA).await;
+    let (ap, mssp) = flow.ids();
+    let good = notification(ap, mssp, GRETA, 502);
+    for (malformed, taken) in [
+        (String::new(), "refused: "),
+        (good.replace("</env:Envelope>", ""), "refused: "),
+        (
+            good.replace("?>", "?><!DOCTYPE x [<!ENTITY a \"ha\">]>"),
+            "refused: ",
+        ),
+        (
+            good.replace("MSS_StatusResp", "MSS_SignatureResp"),
+            "refused: expected MSS_StatusResp, got MSS_SignatureResp",
+        ),
+        (
+            good.replace("StatusCode", "StatusColour"),
+            "refused: Status is missing",
+        ),
+    ] {
+        let answer = flow.bench.soap(&flow.ap_url, malformed.clone()).await;
+        answer.is_soap_fault(400, 101);
+        let said = flow.taken().pop().unwrap();
+        assert!(said.starts_with(taken), "{said}: {malformed}");
+    }
+    let lines = flow.bench.lines(&flow.id);
+    assert!(named(&lines, "MSS_StatusReq").is_empty(), "nothing rang");
+    flow.bench
+        .expect_error("poll", &flow.id, "authorization_pending")
+        .await;
+    flow.bench.next_good_request_succeeds().await;
+    flow.bench.finish().await;
+}
+
+#[tokio::test]
 async fn repeated_notification() {
     let flow = Eavesdropped::start(BEN).await;
     assert_eq!(flow.taken(), ["news"]);

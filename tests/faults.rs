@@ -1,20 +1,15 @@
 //! Faults between the parties, over real sockets: every one ends in one outcome, the trace says what happened, and the
 //! next good request succeeds.
 
-use std::process::Command;
-
 use midsim::faults::{Action, Fault, LinkName};
-use midsim::sockets::ports::{Ports, Service};
-use midsim::suite::Builder;
+use midsim::suite::{Builder, MssMode};
 use midsim::trace::Line;
 use midsim::users::{Key, Press};
 use midsim::wiring::Humans;
 use midsim::world::World;
 use zeroize::Zeroizing;
 
-use crate::support::sockets::{
-    ADA, BEARER, BEN, Bench, Closed, GRETA, Seen, Server, field, line, msisdn, named, outline,
-};
+use crate::support::sockets::{ADA, BEN, Bench, field, line, msisdn, named, outline};
 
 impl Bench {
     fn break_link(&self, link: LinkName, action: Action, skip: u32, times: u32) {
@@ -247,6 +242,74 @@ async fn duplicated_answer() {
 }
 
 #[tokio::test]
+async fn lost_answer() {
+    answer_that_does_not_arrive(Action::Lose, "fault: lost on the way", 0).await;
+}
+
+#[tokio::test]
+async fn corrupted_answer() {
+    answer_that_does_not_arrive(Action::Corrupt, "fault: corrupted on the way", 1).await;
+}
+
+/// The card answers a challenge once. `looked_at`: how many answers reach the MSSP, none of them good.
+async fn answer_that_does_not_arrive(action: Action, fault: &str, looked_at: usize) {
+    let bench = Bench::start().await;
+    // RP-ACK, then the answer.
+    bench.break_link(LinkName::HandsetToSmsc, action, 1, 1);
+    let id = bench.begin("poll", BEN).await;
+    bench.idle().await;
+    bench
+        .expect_error("poll", &id, "authorization_pending")
+        .await;
+    bench.advance(120).await;
+    bench.expect_error("poll", &id, "expired_token").await;
+    let lines = bench.lines(&id);
+    line(&lines, fault);
+    let responses = named(&lines, "verify response");
+    assert_eq!(responses.len(), looked_at, "{}", outline(&lines));
+    for response in responses {
+        let why = "its MAC is wrong, or it answers another challenge";
+        assert_eq!(field(response, "dropped"), why);
+    }
+    assert_eq!(named(&lines, "PIN compared").len(), 1);
+    assert_eq!(named(&lines, "no tokens").len(), 1);
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn faults_on_parts_of_a_long_message() {
+    let text = "Midsim Bank: pay 1234.56 EUR to Jun Sato? ".repeat(4);
+    for (action, skip) in [
+        (Action::Lose, 0),
+        (Action::Lose, 1),
+        (Action::Corrupt, 0),
+        (Action::Corrupt, 1),
+        (Action::Duplicate, 0),
+        (Action::Duplicate, 1),
+    ] {
+        let bench = Bench::start().await;
+        bench.break_link(LinkName::SmscToHandset, action, skip, 1);
+        let id = bench
+            .begin_with("poll", BEN, &[("binding_message", text.trim())])
+            .await;
+        bench.idle().await;
+        bench.advance(110).await;
+        let lines = bench.lines(&id);
+        assert_eq!(field(line(&lines, SUBMIT), "short messages"), "2");
+        assert!(
+            lines.iter().any(|line| line.name.starts_with("fault: ")),
+            "{action:?} {skip}"
+        );
+        bench.expect_tokens("poll", &id).await;
+        let asked = named(&lines, "PIN compared").len();
+        assert_eq!(asked, 1, "{action:?} {skip}\n{}", outline(&lines));
+        bench.next_good_request_succeeds().await;
+        bench.finish().await;
+    }
+}
+
+#[tokio::test]
 async fn dropped_notification() {
     let bench = Bench::start().await;
     bench.break_link(LinkName::MsspToOp, Action::Lose, 0, 1);
@@ -283,162 +346,19 @@ async fn every_notification_dropped() {
 }
 
 #[tokio::test]
-async fn ping_to_an_endpoint_that_is_down() {
-    let (bench, closed) = with_endpoint("ping");
-    let bench = bench.await;
-    let id = bench.begin("ping", BEN).await;
-    bench.idle().await;
-    bench.advance(100).await;
-    assert_eq!(tries(&bench, &id).len(), 6);
-    assert_eq!(tries(&bench, &id).last().unwrap(), "given up");
-    // A ping that does not arrive costs nothing: the tokens can still be fetched.
-    bench.expect_tokens("ping", &id).await;
-
-    let endpoint = Server::endpoint(closed.open(), &[]);
-    let id = bench.begin("ping", BEN).await;
-    bench.idle().await;
-    pinged(&endpoint.seen(), &id);
-    bench.expect_tokens("ping", &id).await;
-    bench.next_good_request_succeeds().await;
-    bench.finish().await;
-}
-
-#[tokio::test]
-async fn ping_to_an_endpoint_that_answers_500() {
-    let (bench, closed) = with_endpoint("ping");
-    let bench = bench.await;
-    let endpoint = Server::endpoint(closed.open(), &[500, 500]);
-    let id = bench.begin("ping", BEN).await;
-    bench.idle().await;
-    bench.advance(10).await;
-    assert_eq!(
-        tries(&bench, &id),
-        ["again in 2 s", "again in 4 s", "delivered"]
-    );
-    assert_eq!(endpoint.seen().len(), 3);
-    pinged(&endpoint.seen(), &id);
-    bench.expect_tokens("ping", &id).await;
-    bench.next_good_request_succeeds().await;
-    bench.finish().await;
-}
-
-#[tokio::test]
-async fn push_to_an_endpoint_that_is_down() {
-    let (bench, closed) = with_endpoint("push");
-    let bench = bench.await;
-    let id = bench.begin("push", BEN).await;
-    bench.idle().await;
-    bench.advance(100).await;
-    assert_eq!(tries(&bench, &id).len(), 6);
-    assert_eq!(tries(&bench, &id).last().unwrap(), "given up");
-    let lines = bench.lines(&id);
-    let answers = lines
-        .iter()
-        .filter(|line| line.name.starts_with("unreachable: "));
-    assert_eq!(answers.count(), 6, "{}", outline(&lines));
-
-    let endpoint = Server::endpoint(closed.open(), &[]);
-    let id = bench.begin("push", BEN).await;
-    bench.idle().await;
-    let pushed: serde_json::Value = serde_json::from_slice(&endpoint.seen()[0].body).unwrap();
-    assert_eq!(pushed["auth_req_id"], id.as_str());
-    bench.next_good_request_succeeds().await;
-    bench.finish().await;
-}
-
-#[tokio::test]
-async fn push_to_an_endpoint_that_answers_500() {
-    let (bench, closed) = with_endpoint("push");
-    let bench = bench.await;
-    let endpoint = Server::endpoint(closed.open(), &[500, 503]);
-    let id = bench.begin("push", BEN).await;
-    bench.idle().await;
-    bench.advance(100).await;
-    assert_eq!(
-        tries(&bench, &id),
-        ["again in 2 s", "again in 4 s", "delivered"]
-    );
-    let seen = endpoint.seen();
-    assert_eq!(seen.len(), 3);
-    for push in &seen {
-        assert_eq!(push.headers["authorization"], format!("Bearer {BEARER}"));
-        assert_eq!(push.body, seen[0].body, "the very same tokens");
-    }
-    let pushed: serde_json::Value = serde_json::from_slice(&seen[0].body).unwrap();
-    assert_eq!(pushed["auth_req_id"], id.as_str());
-    assert!(pushed["access_token"].is_string() && pushed["id_token"].is_string());
-    bench.next_good_request_succeeds().await;
-    bench.finish().await;
-}
-
-/// A suite whose client of this mode has an endpoint at a port that is closed yet.
-fn with_endpoint(client: &str) -> (impl Future<Output = Bench>, Closed) {
-    let closed = Closed::new();
-    let mut world = World::default();
-    let registered = world.clients.iter_mut().find(|it| it.id == client).unwrap();
-    registered.notification_endpoint = Some(closed.url("/notify"));
-    (Bench::of(Builder::new(world)), closed)
-}
-
-/// What the OP did after each try to deliver.
-fn tries(bench: &Bench, id: &str) -> Vec<String> {
-    bench
-        .lines(id)
-        .iter()
-        .filter(|line| (line.from, line.to) == ("RP", "OP"))
-        .filter_map(|line| line.fields.iter().find(|(name, _)| name == "then"))
-        .map(|(_, then)| then.clone())
-        .collect()
-}
-
-/// The last request was a ping for this authentication request (CIBA Core §10.2).
-fn pinged(seen: &[Seen], id: &str) {
-    let ping = seen.last().unwrap();
-    assert_eq!(ping.headers["authorization"], format!("Bearer {BEARER}"));
-    let body: serde_json::Value = serde_json::from_slice(&ping.body).unwrap();
-    assert_eq!(body, serde_json::json!({ "auth_req_id": id }));
-}
-
-#[tokio::test]
-async fn mssp_down() {
-    let closed = Closed::new();
-    let endpoint_at = Closed::new();
-    let mut world = World::default();
-    let push = world.clients.iter_mut().find(|it| it.id == "push").unwrap();
-    push.notification_endpoint = Some(endpoint_at.url("/notify"));
-    let endpoint = Server::endpoint(endpoint_at.open(), &[]);
-    let bench = Bench::of(Builder::new(world).mssp_url(closed.url("/soap"))).await;
-
-    let id = bench.begin("poll", BEN).await;
-    bench.idle().await;
-    let answer = bench.expect_error("poll", &id, "access_denied").await;
-    let description = answer.json()["error_description"].to_string();
-    assert!(description.contains("MSSP"), "{description}");
-    let lines = bench.lines(&id);
-    assert!(
-        lines
-            .iter()
-            .any(|line| line.name.starts_with("MSS_Signature: unreachable: ")),
-        "{}",
-        outline(&lines)
-    );
-    assert_eq!(field(line(&lines, "no tokens"), "outcome"), "broken");
-
-    let id = bench.begin("push", BEN).await;
-    bench.idle().await;
-    let pushed: serde_json::Value = serde_json::from_slice(&endpoint.seen()[0].body).unwrap();
-    assert_eq!(pushed["auth_req_id"], id.as_str());
-    assert_eq!(pushed["error"], "transaction_failed");
-
-    let proxy = Server::proxy(closed.open());
-    proxy.passes_on_to(bench.suite.mssp_url());
-    bench.next_good_request_succeeds().await;
-    bench.finish().await;
-}
-
-#[tokio::test]
 async fn late_answer_after_expiry() {
-    let bench = Bench::of(Builder::new(World::default()).humans(Humans::Ask)).await;
+    for mode in [
+        MssMode::AsynchServerServer,
+        MssMode::AsynchClientServer,
+        MssMode::Synch,
+    ] {
+        late_answer(mode).await;
+    }
+}
+
+async fn late_answer(mode: MssMode) {
+    let builder = Builder::new(World::default()).humans(Humans::Ask);
+    let bench = Bench::of(builder.mss_mode(mode)).await;
     let id = bench
         .begin_with("poll", ADA, &[("requested_expiry", "30")])
         .await;
@@ -465,54 +385,8 @@ async fn late_answer_after_expiry() {
     bench.idle().await;
     bench.press(Key::Ok, None).await;
     bench.press(Key::Text, Some("1234")).await;
+    bench.advance(5).await;
     bench.expect_tokens("poll", &id).await;
-    bench.next_good_request_succeeds().await;
-    bench.finish().await;
-}
-
-#[tokio::test]
-async fn expiry_is_pushed_once() {
-    let (bench, closed) = with_endpoint("push");
-    let bench = bench.await;
-    let endpoint = Server::endpoint(closed.open(), &[]);
-    let id = bench.begin("push", GRETA).await;
-    bench.idle().await;
-    bench.advance(300).await;
-    let seen = endpoint.seen();
-    assert_eq!(seen.len(), 1);
-    let pushed: serde_json::Value = serde_json::from_slice(&seen[0].body).unwrap();
-    assert_eq!(pushed["auth_req_id"], id.as_str());
-    assert_eq!(pushed["error"], "expired_token");
-    bench.next_good_request_succeeds().await;
-    bench.finish().await;
-}
-
-#[tokio::test]
-async fn port_in_use() {
-    let held = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = held.local_addr().unwrap().port();
-    let ports = Ports::free().with(Service::Mssp, port);
-    let builder = Builder::new(World::default()).ports(ports);
-    let error = builder.clone().start().await.err().unwrap().to_string();
-    let expected = format!("port {port} (mssp) is in use; try --port-base ");
-    assert!(error.starts_with(&expected), "{error}");
-
-    // Beyond 65528 there is no room for eight ports, so that base is refused for itself.
-    if port <= u16::MAX - 7 {
-        let output = Command::new(env!("CARGO_BIN_EXE_midsim"))
-            .args(["up", "--port-base", &port.to_string()])
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(2));
-        assert!(output.stdout.is_empty());
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        let expected = format!("midsim: port {port} (ui) is in use; try --port-base ");
-        assert!(stderr.starts_with(&expected), "{stderr}");
-        assert_eq!(stderr.lines().count(), 1, "{stderr}");
-    }
-
-    drop(held);
-    let bench = Bench::of(builder).await;
     bench.next_good_request_succeeds().await;
     bench.finish().await;
 }

@@ -9,6 +9,7 @@ mod bad_input;
 mod demo;
 mod determinism;
 mod faults;
+mod neighbours;
 mod op;
 mod sims;
 mod support;

@@ -111,6 +111,7 @@ impl Bench {
         self.begin_with(client, number, &[]).await
     }
 
+    /// The same with `more` parameters, or other values.
     pub(crate) async fn begin_with(
         &self,
         client: &str,
@@ -121,6 +122,7 @@ impl Bench {
         if client != "poll" {
             fields.push(("client_notification_token", BEARER));
         }
+        fields.retain(|(name, _)| more.iter().all(|(other, _)| name != other));
         fields.extend_from_slice(more);
         let answer = self
             .form("/bc-authorize", (client, &secret(client)), &fields)
@@ -158,7 +160,8 @@ impl Bench {
     /// What the suite must still be able to do, whatever was done to it: one whole flow.
     pub(crate) async fn next_good_request_succeeds(&self) {
         let id = self.begin("poll", BEN).await;
-        self.idle().await;
+        // `interval` of the answer: what a client waits before it asks.
+        self.advance(5).await;
         self.expect_tokens("poll", &id).await;
     }
 
