@@ -74,8 +74,7 @@ impl Links {
                 )
             }
         };
-        let listening = tcp.clone();
-        tasks.spawn(async move { listening.listen(listener, accept).await });
+        tasks.spawn(tcp.clone().listen(listener, accept));
         let endpoint = PlatformEndpoint {
             network: network.clone(),
             esme,
