@@ -13,7 +13,8 @@ fn two_transactions_that_lose_a_message_each_stay_apart() {
     for user in 1..=2 {
         suite
             .faults()
-            .add(fault(LinkName::SmscToHandset, Action::Duplicate));
+            .add(fault(LinkName::SmscToHandset, Action::Duplicate))
+            .unwrap();
         let lines = run(&mut suite, Mode::Poll, user);
         assert_eq!(
             named(&lines, "POST /bc-authorize"),
@@ -41,7 +42,7 @@ fn a_fault_is_in_the_trace_of_the_message_it_hit() {
         (LinkName::OpToRp, Mode::Push),
     ] {
         let mut suite = Suite::builder().seed(2).in_process().unwrap();
-        suite.faults().add(fault(link, Action::Lose));
+        suite.faults().add(fault(link, Action::Lose)).unwrap();
         let lines = run(&mut suite, mode, 2);
         assert_eq!(
             named(&lines, "fault: lost on the way"),
