@@ -19,6 +19,8 @@ pub struct World {
     pub operator: Operator,
     /// The MSSP and the APs it knows.
     pub mssp: Mssp,
+    /// Switches of the OP.
+    pub op: Op,
     /// How the OTA platform binds to the SMSC.
     pub smpp: Smpp,
     /// The RPs that the OP knows.
@@ -53,6 +55,16 @@ pub struct Mssp {
     pub id: String,
     /// Application providers (TS 102 204): the OP is one of them.
     pub ap: Vec<Ap>,
+}
+
+/// What the OP does where the standards leave it a choice.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Op {
+    /// Whether tokens come with a refresh_token.
+    pub refresh_tokens: bool,
+    /// What a number that it does not know leads to.
+    pub unknown_user: op_bridge::UnknownUser,
 }
 
 /// An application provider.
@@ -220,6 +232,7 @@ impl World {
                 smsc: parse("operator.smsc", &file.operator.smsc)?,
             },
             mssp: file.mssp,
+            op: file.op,
             smpp: file.smpp,
             clients: file.client,
             ranges: file
@@ -363,6 +376,8 @@ impl std::fmt::Debug for Client {
 struct File {
     operator: OperatorEntry,
     mssp: Mssp,
+    #[serde(default)]
+    op: Op,
     smpp: Smpp,
     client: Vec<Client>,
     #[serde(default)]

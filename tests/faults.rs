@@ -390,3 +390,95 @@ async fn late_answer(mode: MssMode) {
     bench.next_good_request_succeeds().await;
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn status_query_lost_after_the_notification() {
+    let bench = Bench::start().await;
+    // MSS_Signature passes; three times nobody hears that the OP asks.
+    bench.break_link(LinkName::OpToMssp, Action::Lose, 1, 3);
+    let id = bench.begin("poll", BEN).await;
+    bench.idle().await;
+    bench
+        .expect_error("poll", &id, "authorization_pending")
+        .await;
+    bench.advance(10).await;
+    bench.expect_tokens("poll", &id).await;
+    assert_eq!(
+        bench.counts(
+            &id,
+            [
+                "fault: lost on the way",
+                "MSS_StatusQuery: no answer in time",
+                TOKENS
+            ]
+        ),
+        [3, 3, 1]
+    );
+    bench.next_good_request_succeeds().await;
+    bench.finish().await;
+}
+
+/// Every fault on every link, alone and before another one.
+#[tokio::test]
+async fn any_two_faults_leave_one_outcome() {
+    let radio = [LinkName::SmscToHandset, LinkName::HandsetToSmsc];
+    let actions = [Action::Corrupt, Action::Duplicate, Action::Lose];
+    let mut faults: Vec<(LinkName, Action, u32)> = Vec::new();
+    for skip in 0..3 {
+        for action in actions {
+            faults.extend(radio.map(|link| (link, action, skip)));
+        }
+        for link in [LinkName::OpToMssp, LinkName::MsspToOp] {
+            faults.push((link, Action::Lose, skip));
+        }
+    }
+    let bench = Bench::start().await;
+    for (index, first) in faults.iter().enumerate() {
+        for step in [0, 1, 7] {
+            let second = faults[(index + step) % faults.len()];
+            bench.break_link(first.0, first.1, first.2, 1);
+            if step > 0 {
+                bench.break_link(second.0, second.1, second.2, 1);
+            }
+            let id = bench.begin("poll", BEN).await;
+            let what = format!("{first:?} and {second:?}");
+            bench.one_outcome(&id, &what).await;
+            bench.suite.faults().clear();
+            bench.next_good_request_succeeds().await;
+        }
+    }
+    bench.finish().await;
+}
+
+impl Bench {
+    /// A client polls until the request ends; it ends in one way and stays so.
+    async fn one_outcome(&self, id: &str, what: &str) {
+        let mut polls = 0;
+        let ended = loop {
+            self.advance(5).await;
+            let answer = self.token("poll", id).await;
+            polls += 1;
+            if answer.json()["error"] != "authorization_pending" {
+                break answer;
+            }
+            assert!(polls < 25, "{what}: pending after expires_in");
+        };
+        // Whatever else is still under way changes nothing.
+        self.advance(130).await;
+        let again = self.token("poll", id).await.json();
+        let lines = self.lines(id);
+        let trace = format!("{what}, after {polls} polls\n{}", outline(&lines));
+        let [approved, failed, typed] = self.counts(id, [TOKENS, "no tokens", "PIN compared"]);
+        if ended.status == 200 {
+            assert_eq!((approved, failed), (1, 0), "{trace}");
+            assert_eq!(again["error"], "invalid_grant", "{trace}");
+        } else {
+            assert_eq!((approved, failed), (0, 1), "{trace}");
+            assert_eq!(again, ended.json(), "{trace}");
+            let error = again["error"].as_str().unwrap();
+            let known = ["expired_token", "access_denied"];
+            assert!(known.contains(&error), "{error}: {trace}");
+        }
+        assert!(typed <= 1, "{trace}");
+    }
+}

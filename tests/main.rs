@@ -11,6 +11,8 @@ mod determinism;
 mod faults;
 mod library;
 mod neighbours;
+mod op;
 mod readme;
 mod sims;
 mod support;
+mod traces;

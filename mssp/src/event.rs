@@ -129,6 +129,12 @@ pub enum Why {
     /// No message of the applet protocol.
     #[error("it is no applet response: {0}")]
     NoResponse(String),
+    /// The applet has seen the counter of the challenge before. Most likely the challenge came twice and its answer, or
+    /// the user, is on the way; so this is a hint to people and no end.
+    #[error(
+        "the applet has seen its challenge's counter before; the first copy may still be answered"
+    )]
+    Replay,
     /// It came from another number than the challenge went to.
     #[error("it comes from {got}, the challenge went to {expected}")]
     Sender {

@@ -58,6 +58,15 @@ impl Id {
     }
 }
 
+/// Where an exchange belongs: the ids of all its events.
+#[derive(Clone)]
+pub(crate) struct Thread {
+    /// The most specific id known.
+    pub(crate) own: Id,
+    /// The next one towards the authentication request.
+    pub(crate) parent: Option<Id>,
+}
+
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -24,18 +24,10 @@ impl Form {
     /// # Errors
     /// invalid_request, and what is wrong with the body.
     pub(crate) fn parse(headers: &HeaderMap, body: &Bytes) -> Result<Self, OAuthError> {
-        let content_type = headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        let media_type = content_type
-            .and_then(|value| value.split(';').next())
-            .map(str::trim);
-        if !media_type
-            .is_some_and(|media| media.eq_ignore_ascii_case("application/x-www-form-urlencoded"))
-        {
+        if !is_form(headers) {
             return Err(OAuthError::invalid_request(format!(
                 "Content-Type must be application/x-www-form-urlencoded, got {}",
-                content_type.unwrap_or("none")
+                content_type(headers).unwrap_or("none")
             )));
         }
         if body.len() > MAX_BODY {
@@ -81,6 +73,21 @@ impl Form {
             OAuthError::invalid_request(format!("{name} is missing; {clause} requires it"))
         })
     }
+}
+
+/// Whether the body under these headers says that it is a form.
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    content_type(headers)
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|media| {
+            media
+                .trim()
+                .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        })
+}
+
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    headers.get(CONTENT_TYPE)?.to_str().ok()
 }
 
 /// Undoes the percent-encoding of one name or value.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::Op;
 use crate::acr;
 use crate::context::Context;
-use crate::event::{EventKind, Id};
+use crate::event::{EventKind, Thread};
 use crate::hint::Msisdn;
 use crate::jose::{self, base64url};
 use crate::record::{AccessToken, RefreshToken, Request};
@@ -26,6 +26,8 @@ pub(crate) struct Grant<'a> {
     pub(crate) acr: &'a str,
     /// Instant of the approval, seconds since 1970.
     pub(crate) auth_time: i64,
+    /// AP_TransID under which it was approved.
+    pub(crate) ap_trans_id: &'a str,
 }
 
 impl<'a> Grant<'a> {
@@ -37,6 +39,7 @@ impl<'a> Grant<'a> {
             scope: &request.scope,
             acr: request.acr(),
             auth_time,
+            ap_trans_id: &request.attempt.ap_trans_id,
         }
     }
 }
@@ -45,7 +48,7 @@ impl<'a> Grant<'a> {
 /// they are to be pushed: the id_token then carries it and the hash of the refresh token.
 pub(crate) fn issue(
     cx: &mut Context<'_>,
-    own: Id,
+    thread: Thread,
     grant: &Grant<'_>,
     pushed: Option<&str>,
 ) -> Value {
@@ -60,6 +63,7 @@ pub(crate) fn issue(
         client_id: grant.client_id.to_owned(),
         msisdn: grant.msisdn.clone(),
         scope: grant.scope.to_owned(),
+        ap_trans_id: grant.ap_trans_id.to_owned(),
         expires_at,
     };
     cx.timer(AccessToken::key(&hash), Some(expires_at));
@@ -94,8 +98,8 @@ pub(crate) fn issue(
         response["refresh_token"] = json!(refresh_token);
     }
     cx.event(
-        own,
-        None,
+        thread.own,
+        thread.parent,
         EventKind::Tokens {
             claims,
             scope: grant.scope.to_owned(),
@@ -114,6 +118,7 @@ fn refresh_token(cx: &mut Context<'_>, grant: &Grant<'_>) -> String {
         scope: grant.scope.to_owned(),
         acr: grant.acr.to_owned(),
         auth_time: grant.auth_time,
+        ap_trans_id: grant.ap_trans_id.to_owned(),
         expires_at,
     };
     cx.timer(RefreshToken::key(&hash), Some(expires_at));

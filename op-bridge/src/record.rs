@@ -228,6 +228,8 @@ pub struct AccessToken {
     pub msisdn: Msisdn,
     /// Granted scopes.
     pub scope: String,
+    /// AP_TransID of the authentication behind it, for the trace.
+    pub ap_trans_id: String,
     /// When it ends.
     pub expires_at: Timestamp,
 }
@@ -251,6 +253,8 @@ pub struct RefreshToken {
     pub acr: String,
     /// Its auth_time, seconds since 1970.
     pub auth_time: i64,
+    /// AP_TransID of the authentication behind it, for the trace.
+    pub ap_trans_id: String,
     /// When it ends.
     pub expires_at: Timestamp,
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::client_auth;
 use crate::config::{Client, DeliveryMode};
 use crate::context::Context;
-use crate::event::{EventKind, Id};
+use crate::event::{EventKind, Id, Thread};
 use crate::forms::Form;
 use crate::grant::{self, CIBA_GRANT, Grant, REFRESH_GRANT};
 use crate::oauth::{OAuthError, json_response};
@@ -24,9 +24,12 @@ use crate::step::{Change, RequestId};
 
 pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request<Bytes>) {
     let request = Arc::new(request);
-    let mut own = Id::http(id);
+    let mut thread = Thread {
+        own: Id::http(id),
+        parent: None,
+    };
     let first = cx.step.events.len();
-    let outcome = redeem(cx, &request, &mut own);
+    let outcome = redeem(cx, &request, &mut thread);
     let issued = outcome.is_ok();
     let response = match outcome {
         Ok(tokens) => json_response(200, &tokens),
@@ -37,14 +40,14 @@ pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request
     cx.step.events.insert(
         first,
         crate::Event {
-            own: own.clone(),
-            parent: None,
+            own: thread.own.clone(),
+            parent: thread.parent.clone(),
             kind: asked,
         },
     );
     cx.event(
-        own,
-        None,
+        thread.own,
+        thread.parent,
         EventKind::TokenAnswer {
             response: response.clone(),
             issued,
@@ -71,15 +74,15 @@ pub(crate) fn expiry_timer(cx: &mut Context<'_>, kind: &str, hash: &str) {
 fn redeem(
     cx: &mut Context<'_>,
     request: &http::Request<Bytes>,
-    own: &mut Id,
+    thread: &mut Thread,
 ) -> Result<Value, OAuthError> {
     let op = cx.op;
     let client = client_auth::authenticate(op, request.headers())?;
     let form = Form::parse(request.headers(), request.body())?;
     client_auth::check_form(client, &form)?;
     match form.require("grant_type", "RFC 6749 section 4.5")? {
-        CIBA_GRANT => ciba(cx, client, &form, own),
-        REFRESH_GRANT if op.config.refresh_tokens => refresh(cx, client, &form, own),
+        CIBA_GRANT => ciba(cx, client, &form, thread),
+        REFRESH_GRANT if op.config.refresh_tokens => refresh(cx, client, &form, thread),
         _ => Err(OAuthError::new(
             "unsupported_grant_type",
             format!("this OP supports grant_type {CIBA_GRANT}"),
@@ -91,7 +94,7 @@ fn ciba(
     cx: &mut Context<'_>,
     client: &Client,
     form: &Form,
-    own: &mut Id,
+    thread: &mut Thread,
 ) -> Result<Value, OAuthError> {
     if client.mode == DeliveryMode::Push {
         return Err(OAuthError::new(
@@ -111,7 +114,7 @@ fn ciba(
     if request.client_id != client.id {
         return Err(unknown());
     }
-    *own = Id::auth_req_id(auth_req_id);
+    thread.own = Id::auth_req_id(auth_req_id);
     let expired = cx.now >= request.expires_at;
     match &request.state {
         State::Redeemed => Err(OAuthError::new(
@@ -131,7 +134,7 @@ fn ciba(
         )),
         State::Approved { auth_time } => {
             let grant = Grant::of(&request, *auth_time);
-            let tokens = grant::issue(cx, own.clone(), &grant, None);
+            let tokens = grant::issue(cx, thread.clone(), &grant, None);
             request.state = State::Redeemed;
             request.callback = None;
             cx.store(&key, request);
@@ -166,7 +169,7 @@ fn refresh(
     cx: &mut Context<'_>,
     client: &Client,
     form: &Form,
-    own: &mut Id,
+    thread: &mut Thread,
 ) -> Result<Value, OAuthError> {
     let hash = fingerprint(form.require("refresh_token", "RFC 6749 section 6")?);
     let unknown = || {
@@ -189,7 +192,10 @@ fn refresh(
             "scope asks for more than was granted",
         ));
     }
-    *own = Id::refresh(&hash);
+    *thread = Thread {
+        own: Id::refresh(&hash),
+        parent: Some(Id::ap_trans_id(&old.ap_trans_id)),
+    };
     // Each refresh token is good for once: the answer brings the next one.
     cx.timer(RefreshToken::key(&hash), None);
     cx.change(Change::ForgetRefreshToken(hash));
@@ -199,6 +205,7 @@ fn refresh(
         scope,
         acr: &old.acr,
         auth_time: old.auth_time,
+        ap_trans_id: &old.ap_trans_id,
     };
-    Ok(grant::issue(cx, own.clone(), &grant, None))
+    Ok(grant::issue(cx, thread.clone(), &grant, None))
 }

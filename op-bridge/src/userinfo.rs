@@ -17,23 +17,32 @@ use crate::secret::fingerprint;
 use crate::step::RequestId;
 
 pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request<Bytes>) {
-    let response = match claims(cx, &request) {
-        Ok(claims) => json_response(200, &claims),
-        Err(error) => error.response(),
+    let (parent, response) = match access_token(cx, &request) {
+        Ok(token) => (
+            Some(Id::ap_trans_id(&token.ap_trans_id)),
+            json_response(200, &claims(cx, &token)),
+        ),
+        Err(error) => (None, error.response()),
     };
     let kind = EventKind::UserInfo {
         request: Arc::new(request),
         response: response.clone(),
     };
-    cx.event(Id::http(id), None, kind);
+    cx.event(Id::http(id), parent, kind);
     cx.reply(id, response);
 }
 
-fn claims(cx: &Context<'_>, request: &http::Request<Bytes>) -> Result<Value, OAuthError> {
+fn access_token(
+    cx: &Context<'_>,
+    request: &http::Request<Bytes>,
+) -> Result<AccessToken, OAuthError> {
     let token = bearer(request.headers())?;
-    let record: AccessToken = load(cx.view, &AccessToken::key(&fingerprint(token)))
+    load(cx.view, &AccessToken::key(&fingerprint(token)))
         .filter(|record: &AccessToken| cx.now < record.expires_at)
-        .ok_or_else(|| invalid_token("the access token is unknown or expired"))?;
+        .ok_or_else(|| invalid_token("the access token is unknown or expired"))
+}
+
+fn claims(cx: &Context<'_>, record: &AccessToken) -> Value {
     let subscriber = cx
         .op
         .config
@@ -62,7 +71,7 @@ fn claims(cx: &Context<'_>, request: &http::Request<Bytes>) -> Result<Value, OAu
             _ => {}
         }
     }
-    Ok(claims)
+    claims
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, OAuthError> {

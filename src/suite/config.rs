@@ -60,6 +60,8 @@ pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> op::Config {
             .map(drop)
             .map_err(|error| error.to_string())
     });
+    config.unknown_user = world.op.unknown_user;
+    config.refresh_tokens = world.op.refresh_tokens;
     config.mssp.messaging = settings.messaging;
     if settings.mac_3des {
         config.mssp.pin_profile = PIN_3DES.into();

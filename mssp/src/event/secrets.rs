@@ -16,8 +16,10 @@ pub(super) fn in_envelope(body: &[u8]) -> Vec<Range<usize>> {
     for name in [&b"AP_PWD"[..], b"AP_URL"] {
         let mut from = 0;
         while let Some(at) = find(&body[from..], name) {
-            let after = from + at + name.len();
-            if let Some(value) = value_after(body, after) {
+            from += at + name.len();
+            if let Some(value) = value_after(body, from) {
+                // What stands in a value is part of that secret. Going on behind it keeps the search linear.
+                from = value.end;
                 let value = match name {
                     b"AP_URL" => after_host(body, value),
                     _ => value,
@@ -26,7 +28,6 @@ pub(super) fn in_envelope(body: &[u8]) -> Vec<Range<usize>> {
                     ranges.push(value);
                 }
             }
-            from = after;
         }
     }
     ranges.sort_by_key(|range| range.start);
@@ -76,13 +77,15 @@ fn after_host(body: &[u8], value: Range<usize>) -> Range<usize> {
         return value;
     };
     let host = scheme + 3;
-    let path = url[host..]
+    let authority = url[host..]
         .iter()
-        .position(|&b| matches!(b, b'/' | b'?' | b'#'));
-    match path {
-        Some(path) => value.start + host + path + 1..value.end,
-        None => value.end..value.end,
+        .position(|&b| matches!(b, b'/' | b'?' | b'#'))
+        .map_or(url.len(), |length| host + length);
+    if url[host..authority].contains(&b'@') {
+        // user:password@host
+        return value.start + host..value.end;
     }
+    (value.start + authority + 1).min(value.end)..value.end
 }
 
 /// Case does not matter: a misspelt AP_Pwd holds a password all the same.

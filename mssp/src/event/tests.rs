@@ -49,6 +49,16 @@ fn passwords_and_notification_secrets_are_marked() {
     );
 }
 
+/// Each octet is looked at once, however many passwords are opened and never closed.
+#[test]
+fn a_body_full_of_open_secrets_has_one_secret() {
+    for name in ["AP_PWD>", "AP_URL>"] {
+        let octets = requested(name.repeat(500)).row().octets.unwrap();
+        let last = name.len()..octets.bytes.len();
+        assert_eq!(octets.secrets, [last], "{name}");
+    }
+}
+
 #[test]
 fn secrets_are_marked_in_messages_that_cannot_be_parsed() {
     for (body, expected) in [
@@ -62,6 +72,7 @@ fn secrets_are_marked_in_messages_that_cannot_be_parsed() {
         ("AP_PWD", "AP_PWD"),
         ("AP_URL='nonsense'", "AP_URL='********'"),
         ("AP_URL='http://h'", "AP_URL='http://h'"),
+        ("AP_URL='http://u:p@h/x'", "AP_URL='http://*******'"),
     ] {
         assert_eq!(shown(&requested(body)), expected);
     }

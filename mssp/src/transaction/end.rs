@@ -96,6 +96,9 @@ impl Turn<'_> {
         if self.now >= txn.deadline {
             return Err(Why::Late(Code::EXPIRED_TRANSACTION));
         }
+        if view.result() == ResultCode::REPLAY {
+            return Err(Why::Replay);
+        }
         Ok(())
     }
 
@@ -230,10 +233,6 @@ fn meaning(result: ResultCode) -> (Code, String) {
         ResultCode::BAD_MAC => (
             Code::INTERNAL_ERROR,
             "the applet could not authenticate the challenge",
-        ),
-        ResultCode::REPLAY => (
-            Code::INTERNAL_ERROR,
-            "the applet has already seen a higher counter",
         ),
         other => {
             let detail = format!("the applet answered with unknown result {:02X}", other.0);

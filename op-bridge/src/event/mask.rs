@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::forms::percent_decode;
 
 /// Form parameters and JSON members whose values are secret.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 11] = [
     "access_token",
     "assertion",
     "client_assertion",
@@ -16,6 +16,8 @@ const NAMES: [&str; 9] = [
     "id_token_hint",
     "login_hint_token",
     "refresh_token",
+    "request",
+    "user_code",
 ];
 
 /// Secret values of a form body that starts at `offset`.
@@ -35,7 +37,9 @@ pub(super) fn form(body: &[u8], offset: usize) -> Vec<Range<usize>> {
 
 fn is_secret(name: &[u8]) -> bool {
     let name = percent_decode(name).unwrap_or_else(|| name.to_owned());
-    NAMES.iter().any(|secret| secret.as_bytes() == name)
+    NAMES
+        .iter()
+        .any(|secret| secret.as_bytes().eq_ignore_ascii_case(&name))
 }
 
 /// Secret string values of a JSON body that starts at `offset`.
@@ -67,33 +71,77 @@ fn string_end(body: &[u8], from: usize) -> usize {
     at.min(body.len())
 }
 
-/// AP_PWD values and the secrets behind `/mss/notify/` in a SOAP body.
+/// AP_PWD, and in AP_URL all after the host, in a SOAP body that may be broken. A body in another encoding could hide
+/// anything, so all of it is secret.
 pub(super) fn soap(body: &[u8]) -> Vec<Range<usize>> {
     let mut secrets = Vec::new();
-    for at in occurrences(body, b"AP_PWD") {
-        let rest = skip(body, at + "AP_PWD".len(), b" \t\r\n=");
-        if let Some(&quote @ (b'"' | b'\'')) = body.get(rest) {
-            let length = body[rest + 1..].iter().position(|&octet| octet == quote);
-            let end = length.map_or(body.len(), |length| rest + 1 + length);
-            secrets.push(rest + 1..end);
+    if std::str::from_utf8(body).is_err() {
+        secrets.push(0..body.len());
+        return secrets;
+    }
+    for name in [&b"AP_PWD"[..], b"AP_URL"] {
+        let mut from = 0;
+        while let Some(at) = find(&body[from..], name) {
+            from += at + name.len();
+            if let Some(value) = value_after(body, from) {
+                // What stands in a value is part of that secret. Going on behind it keeps the search linear.
+                from = value.end;
+                secrets.push(match name {
+                    b"AP_URL" => after_host(body, value),
+                    _ => value,
+                });
+            }
         }
     }
-    for at in occurrences(body, b"AP_URL") {
-        let rest = skip(body, at + "AP_URL".len(), b" \t\r\n=");
-        if let Some(&quote @ (b'"' | b'\'')) = body.get(rest) {
-            let value = &body[rest + 1..];
-            let end = value
-                .iter()
-                .position(|&octet| octet == quote)
-                .unwrap_or(value.len());
-            let last = value[..end]
-                .iter()
-                .rposition(|&octet| octet == b'/')
-                .map_or(0, |i| i + 1);
-            secrets.push(rest + 1 + last..rest + 1 + end);
-        }
-    }
+    secrets.retain(|secret| !secret.is_empty());
+    secrets.sort_by_key(|secret| secret.start);
     secrets
+}
+
+/// The value after the name of an attribute or an element; to the end if it is not closed.
+fn value_after(body: &[u8], name_end: usize) -> Option<Range<usize>> {
+    const WHITE: &[u8] = b" \t\r\n";
+    let until = |start: usize, ends: &[u8]| {
+        let rest = &body[start..];
+        let length = rest.iter().position(|octet| ends.contains(octet));
+        start..length.map_or(body.len(), |length| start + length)
+    };
+    let mark = skip(body, name_end, WHITE);
+    match body.get(mark)? {
+        b'=' => {
+            let start = skip(body, mark + 1, WHITE);
+            match body.get(start)? {
+                b'"' => Some(until(start + 1, b"\"")),
+                b'\'' => Some(until(start + 1, b"'")),
+                _ => Some(until(start, b" \t\r\n>")),
+            }
+        }
+        b'>' => Some(until(mark + 1, b"<")),
+        _ => None,
+    }
+}
+
+/// The part of a URL that is nobody else's business: user and password, and all behind the host.
+fn after_host(body: &[u8], value: Range<usize>) -> Range<usize> {
+    let url = &body[value.clone()];
+    let Some(scheme) = find(url, b"://") else {
+        return value;
+    };
+    let host = scheme + 3;
+    let ends = |octet: &u8| matches!(octet, b'/' | b'?' | b'#');
+    let authority = url[host..].iter().position(ends);
+    let authority = authority.map_or(url.len(), |length| host + length);
+    if url[host..authority].contains(&b'@') {
+        return value.start + host..value.end;
+    }
+    (value.start + authority + 1).min(value.end)..value.end
+}
+
+/// Case does not matter: a misspelt AP_Pwd holds a password all the same.
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack
+        .windows(needle.len())
+        .position(|window| window.eq_ignore_ascii_case(needle))
 }
 
 fn occurrences(body: &[u8], needle: &[u8]) -> impl Iterator<Item = usize> {

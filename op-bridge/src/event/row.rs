@@ -1,10 +1,11 @@
 //! Events as rows: who, what, by which clause, the essentials, and the octets with their secrets marked.
 
-use http::header::{AUTHORIZATION, HeaderMap};
+use http::header::{AUTHORIZATION, COOKIE, HeaderMap, PROXY_AUTHORIZATION};
 use serde_json::Value;
 
 use super::{Afterwards, Badge, Event, EventKind, Octets, Row, Taken, mask};
 use crate::config::DeliveryMode;
+use crate::forms::is_form;
 use crate::jose;
 use crate::mss::{Reading, Report, read_answer, read_incoming};
 use crate::record::FailureKind;
@@ -26,7 +27,7 @@ impl Event {
                 )
             },
             EventKind::AuthenticationRequest { request } => Row {
-                fields: form_fields(request.body()),
+                fields: form_fields(request),
                 octets: Some(request_octets(request)),
                 badge: Badge::Profile,
                 ..row(
@@ -149,7 +150,7 @@ impl Event {
                 )
             },
             EventKind::TokenRequest { request } => Row {
-                fields: form_fields(request.body()),
+                fields: form_fields(request),
                 octets: Some(request_octets(request)),
                 ..row(
                     None,
@@ -243,7 +244,11 @@ fn field(name: &str, value: &str) -> (String, String) {
 }
 
 /// Form parameters except the secret ones.
-fn form_fields(body: &[u8]) -> Vec<(String, String)> {
+fn form_fields(request: &http::Request<bytes::Bytes>) -> Vec<(String, String)> {
+    if !is_form(request.headers()) {
+        return Vec::new();
+    }
+    let body = request.body();
     let secrets = mask::form(body, 0);
     let mut start = 0;
     let mut fields = Vec::new();
@@ -366,9 +371,19 @@ fn soap_octets(body: &[u8]) -> Octets {
 fn request_octets(request: &http::Request<bytes::Bytes>) -> Octets {
     let start = format!("{} {} HTTP/1.1", request.method(), request.uri());
     let mut octets = http_octets(&start, request.headers());
+    // Credentials do not belong into the query; somebody will put them there.
+    let query = request.uri().query().unwrap_or_default();
+    let query_at = start.len() - " HTTP/1.1".len() - query.len();
     octets
         .secrets
-        .extend(mask::form(request.body(), octets.bytes.len()));
+        .extend(mask::form(query.as_bytes(), query_at));
+    let body_at = octets.bytes.len();
+    if is_form(request.headers()) {
+        octets.secrets.extend(mask::form(request.body(), body_at));
+    } else {
+        // Credentials could stand anywhere in it.
+        octets.secrets.push(body_at..body_at + request.body().len());
+    }
     octets.bytes.extend_from_slice(request.body());
     octets
 }
@@ -412,7 +427,7 @@ fn http_octets(start: &str, headers: &HeaderMap) -> Octets {
         bytes.extend_from_slice(b": ");
         let from = bytes.len();
         bytes.extend_from_slice(value.as_bytes());
-        if name == AUTHORIZATION {
+        if [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION].contains(name) {
             secrets.push(from..bytes.len());
         }
         bytes.extend_from_slice(b"\r\n");

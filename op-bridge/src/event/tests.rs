@@ -72,6 +72,35 @@ fn ids_join_a_transaction() {
 }
 
 #[test]
+fn userinfo_and_refresh_join_the_transaction_of_their_token() {
+    let mut world = World::with(|config| config.refresh_tokens = true);
+    let id = world.start("poll");
+    let signature = world.last();
+    world.approve(&signature);
+    let (_, tokens) = world.poll("poll", &id);
+    let ap_trans_id = format!("ap_trans_id:{}", attribute(&text(&signature), "AP_TransID"));
+
+    let refresh_token = tokens["refresh_token"].as_str().unwrap();
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh_token),
+    ];
+    let before = world.events.len();
+    let (_, refreshed) = crate::tests::answer(&world.post("/token", "poll", &form));
+    for tokens in [&tokens, &refreshed] {
+        let bearer = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
+        let request = http::Request::get("/userinfo").header("authorization", bearer);
+        let response = world.http(request.body(bytes::Bytes::new()).unwrap());
+        assert_eq!(response.status(), 200);
+    }
+    assert!(world.events.len() > before + 3);
+    for event in &world.events[before..] {
+        let parent = event.parent.as_ref().map(ToString::to_string);
+        assert_eq!(parent.as_ref(), Some(&ap_trans_id), "{}", event.row().name);
+    }
+}
+
+#[test]
 fn fields_show_the_essentials() {
     let (world, id) = flow("poll");
     let rows = rows(&world);
@@ -178,9 +207,80 @@ fn secrets_are_found_however_they_are_written() {
         shown(json, mask::json(json, 0)),
         r#"{"access_token" : "****","token_type":"Bearer","id_token":"*"}"#
     );
-    let soap = b"<a AP_PWD = 'p\"w' AP_URL=\"http://x/mss/notify/abc\" AP_PWD=\"open";
+    let soap = |body: &str| shown(body.as_bytes(), mask::soap(body.as_bytes()));
     assert_eq!(
-        shown(soap, mask::soap(soap)),
-        "<a AP_PWD = '***' AP_URL=\"http://x/mss/notify/***\" AP_PWD=\"****"
+        soap("<a AP_PWD = 'p\"w' AP_URL=\"http://x/mss/notify/abc\" AP_PWD=\"open"),
+        "<a AP_PWD = '***' AP_URL=\"http://x/**************\" AP_PWD=\"****"
     );
+    for (body, expected) in [
+        ("<a ap_pwd=x1>", "<a ap_pwd=**>"),
+        ("<AP_PWD>x1</AP_PWD>", "<AP_PWD>**</AP_PWD>"),
+        ("AP_URL='http://x/abc/'", "AP_URL='http://x/****'"),
+        ("AP_URL='http://u:p@x/'", "AP_URL='http://******'"),
+        ("AP_PWD", "AP_PWD"),
+    ] {
+        assert_eq!(soap(body), expected);
+    }
+    let utf16: Vec<u8> = "AP_PWD='ü'"
+        .encode_utf16()
+        .flat_map(u16::to_be_bytes)
+        .collect();
+    let all = 0..utf16.len();
+    assert_eq!(mask::soap(&utf16), [all]);
+}
+
+/// Each octet is looked at once, however many passwords are opened and never closed.
+#[test]
+fn a_notification_full_of_open_secrets_has_one_secret() {
+    let body = "AP_PWD>".repeat(500);
+    let rest = "AP_PWD>".len()..body.len();
+    assert_eq!(super::mask::soap(body.as_bytes()), [rest]);
+}
+
+/// Clients put credentials where they do not belong, too.
+#[test]
+fn secrets_in_the_wrong_place_are_marked() {
+    let show = |request: http::Request<bytes::Bytes>| {
+        let mut world = World::new();
+        world.http(request);
+        let row = world.events[0].row();
+        let shown = masked(&row.octets.unwrap());
+        assert!(
+            !format!("{:?}", row.fields).contains("s3cret"),
+            "{:?}",
+            row.fields
+        );
+        assert!(!shown.contains("s3cret"), "{shown}");
+        shown
+    };
+    let post = |path: &str, media_type: &str, body: &'static str| {
+        http::Request::post(path)
+            .header("content-type", media_type)
+            .header("cookie", "session=s3cret")
+            .header("proxy-authorization", "Basic s3cret")
+            .body(bytes::Bytes::from(body))
+            .unwrap()
+    };
+    let form = "application/x-www-form-urlencoded";
+    let shown = show(post(
+        "/token?client_id=poll&client_secret=s3cret",
+        form,
+        "a=b",
+    ));
+    assert!(
+        shown.starts_with("POST /token?client_id=poll&client_secret=****** HTTP/1.1"),
+        "{shown}"
+    );
+    assert!(shown.ends_with("a=b"), "{shown}");
+    show(post(
+        "/token",
+        "application/json",
+        r#"{"client_secret":"s3cret="}"#,
+    ));
+    show(post("/bc-authorize", "text/plain", "client_secret: s3cret"));
+    show(post(
+        "/bc-authorize",
+        form,
+        "Client_Secret=s3cret&user_code=s3cret&request=s3cret",
+    ));
 }

@@ -42,6 +42,10 @@ pub(crate) fn signature_answer(
     if !current {
         return;
     }
+    if request.attempt.asking {
+        // A notification was faster, and the MSSP is being asked about it already: how this answer fared no longer matters.
+        return cx.store(key, request);
+    }
     if outcome != Verdict::Pending {
         return settle(cx, key, request, outcome);
     }

@@ -16,6 +16,8 @@ pub(super) const MAX_DEPTH: usize = 64;
 const MAX_ATTRIBUTES: usize = 64;
 /// Most namespace bindings in scope.
 const MAX_BINDINGS: usize = 128;
+/// Most octets of a namespace's name, of which every element has a copy.
+const MAX_NAME: usize = 512;
 /// Most elements and pieces of text.
 const MAX_NODES: usize = 10_000;
 
@@ -91,6 +93,12 @@ pub(super) fn parse(octets: &[u8]) -> Result<Element, XmlError> {
     loop {
         let (resolved, event) = reader.read_resolved_event()?;
         let namespace = match resolved {
+            ResolveResult::Bound(namespace) if namespace.0.len() > MAX_NAME => {
+                return Err(XmlError::TooMany {
+                    what: "octets in the name of a namespace",
+                    limit: MAX_NAME,
+                });
+            }
             ResolveResult::Bound(namespace) => namespace.0.to_owned(),
             ResolveResult::Unbound => String::new(),
             ResolveResult::Unknown(prefix) => {
@@ -294,6 +302,16 @@ mod tests {
             parse(&vec![b' '; MAX_OCTETS + 1]),
             Err(XmlError::Octets { .. })
         ));
+        let name = |n: usize| format!("<a xmlns='{}'/>", "u".repeat(n));
+        assert!(parse(name(MAX_NAME).as_bytes()).is_ok());
+        // Ten thousand elements could otherwise have a copy each of a name of a megabyte.
+        assert_eq!(
+            parse(name(MAX_NAME + 1).as_bytes()).unwrap_err(),
+            XmlError::TooMany {
+                what: "octets in the name of a namespace",
+                limit: MAX_NAME
+            }
+        );
         let bindings: String = (0..64).map(|i| format!(" xmlns:p{i}='u'")).collect();
         let bound = format!("<a{bindings}><a{bindings}><a{bindings}/></a></a>");
         assert!(parse(bound.as_bytes()).is_err());

@@ -66,6 +66,37 @@ fn notification_may_overtake_the_acknowledgement() {
 }
 
 #[test]
+fn an_acknowledgement_lost_after_the_notification_changes_nothing() {
+    for error in [
+        SendError::TimedOut,
+        SendError::Unreachable("connection reset".to_owned()),
+    ] {
+        let mut world = World::new();
+        let id = world.start("poll");
+        let send = world.last();
+        world.notify(&send, 502);
+        let query = world.last();
+        world.fail(&send, error);
+        assert_eq!(world.poll_error("poll", &id), "authorization_pending");
+        world.mssp(&query, 502);
+        assert_eq!(world.poll("poll", &id).0, 200);
+    }
+}
+
+#[test]
+fn a_late_acknowledgement_asks_no_second_time() {
+    let mut world = World::new();
+    let id = world.start("poll");
+    let send = world.last();
+    world.notify(&send, 502);
+    let query = world.last();
+    world.mssp(&send, 100);
+    assert_eq!(world.last().id, query.id);
+    world.mssp(&query, 502);
+    assert_eq!(world.poll("poll", &id).0, 200);
+}
+
+#[test]
 fn notification_without_mssp_trans_id_waits_for_the_acknowledgement() {
     let mut world = World::new();
     let id = world.start("poll");

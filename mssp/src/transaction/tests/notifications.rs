@@ -52,7 +52,7 @@ fn a_failure_travels_as_a_status_without_a_signature() {
         (ResultCode::PIN_BLOCKED, "402"),
         (ResultCode::PUK_BLOCKED, "403"),
         (ResultCode::BUSY, "406"),
-        (ResultCode::REPLAY, "900"),
+        (ResultCode::BAD_MAC, "900"),
     ] {
         let (_, id, send) = notified(result);
         assert_eq!(send.correlation, format!("mssp_trans_id:{id}"));
