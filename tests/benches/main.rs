@@ -1,23 +1,66 @@
-//! Benches: `cargo bench`. Every figure stands beside a bare limit measured in the same run; medians of several rounds.
+//! Benches: `cargo bench`, or one group of them: `cargo bench -- NAME`. Every figure that can have one stands beside a
+//! bare limit measured in the same run; medians of several rounds.
 //! How to read them, and what was seen, is in tests/benches/README.md.
 
+mod driver;
 mod flow;
 mod packets;
+mod ready;
+mod server;
 mod timing;
 
-fn main() {
-    // `cargo bench -- NAME` runs the groups whose names contain NAME; cargo itself passes `--bench`.
-    let wanted: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let runs = |group: &str| wanted.is_empty() || wanted.iter().any(|name| group.contains(name.as_str()));
-    for (group, run) in [
-        ("packets", packets::run as fn()),
-        ("flow-in-process", flow::in_process),
-        ("flow-sockets", flow::sockets),
-        ("ready", flow::ready),
-    ] {
-        if runs(group) {
-            println!("\n{group}");
-            run();
+use std::process::ExitCode;
+
+/// Whatever goes wrong ends the run.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+type Group = (&'static str, fn() -> Result<()>);
+
+const GROUPS: [Group; 4] = [
+    ("packets", packets::run),
+    ("flow-in-process", flow::in_process),
+    ("flow-sockets", flow::sockets),
+    ("ready", ready::run),
+];
+
+fn main() -> ExitCode {
+    // The bare limit over sockets is a process of its own: this one, started again.
+    if std::env::args().nth(1).as_deref() == Some(server::ECHO) {
+        return finish(server::echo());
+    }
+    // cargo itself passes `--bench`.
+    let wanted: Vec<_> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with("--"))
+        .collect();
+    let runs = |group: &str| wanted.is_empty() || wanted.iter().any(|name| name == group);
+    if let Some(unknown) = wanted
+        .iter()
+        .find(|name| GROUPS.iter().all(|(group, _)| group != name))
+    {
+        eprintln!("no group {unknown}; there are {}", names().join(", "));
+        return ExitCode::from(2);
+    }
+    for (group, run) in GROUPS.iter().filter(|(group, _)| runs(group)) {
+        println!("\n{group}");
+        if let Err(error) = run() {
+            eprintln!("{group}: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn names() -> Vec<&'static str> {
+    GROUPS.iter().map(|(group, _)| *group).collect()
+}
+
+fn finish(outcome: Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -1,55 +1,69 @@
 //! Timing: rounds in turn, medians, ratios within one run.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// Rounds of which the median is taken.
-pub const ROUNDS: usize = 7;
+pub(crate) const ROUNDS: usize = 7;
 
-/// Runs of `work` in a second, by the median of several rounds of about `round` each; and the slowest and fastest.
-pub fn rate(round: Duration, mut work: impl FnMut()) -> Rate {
-    rates(round, &mut [&mut work])[0]
-}
+/// One round of work on one thread.
+pub(crate) const ROUND: Duration = Duration::from_millis(300);
 
-/// The same for several pieces of work, their rounds in turn, so that a machine that slows down slows all of them.
-pub fn rates(round: Duration, works: &mut [&mut dyn FnMut()]) -> Vec<Rate> {
+/// Runs of each piece of work in a second. Their rounds go in turn, so that a machine that slows down slows all of them;
+/// a first round of each only warms up.
+pub(crate) fn rates(works: &mut [&mut dyn FnMut()]) -> Vec<Spread> {
     let mut rounds = vec![Vec::with_capacity(ROUNDS); works.len()];
     for turn in 0..=ROUNDS {
         for (work, rates) in works.iter_mut().zip(&mut rounds) {
-            let rate = one_round(round, work);
-            // The first round only warms up.
+            let rate = one_round(work);
             if turn > 0 {
                 rates.push(rate);
             }
         }
     }
-    rounds.into_iter().map(Rate::of).collect()
+    rounds.into_iter().map(Spread::of).collect()
 }
 
-/// Median and spread.
+/// The median of several rounds, and what lies around it.
 #[derive(Clone, Copy, Debug)]
-pub struct Rate {
-    pub slowest: f64,
-    pub median: f64,
-    pub fastest: f64,
+pub(crate) struct Spread {
+    pub(crate) least: f64,
+    pub(crate) median: f64,
+    pub(crate) most: f64,
 }
 
-impl Rate {
-    pub fn of(mut rates: Vec<f64>) -> Self {
-        rates.sort_by(f64::total_cmp);
-        Self { slowest: rates[0], median: rates[rates.len() / 2], fastest: rates[rates.len() - 1] }
+impl Spread {
+    /// Of at least one figure.
+    pub(crate) fn of(mut figures: Vec<f64>) -> Self {
+        figures.sort_by(f64::total_cmp);
+        Self {
+            least: figures[0],
+            median: figures[figures.len() / 2],
+            most: figures[figures.len() - 1],
+        }
     }
 }
 
-impl std::fmt::Display for Rate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:>10.0}/s ({:.0}…{:.0})", self.median, self.slowest, self.fastest)
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = if self.median < 100.0 { 2 } else { 0 };
+        write!(
+            f,
+            "{:.digits$} ({:.digits$}…{:.digits$})",
+            self.median, self.least, self.most
+        )
     }
 }
 
+/// Real time.
 #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
-fn one_round(round: Duration, work: &mut dyn FnMut()) -> f64 {
-    let start = Instant::now();
-    let mut done = 0u32;
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+fn one_round(work: &mut dyn FnMut()) -> f64 {
+    let start = now();
+    let mut done = 0_u32;
     let mut batch = 1;
     loop {
         for _ in 0..batch {
@@ -57,9 +71,9 @@ fn one_round(round: Duration, work: &mut dyn FnMut()) -> f64 {
         }
         done += batch;
         let elapsed = start.elapsed();
-        if elapsed >= round {
+        if elapsed >= ROUND {
             return f64::from(done) / elapsed.as_secs_f64();
         }
-        batch = (batch * 2).min(1024);
+        batch = (batch * 2).min(64);
     }
 }
