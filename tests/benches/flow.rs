@@ -8,7 +8,7 @@ use midsim::world::Mode;
 
 use super::Result;
 use super::driver::{self, Driven};
-use super::server::{Server, World};
+use super::server::{self, Server, World};
 use super::timing::{ROUNDS, Spread, rates};
 
 /// Flows under way at a time over sockets.
@@ -33,19 +33,26 @@ pub(crate) fn in_process() -> Result<()> {
         requested_expiry: None,
         notification_token: "bench".into(),
     };
-    let mut failed = None;
-    let mut work = || match suite.run(&flow) {
-        Ok(Ended::Tokens(_)) => {}
-        Ok(other) => failed = Some(format!("{other:?}")),
-        Err(error) => failed = Some(error.to_string()),
+    let (mut failed, mut flows) = (None, 0.0);
+    let mut work = || {
+        flows += 1.0;
+        match suite.run(&flow) {
+            Ok(Ended::Tokens(_)) => {}
+            Ok(other) => failed = Some(format!("{other:?}")),
+            Err(error) => failed = Some(error.to_string()),
+        }
     };
-    let seen = rates(&mut [&mut work])[0];
+    let before = server::cpu_seconds(std::process::id())?;
+    let seen = rates(&mut [&mut work]).swap_remove(0);
+    let used = server::cpu_seconds(std::process::id())? - before;
     if let Some(failed) = failed {
         return Err(format!("a flow ended with {failed}").into());
     }
+    let seen = Spread::of(seen);
     println!(
-        "  {seen} flows/s: {:.2} ms a flow (aim: at most 1 ms)",
-        1000.0 / seen.median
+        "  {seen} flows/s: {:.2} ms a flow (aim: at most 1 ms), {:.2} ms of processor time",
+        1000.0 / seen.median,
+        1000.0 * used / flows,
     );
     Ok(())
 }

@@ -15,7 +15,7 @@ use ota_wire::keys::{Family, KeySet, MasterKey};
 use ota_wire::packet::{self, Command, Spi};
 
 use super::Result;
-use super::timing::{Spread, rates};
+use super::timing::{Spread, rates, ratio};
 
 /// Octets of secured data.
 const PAYLOAD: usize = 100;
@@ -62,16 +62,22 @@ pub(crate) fn run() -> Result<()> {
             let _ = black_box(packet::open(black_box(&sealed), &card));
         };
         let seen = rates(&mut [&mut bare_seal, &mut seal, &mut bare_open, &mut open]);
-        print(name, "seal", seen[1], seen[0], aim);
-        print(name, "open", seen[3], seen[2], aim);
+        let [bare_seal, seal, bare_open, open] = &seen[..] else {
+            return Err("four pieces of work have four rates".into());
+        };
+        print(name, "seal", seal, bare_seal, aim);
+        print(name, "open", open, bare_open, aim);
     }
     Ok(())
 }
 
-fn print(name: &str, what: &str, seen: Spread, bare: Spread, aim: u32) {
+fn print(name: &str, what: &str, seen: &[f64], bare: &[f64], aim: u32) {
+    let share = ratio(seen, bare);
     println!(
-        "  {name:<17} {what}  {seen} /s, bare {bare} /s: {:.0} % (aim {aim} %)",
-        100.0 * seen.median / bare.median
+        "  {name:<16} {what}  {} /s, bare {} /s: {:.0} % (aim {aim} %)",
+        Spread::of(seen.to_vec()),
+        Spread::of(bare.to_vec()),
+        100.0 * share.median,
     );
 }
 

@@ -63,17 +63,22 @@ impl Server {
         Ok(Self { process, address })
     }
 
-    /// Seconds of processor time that the process has used: `utime` and `stime` of proc_pid_stat(5).
+    /// Seconds of processor time that the process has used.
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.0.id()))?;
-        // The second field is a name in parentheses, which may hold anything; behind it comes the third.
-        let (_, fields) = stat.rsplit_once(')').ok_or("no name in stat")?;
-        let mut ticks = 0.0;
-        for field in fields.split_ascii_whitespace().skip(14 - 3).take(2) {
-            ticks += field.parse::<f64>()?;
-        }
-        Ok(ticks / TICKS_A_SECOND)
+        cpu_seconds(self.process.0.id())
     }
+}
+
+/// Seconds of processor time that a process has used: `utime` and `stime` of proc_pid_stat(5).
+pub(crate) fn cpu_seconds(process: u32) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The second field is a name in parentheses, which may hold anything; behind it comes the third.
+    let (_, fields) = stat.rsplit_once(')').ok_or("no name in stat")?;
+    let mut ticks = 0.0;
+    for field in fields.split_ascii_whitespace().skip(14 - 3).take(2) {
+        ticks += field.parse::<f64>()?;
+    }
+    Ok(ticks / TICKS_A_SECOND)
 }
 
 /// What this binary does when it is told [`ECHO`]: answers every POST with its own body.

@@ -3,17 +3,18 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Rounds of which the median is taken.
+/// Rounds of what takes seconds.
 pub(crate) const ROUNDS: usize = 7;
 
-/// One round of work on one thread.
-pub(crate) const ROUND: Duration = Duration::from_millis(300);
+/// Rounds of work on one thread, and how long one is: short, so that what is compared meets the same machine.
+const TURNS: usize = 61;
+const TURN: Duration = Duration::from_millis(25);
 
-/// Runs of each piece of work in a second. Their rounds go in turn, so that a machine that slows down slows all of them;
-/// a first round of each only warms up.
-pub(crate) fn rates(works: &mut [&mut dyn FnMut()]) -> Vec<Spread> {
-    let mut rounds = vec![Vec::with_capacity(ROUNDS); works.len()];
-    for turn in 0..=ROUNDS {
+/// Runs of each piece of work in a second, round by round. Their rounds go in turn, so that a machine that slows down
+/// slows all of them; a first round of each only warms up.
+pub(crate) fn rates(works: &mut [&mut dyn FnMut()]) -> Vec<Vec<f64>> {
+    let mut rounds = vec![Vec::with_capacity(TURNS); works.len()];
+    for turn in 0..=TURNS {
         for (work, rates) in works.iter_mut().zip(&mut rounds) {
             let rate = one_round(work);
             if turn > 0 {
@@ -21,7 +22,12 @@ pub(crate) fn rates(works: &mut [&mut dyn FnMut()]) -> Vec<Spread> {
             }
         }
     }
-    rounds.into_iter().map(Spread::of).collect()
+    rounds
+}
+
+/// What a piece of work reaches of another, each round against the one beside it.
+pub(crate) fn ratio(of: &[f64], to: &[f64]) -> Spread {
+    Spread::of(of.iter().zip(to).map(|(of, to)| of / to).collect())
 }
 
 /// The median of several rounds, and what lies around it.
@@ -71,7 +77,7 @@ fn one_round(work: &mut dyn FnMut()) -> f64 {
         }
         done += batch;
         let elapsed = start.elapsed();
-        if elapsed >= ROUND {
+        if elapsed >= TURN {
             return f64::from(done) / elapsed.as_secs_f64();
         }
         batch = (batch * 2).min(64);
