@@ -25,7 +25,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::addresses::{Denied, Policy};
-use super::http_server::FLIGHT;
+use super::http_server::{FLIGHT, own_octets};
 use crate::runtime::clock::{Clock, Flight, InFlight};
 
 /// The client of a process. Clones share its connections.
@@ -165,7 +165,7 @@ async fn collect(headers: &HeaderMap, body: Incoming, most: usize) -> Result<Byt
         return Err(SendError::TooLarge);
     }
     match Limited::new(body, most).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
+        Ok(collected) => Ok(own_octets(&collected.to_bytes())),
         Err(error) if error.is::<LengthLimitError>() => Err(SendError::TooLarge),
         Err(error) => Err(SendError::Unreachable(error.to_string())),
     }

@@ -18,7 +18,7 @@ use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -271,6 +271,7 @@ impl<H: HttpParty> PartyService<H> {
             .map_or(UNKNOWN_PEER, |info| info.0);
         let (mut head, body) = request.into_parts();
         head.extensions.clear();
+        own_head(&mut head);
         let body = match self.collect(&head, body).await {
             Ok(body) => body,
             Err(Refused::TooLarge) => return closing(self.handler.too_large(&head)),
@@ -307,11 +308,30 @@ impl<H: HttpParty> PartyService<H> {
         }
         let collected = Limited::new(body, self.limits.body).collect();
         match tokio::time::timeout(self.limits.body_within, collected).await {
-            Ok(Ok(collected)) => Ok(collected.to_bytes()),
+            Ok(Ok(collected)) => Ok(own_octets(&collected.to_bytes())),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TooLarge),
             Ok(Err(_)) => Err(Refused::Broken),
             Err(_) => Err(Refused::Late),
         }
+    }
+}
+
+/// Octets of a message without the buffer they were read into. Parties and the trace keep messages, and what hyper hands
+/// out would keep its whole read buffer with it: for each message another one.
+pub(super) fn own_octets(octets: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(octets)
+}
+
+/// The same for what a request's head refers to.
+fn own_head(head: &mut Parts) {
+    // What was a value or a URI is one again.
+    for value in head.headers.values_mut() {
+        if let Ok(own) = HeaderValue::from_bytes(value.as_bytes()) {
+            *value = own;
+        }
+    }
+    if let Ok(own) = Uri::try_from(head.uri.to_string()) {
+        head.uri = own;
     }
 }
 
