@@ -182,19 +182,20 @@ impl Inner {
             (Some(number), _) | (None, Some(number)) => number,
             (None, None) => self.begin(),
         };
-        let own = own.to_owned();
-        let recorded = Recorded {
-            seq: self.seq,
-            at,
-            event: Arc::new(event),
-        };
-        let known = self.by_link.insert(own.clone(), number) == Some(number);
+        // A link leads to where it has led before, or to the trace it was just merged into.
+        let known = by_own == Some(number) || self.by_link.get(own) == Some(&number);
+        let new_link = (!known).then(|| own.to_owned());
+        if let Some(link) = &new_link {
+            self.by_link.insert(link.clone(), number);
+        }
         if let Some(trace) = self.traces.get_mut(&number) {
-            if !known {
-                trace.links.push(own);
-            }
+            trace.links.extend(new_link);
             if trace.events.len() < EVENTS {
-                trace.events.push(recorded);
+                trace.events.push(Recorded {
+                    seq: self.seq,
+                    at,
+                    event: Arc::new(event),
+                });
             }
         }
     }
