@@ -128,7 +128,8 @@ impl Faults {
         }
     }
 
-    fn hit(&self, link: LinkName) -> Option<Action> {
+    /// Counts one message on a link, and says what happens to it.
+    pub fn hit(&self, link: LinkName) -> Option<Action> {
         let mut active = self.lock();
         let mut hit = None;
         for fault in active.iter_mut().filter(|fault| fault.link == link) {

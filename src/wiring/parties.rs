@@ -8,7 +8,7 @@ use super::http::Refused;
 use super::phones::{self, Phones};
 use super::steps::{MsspParty, OpParty, PlatformParty, SmscParty};
 use super::waits::{self, Waits};
-use crate::faults::{Faults, Injected, LinkName};
+use crate::faults::{Action, Faults, Injected, LinkName};
 use crate::runtime::clock::{Clock, Due};
 use crate::runtime::party::{Driver, HandleError, Party};
 use crate::trace::{AnyEvent, TraceLog};
@@ -286,7 +286,7 @@ impl Parties {
 
     /// Whether an HTTP message gets lost on this link. `correlation` is what the trace knows it by.
     pub(super) fn lost(&self, link: LinkName, correlation: &str, body: &[u8]) -> bool {
-        let (arriving, hit) = self.faults.carry(link, body.to_vec());
+        let hit = self.faults.hit(link);
         if let Some(action) = hit {
             self.injected(Injected {
                 message: correlation.to_owned(),
@@ -295,7 +295,7 @@ impl Parties {
                 octets: body.to_vec(),
             });
         }
-        arriving.is_empty()
+        hit == Some(Action::Lose)
     }
 
     /// Puts a request that no party saw into the trace.
