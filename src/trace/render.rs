@@ -118,6 +118,38 @@ impl AnyEvent {
         }
     }
 
+    /// Octets of the HTTP message it keeps, which a stranger may have sent; what else there is, is small.
+    pub(super) fn octets(&self) -> usize {
+        use mssp::event::EventKind as Mssp;
+        use op_bridge::EventKind as Op;
+        match self {
+            Self::Op(event) => match &event.kind {
+                Op::AuthenticationRequest { request }
+                | Op::TokenRequest { request }
+                | Op::UserInfo { request, .. } => {
+                    let headers = request.headers().iter();
+                    let headers: usize = headers
+                        .map(|(name, value)| name.as_str().len() + value.len())
+                        .sum();
+                    headers + request.body().len()
+                }
+                Op::Notification { body, .. } => body.len(),
+                Op::MsspAnswer {
+                    result: Ok(body), ..
+                } => body.len(),
+                _ => 0,
+            },
+            Self::Mssp(event) => match &event.kind {
+                Mssp::Requested { body }
+                | Mssp::Answered { body, .. }
+                | Mssp::Notified { body, .. }
+                | Mssp::Receipt { body, .. } => body.0.len(),
+                _ => 0,
+            },
+            Self::Ota(_) | Self::Sim(_) | Self::Fault(_) | Self::Refused(_) => 0,
+        }
+    }
+
     fn row(&self) -> Row {
         match self {
             Self::Op(event) => from_op(event.row()),
