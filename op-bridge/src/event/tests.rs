@@ -101,6 +101,30 @@ fn userinfo_and_refresh_join_the_transaction_of_their_token() {
 }
 
 #[test]
+fn a_forged_notification_takes_no_step() {
+    let mut world = World::new();
+    world.start("poll");
+    let body = crate::tests::notification(&text(&world.last()), 502, ALICE);
+    for path in ["/mss/notify/guess", &notify_path(&world)] {
+        world.http(crate::tests::soap_request(
+            path,
+            &body.replace(ALICE, "+15005550006"),
+        ));
+        let row = world.events.last().unwrap().row();
+        assert_eq!(
+            (row.name.as_str(), row.step),
+            ("MSS_Notification", None),
+            "{path}"
+        );
+    }
+}
+
+fn notify_path(world: &World) -> String {
+    let url = attribute(&text(&world.last()), "AP_URL");
+    url.strip_prefix(crate::tests::ISSUER).unwrap().to_owned()
+}
+
+#[test]
 fn fields_show_the_essentials() {
     let (world, id) = flow("poll");
     let rows = rows(&world);
