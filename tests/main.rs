@@ -13,3 +13,4 @@ mod neighbours;
 mod op;
 mod sims;
 mod support;
+mod traces;

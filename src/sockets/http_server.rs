@@ -94,14 +94,15 @@ pub struct Arrived {
     pub flight: InFlight,
 }
 
-/// Serves a party until the shutdown.
-pub async fn serve_party<H: HttpParty>(
+/// Serves a party until the shutdown. The clock knows the address from the call on, not only from the first poll: a request
+/// sent before counts too.
+pub fn serve_party<H: HttpParty>(
     listener: TcpListener,
     handler: Arc<H>,
     replies: Replies,
     limits: Limits,
     shutdown: Shutdown,
-) {
+) -> impl Future<Output = ()> {
     if let Ok(address) = listener.local_addr() {
         declare(replies.clock(), address);
     }
@@ -110,7 +111,7 @@ pub async fn serve_party<H: HttpParty>(
         replies,
         limits,
     };
-    serve(listener, service, limits, shutdown).await;
+    serve(listener, service, limits, shutdown)
 }
 
 /// Serves an axum router until the shutdown. Its handlers can take `ConnectInfo<SocketAddr>`; bodies are theirs to bound.

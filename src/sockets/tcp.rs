@@ -194,15 +194,24 @@ impl Links {
         }
     }
 
-    /// Accepts connections until the shutdown, a session for each.
-    pub async fn listen<S: ByteSession>(
+    /// Accepts connections until the shutdown, a session for each. The clock knows the address from the call on, not only
+    /// from the first poll: who connects before must count its octets too.
+    pub fn listen<S: ByteSession>(
+        self,
+        listener: TcpListener,
+        accepted: impl FnMut(SocketAddr) -> (S, Commands<S>),
+    ) -> impl Future<Output = ()> {
+        if let Ok(address) = listener.local_addr() {
+            self.clock.listening(address);
+        }
+        async move { self.accept(listener, accepted).await }
+    }
+
+    async fn accept<S: ByteSession>(
         &self,
         listener: TcpListener,
         mut accepted: impl FnMut(SocketAddr) -> (S, Commands<S>),
     ) {
-        if let Ok(address) = listener.local_addr() {
-            self.clock.listening(address);
-        }
         let places = Arc::new(Semaphore::new(self.limits.connections));
         let mut connections = JoinSet::new();
         loop {

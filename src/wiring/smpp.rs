@@ -195,6 +195,15 @@ impl From<Message> for Arrived {
 }
 
 impl Arrived {
+    /// Messages of the same lane are handled in their order: the parts of one message, most of all.
+    pub(super) fn lane(&self) -> Option<&str> {
+        match &self.message {
+            Message::Platform(platform::Input::Deliver(message)) => Some(&message.source),
+            Message::Smsc(smsc::Input::Submit { message, .. }) => Some(&message.destination),
+            _ => None,
+        }
+    }
+
     /// Whether nothing of the same session may be handled beside it.
     pub(super) fn in_order(&self) -> bool {
         matches!(

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use ota::smpp::{CommandStatus, EsmeConfig, Session, SmscConfig};
 use ota::{platform, smsc};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::parties::{Message, Receipt};
@@ -20,6 +21,9 @@ use crate::sockets::tcp::{ByteSession, End, Endpoint};
 
 /// Commands that may wait for one connection; more are refused, and their senders try again later.
 const WAITING: usize = 8192;
+
+/// Lanes of one session that may be remembered without need.
+const LANES: usize = 64;
 
 /// Where the parties' SMPP outputs go.
 pub(super) struct Links {
@@ -70,8 +74,7 @@ impl Links {
                 )
             }
         };
-        let listening = tcp.clone();
-        tasks.spawn(async move { listening.listen(listener, accept).await });
+        tasks.spawn(tcp.clone().listen(listener, accept));
         let endpoint = PlatformEndpoint {
             network: network.clone(),
             esme,
@@ -154,7 +157,8 @@ fn unsent(command: PlatformCommand) -> Option<Message> {
     }
 }
 
-/// Keeps order where it matters: whoever has bound or left is known before the next message of that session is handled.
+/// Keeps order where it matters: whoever has bound or left is known before the next message of that session is handled, and
+/// messages of one lane are handled one after the other.
 struct Inbox {
     network: Arc<Network>,
     sender: mpsc::UnboundedSender<(Arrived, InFlight, Option<Acknowledge>)>,
@@ -170,11 +174,26 @@ impl Inbox {
         // Ends with the session, which owns the sender.
         tokio::spawn(async move {
             let mut side_by_side = JoinSet::new();
+            // The end of the last message of each lane.
+            let mut lanes = HashMap::new();
             while let Some((arrived, flight, acknowledge)) = receiver.recv().await {
                 while side_by_side.try_join_next().is_some() {}
+                if lanes.len() > LANES + 2 * side_by_side.len() {
+                    lanes.retain(|_, end: &mut oneshot::Receiver<()>| {
+                        end.try_recv() == Err(TryRecvError::Empty)
+                    });
+                }
                 let network = worker.clone();
                 let in_order = arrived.in_order();
+                let (end, ended) = oneshot::channel::<()>();
+                let lane = arrived.lane().map(str::to_owned);
+                let before = lane.and_then(|lane| lanes.insert(lane, ended));
                 let handled = async move {
+                    let _end = end;
+                    if let Some(before) = before {
+                        // The one before ends by letting go.
+                        let _ = before.await;
+                    }
                     network
                         .handle(arrived.message, Receipt::NONE, flight.clone())
                         .await;

@@ -84,6 +84,8 @@ impl Bench {
         let address = listener.local_addr().unwrap();
         let (stopper, shutdown) = shutdown::channel();
         let serving = serve_party(listener, Arc::clone(&echo), replies, limits, shutdown);
+        // A request may come before the server's task has run once.
+        assert!(clock.is_listening(address));
         Self {
             address,
             echo,

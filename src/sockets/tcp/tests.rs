@@ -144,15 +144,15 @@ impl Bench {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (links, clock) = (self.links.clone(), self.clock.clone());
-        tokio::spawn(async move {
-            let accepted = |_| {
-                let mut talk = Talk::new(&clock, &heard);
-                talk.volume = volume;
-                (talk, mpsc::channel(1).1)
-            };
-            links.listen(listener, accepted).await;
-        });
-        tokio::task::yield_now().await;
+        let accepted = move |_| {
+            let mut talk = Talk::new(&clock, &heard);
+            talk.volume = volume;
+            (talk, mpsc::channel(1).1)
+        };
+        let listening = links.listen(listener, accepted);
+        // Whoever connects may do so before the listener's task has run once.
+        assert!(self.clock.is_listening(address));
+        tokio::spawn(listening);
         address
     }
 
