@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::convert::Infallible;
-use std::io::{BufRead as _, Write as _};
 
 use clap::{Args, ValueEnum};
 use ota_wire::ids::Msisdn;
 use serde_json::json;
 
+use super::steps::Steps;
 use super::{FAILURE, OK, SuiteOptions, USAGE, WorldOptions, complain, print_json};
 use crate::rp::{self, Ended, Flow};
 use crate::suite::Running;
@@ -59,7 +59,7 @@ pub(super) struct Demo {
     /// Wait for Enter before each step is shown
     #[arg(long, conflicts_with = "json")]
     step: bool,
-    /// Show every event, APDU by APDU
+    /// Show every event with every field, APDU by APDU
     #[arg(long)]
     all: bool,
     /// One JSON document: tokens, steps and outcome
@@ -136,8 +136,12 @@ impl Demo {
         let flow = self.flow(&world, suite.issuer());
         let ended = suite.run(&flow)?;
         let lines = suite.lines();
-        for line in lines.iter().filter(|_| !self.json) {
-            self.print(line);
+        if !self.json {
+            let mut steps = self.steps();
+            for line in &lines {
+                steps.show(line);
+            }
+            steps.end();
         }
         Ok((ended, lines))
     }
@@ -157,6 +161,7 @@ impl Demo {
             let screen = Screen {
                 demo: self,
                 suite: &suite,
+                steps: RefCell::new(self.steps()),
                 printed: RefCell::default(),
             };
             let ended = tokio::select! {
@@ -166,6 +171,9 @@ impl Demo {
             };
             suite.clock().idle().await;
             screen.print_new();
+            if !self.json {
+                screen.steps.borrow_mut().end();
+            }
             let lines = suite
                 .trace_log()
                 .last()
@@ -176,28 +184,8 @@ impl Demo {
         })
     }
 
-    fn print(&self, line: &Line) {
-        if line.step.is_none() && !self.all {
-            return;
-        }
-        if self.step {
-            let _ = std::io::stdout().flush();
-            let _ = std::io::stdin().lock().read_line(&mut String::new());
-        }
-        let step = line.step.map_or_else(String::new, |step| step.to_string());
-        let hop = format!("{} → {}", line.from, line.to);
-        println!(
-            "{step:>2}  {hop:<16} {}  [{}; {}]",
-            line.name, line.clause, line.badge
-        );
-        let fields: Vec<_> = line
-            .fields
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        if !fields.is_empty() {
-            println!("                     {}", fields.join("  "));
-        }
+    fn steps(&self) -> Steps {
+        Steps::new(self.all, self.step)
     }
 
     fn show(&self, ended: &Ended, lines: &[Line]) -> u8 {
@@ -215,11 +203,12 @@ impl Demo {
         println!();
         match ended {
             Ended::Tokens(tokens) => {
-                println!("id_token      {}", tokens.id_token);
                 println!(
-                    "  verified    ES256 by the OP's JWKS, issuer, audience and times; claims:"
+                    "The RP has its tokens. It has verified the id_token's ES256 signature with the OP's"
                 );
-                println!("  {}", tokens.claims);
+                println!("JWKS, and its issuer, audience and times.\n");
+                println!("id_token      {}", tokens.id_token);
+                println!("claims        {}", tokens.claims);
                 println!("access_token  {}", tokens.access_token);
                 println!("userinfo      {}", tokens.userinfo);
             }
@@ -229,13 +218,13 @@ impl Demo {
                 at,
             } => {
                 println!(
-                    "no tokens: {at} answers {error}{}",
+                    "No tokens: {at} answers {error}{}",
                     description
                         .as_ref()
                         .map_or_else(String::new, |d| format!(" ({d})"))
                 );
             }
-            Ended::Broken { why } => println!("no tokens: {why}"),
+            Ended::Broken { why } => println!("No tokens: {why}"),
         }
         code
     }
@@ -245,6 +234,7 @@ impl Demo {
 struct Screen<'a> {
     demo: &'a Demo,
     suite: &'a Running,
+    steps: RefCell<Steps>,
     printed: RefCell<HashSet<u64>>,
 }
 
@@ -253,21 +243,21 @@ impl Screen<'_> {
         let mut changes = self.suite.trace_log().watch();
         let clock = self.suite.clock();
         loop {
-            tokio::select! {
-                _ = changes.changed() => {}
-                () = clock.idle(), if clock.is_frozen() => {
-                    self.print_new();
-                    let before = clock.now();
-                    if clock.jump_to_next().await.is_none() {
-                        tokio::task::yield_now().await;
-                    }
-                    let by = clock.now().duration_since(before).as_secs();
-                    if by > 0 && !self.demo.json {
-                        println!("    clock +{by} s");
-                    }
+            if clock.is_frozen() {
+                // Only when everybody waits is it known what belongs to this flow, and in which order.
+                clock.idle().await;
+                self.print_new();
+                let before = clock.now();
+                if clock.jump_to_next().await.is_none() {
+                    tokio::task::yield_now().await;
                 }
+                let by = clock.now().duration_since(before);
+                self.steps.borrow_mut().passed(by);
+            } else {
+                // The sender lives as long as the suite.
+                let _ = changes.changed().await;
+                self.print_new();
             }
-            self.print_new();
         }
     }
 
@@ -279,9 +269,9 @@ impl Screen<'_> {
             return;
         };
         // What was seen of a message before its cause was known comes later and belongs earlier: no count would do.
-        for event in &trace.events {
-            if self.printed.borrow_mut().insert(event.seq) {
-                self.demo.print(&event.render());
+        for line in trace.render().lines {
+            if self.printed.borrow_mut().insert(line.seq) {
+                self.steps.borrow_mut().show(&line);
             }
         }
     }

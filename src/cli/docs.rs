@@ -16,7 +16,7 @@ impl Docs {
     pub(super) fn run(self) -> u8 {
         let Some(name) = self.topic else {
             for topic in TOPICS {
-                println!("{:<12} {}", topic.name, topic.title);
+                println!("{:<16} {}", topic.name, topic.title());
             }
             return OK;
         };

@@ -4,6 +4,7 @@ mod decode;
 mod demo;
 mod docs;
 mod exec;
+mod steps;
 mod up;
 mod vectors;
 mod wait;

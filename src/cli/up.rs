@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{FAILURE, OK, SuiteOptions, USAGE, WorldOptions, complain, print_json};
+use super::{FAILURE, OK, SuiteOptions, USAGE, WorldOptions, complain};
 use crate::sockets::ports::write_ports_file;
 use crate::suite::Running;
 use crate::wiring::Humans;
@@ -70,7 +70,7 @@ impl Up {
             write_ports_file(file, suite.ports())?;
         }
         if self.json {
-            print_json(&suite.urls());
+            println!("{}", serde_json::to_string(suite.urls())?);
         } else {
             print!("{}", greeting(&suite));
         }

@@ -4,6 +4,7 @@
 //! Errors are problem documents (RFC 9457).
 
 mod guard;
+mod markdown;
 mod pages;
 mod sims;
 
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 
 use crate::faults::Fault;
 use crate::suite::Handle;
-use crate::trace::Trace;
+use crate::trace::{Recorded, Trace};
 use crate::users::{Press, PressError};
 
 /// Transactions that one listing shows.
@@ -232,9 +233,14 @@ fn clock_value(suite: &Handle) -> Value {
 }
 
 fn summary(trace: &Trace) -> Value {
+    let first = trace.events.first();
+    let line = first.map(Recorded::render);
     json!({
         "id": trace.id,
-        "began": trace.events.first().map(|event| event.at.to_string()),
+        "began": first.map(|event| event.at.to_string()),
+        "from": line.as_ref().map(|line| line.from),
+        "first": line.map(|line| line.name),
+        "last": trace.events.last().map(|event| event.render().name),
         "reached": trace.reached(),
         "events": trace.events.len(),
     })

@@ -9,10 +9,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::markdown::{self, escape};
 use crate::docs;
 use crate::suite::Handle;
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 pub(super) fn router() -> Router<Arc<Handle>> {
@@ -45,7 +46,7 @@ async fn topic(Path(name): Path<String>) -> Response {
     match docs::find(&name) {
         Some(topic) => page(
             "text/html; charset=utf-8",
-            &document(topic.title, &format!("<pre>{}</pre>", escape(topic.text))),
+            &document(topic.title(), &markdown::render(&topic)),
         ),
         None => super::problem(
             StatusCode::NOT_FOUND,
@@ -62,7 +63,7 @@ fn contents() -> String {
             list,
             "<li><a href=\"/docs/{}\">{}</a></li>",
             topic.name,
-            escape(topic.title)
+            escape(topic.title())
         );
     }
     list.push_str("</ul>");
@@ -74,16 +75,9 @@ fn document(title: &str, body: &str) -> String {
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width, initial-scale=1\"><title>{title} – midsim</title><link rel=\"stylesheet\" \
          href=\"/app.css\"></head><body><header><h1>{title}</h1><nav aria-label=\"Pages\"><a href=\"/\">midsim</a> \
-         <a href=\"/docs/\">Documentation</a></nav></header><main>{body}</main></body></html>",
+         <a href=\"/docs/\">Documentation</a></nav></header><main class=\"doc\">{body}</main></body></html>",
         title = escape(title),
     )
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 fn page(kind: &'static str, body: &str) -> Response {

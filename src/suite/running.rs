@@ -262,7 +262,7 @@ impl Handle {
     pub fn curl(&self) -> String {
         format!(
             "curl -s -u poll:poll-secret {op}/bc-authorize -d scope=openid -d acr_values=mod-mf \\\n    \
-             -d login_hint=+447700900001 -d 'binding_message=Sign in? W4SCT' | tee request.json\n\
+             --data-urlencode login_hint=+447700900001 -d 'binding_message=Sign in? W4SCT' | tee request.json\n\
              curl -s -u poll:poll-secret {op}/token -d grant_type=urn:openid:params:grant-type:ciba \\\n    \
              -d auth_req_id=$(grep -o '\"auth_req_id\":\"[^\"]*' request.json | cut -d'\"' -f4)",
             op = self.urls.op

@@ -1,5 +1,7 @@
 //! From events to lines that people and JSON readers can use. Secrets are masked here, and nowhere unmasked.
 
+use std::collections::HashSet;
+
 use ota_wire::trace::{Badge, Octets, Row};
 use serde::Serialize;
 
@@ -34,6 +36,9 @@ pub struct Line {
     pub clause: String,
     /// `standard`, `profile` or `midsim's own`.
     pub badge: &'static str,
+    /// The receiver's view of a message of which its sender has told already.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub echo: bool,
     /// The identifier under which the party knows it.
     pub own: String,
     /// The identifier it was derived from.
@@ -60,15 +65,25 @@ pub struct MaskedOctets {
 impl Trace {
     /// Every event as a line.
     pub fn render(&self) -> RenderedTrace {
+        let mut lines: Vec<_> = self.events.iter().map(Recorded::render).collect();
+        let mut told = HashSet::new();
+        for (line, event) in lines.iter_mut().zip(&self.events) {
+            let hop = (line.step, line.from, line.to);
+            if event.event.tellers().contains(&line.from) {
+                told.insert(hop);
+            } else {
+                line.echo = line.step.is_some() && told.contains(&hop);
+            }
+        }
         RenderedTrace {
             id: self.id.clone(),
-            lines: self.events.iter().map(Recorded::render).collect(),
+            lines,
         }
     }
 }
 
 impl Recorded {
-    /// The event as a line.
+    /// The event as a line of its own: `echo` is known only among the others of its trace.
     pub fn render(&self) -> Line {
         let row = self.event.row();
         let (own, parent) = self.event.links();
@@ -85,6 +100,7 @@ impl Recorded {
                 Badge::Profile => "profile",
                 Badge::Standard => "standard",
             },
+            echo: false,
             own: own.to_owned(),
             parent: parent.map(str::to_owned),
             fields: row.fields,
@@ -147,6 +163,17 @@ impl AnyEvent {
                 _ => 0,
             },
             Self::Ota(_) | Self::Sim(_) | Self::Fault(_) | Self::Refused(_) => 0,
+        }
+    }
+
+    /// The parties that tell of what they do in events of this kind.
+    fn tellers(&self) -> &'static [&'static str] {
+        match self {
+            Self::Op(_) => &["OP"],
+            Self::Mssp(_) => &["MSSP"],
+            Self::Ota(_) => &["OTA", "SMSC"],
+            Self::Sim(_) => &["Handset", "SIM", "User"],
+            Self::Fault(_) | Self::Refused(_) => &[],
         }
     }
 

@@ -1,7 +1,11 @@
 #!/usr/bin/env bash
-# npm's openid-client and jose against a fresh midsim each; $1 is the binary.
+# npm's openid-client and jose against a fresh midsim; $1 is the binary. Run where the packages are installed.
 set -euo pipefail
-rp() { node rp-openid-client.mjs --issuer "$MIDSIM_OP_URL" --client-id poll --client-secret poll-secret --id-token-alg ES256 --json "$@"; }
+here=$(cd "$(dirname "$0")" && pwd)
+rp() {
+    node "$here/rp-openid-client.mjs" --issuer "$MIDSIM_OP_URL" --client-id poll --client-secret poll-secret \
+        --id-token-alg ES256 "$@" | tail -n 1
+}
 if [ "${2:-}" = inside ]; then
     rp --login-hint +447700900002 --acr mod-mf --scope 'openid profile phone' --binding-message W4SCT --userinfo
     rp --login-hint MSISDN:447700900002 --acr '2' --scope openid
@@ -10,5 +14,5 @@ if [ "${2:-}" = inside ]; then
     rp --login-hint +447700900002 --expect invalid_request
     rp --login-hint +447700900002 --acr mod-mf --client-secret wrong --expect invalid_client
 else
-    "$1" exec -- "$0" "$1" inside
+    "$1" exec -- "$here/openid-client.sh" "$1" inside
 fi

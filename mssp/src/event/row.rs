@@ -40,6 +40,8 @@ impl Event {
             EventKind::Notified { attempt, url, body } => {
                 let mut row = envelope("MSSP", "OP", body);
                 row.step = Some(14);
+                // On the wire it is a status response that nobody asked for; people look for the name of the operation.
+                row.name = "MSS_Notification".into();
                 row.fields.push(field("to", secrets::public_part(&url.0)));
                 row.fields.push(field("attempt", attempt));
                 row
