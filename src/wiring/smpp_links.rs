@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -34,6 +35,9 @@ pub(super) struct Links {
     network: Arc<Network>,
 }
 
+/// What keeps one side of the links going.
+type Runner = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 type Esmes = Mutex<HashMap<u64, mpsc::Sender<(smsc::Output, InFlight)>>>;
 
 /// What the platform's end is told.
@@ -43,15 +47,15 @@ pub(super) enum PlatformCommand {
 }
 
 impl Links {
-    /// Starts listener and connection on `tasks`.
-    pub(super) fn start(
+    /// The links, and what runs them: their listener and their connection, to be started once [`Network`] knows the links. What
+    /// a party wants of the first session would otherwise have nowhere to go.
+    pub(super) fn new(
         network: &Arc<Network>,
         tcp: crate::sockets::tcp::Links,
         listener: tokio::net::TcpListener,
         at: SocketAddr,
         (esme, smsc): (EsmeConfig, SmscConfig),
-        tasks: &mut JoinSet<()>,
-    ) -> Self {
+    ) -> (Self, [Runner; 2]) {
         let (platform, commands) = mpsc::channel(WAITING);
         let (binds, bound) = watch::channel(false);
         let esmes = Arc::new(Esmes::default());
@@ -74,20 +78,21 @@ impl Links {
                 )
             }
         };
-        tasks.spawn(tcp.clone().listen(listener, accept));
+        let listening: Runner = Box::pin(tcp.clone().listen(listener, accept));
         let endpoint = PlatformEndpoint {
             network: network.clone(),
             esme,
             binds: Arc::new(binds),
             acknowledge: platform.downgrade(),
         };
-        tasks.spawn(async move { tcp.connect(at, endpoint, commands).await });
-        Self {
+        let connecting: Runner = Box::pin(async move { tcp.connect(at, endpoint, commands).await });
+        let links = Self {
             platform,
             esmes,
             bound,
             network: network.clone(),
-        }
+        };
+        (links, [listening, connecting])
     }
 
     /// Whether the platform is bound to the SMSC.

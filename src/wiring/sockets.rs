@@ -64,9 +64,12 @@ impl Network {
         ends: (EsmeConfig, SmscConfig),
         tasks: &mut JoinSet<()>,
     ) {
-        let links = Links::start(self, tcp, listener, at, ends, tasks);
+        let (links, runners) = Links::new(self, tcp, listener, at, ends);
         // A second call would be a bug of ours; the first links stay.
         let _ = self.links.set(links);
+        for runner in runners {
+            tasks.spawn(runner);
+        }
     }
 
     /// Returns when the platform is bound to the SMSC.
