@@ -71,19 +71,29 @@ impl Exec {
             Ok(suite) => suite,
             Err(error) => return super::not_started(&error),
         };
-        let code = match self.spawn(&suite) {
-            Ok(child) => match to_its_end(child).await {
-                Ok(status) => {
-                    let code = exit_code(status);
-                    self.report(&suite, seed, code);
-                    code
-                }
-                Err(error) => complain(&error, FAILURE),
-            },
-            Err(error) => self.not_run(&error),
-        };
+        let code = self.run_command(&suite, seed).await;
         suite.shutdown().await;
         code
+    }
+
+    async fn run_command(&self, suite: &Running, seed: u64) -> u8 {
+        // Before there is a child: it may be quicker than we are.
+        let signals = match Signals::catch() {
+            Ok(signals) => signals,
+            Err(error) => return complain(&error, FAILURE),
+        };
+        let child = match self.spawn(suite) {
+            Ok(child) => child,
+            Err(error) => return self.not_run(&error),
+        };
+        match signals.pass_on_until_the_end_of(child).await {
+            Ok(status) => {
+                let code = exit_code(status);
+                self.report(suite, seed, code);
+                code
+            }
+            Err(error) => complain(&error, FAILURE),
+        }
     }
 
     fn spawn(&self, suite: &Running) -> std::io::Result<Child> {
@@ -129,38 +139,64 @@ impl Exec {
     }
 }
 
-/// Waits for the child. Signals meant to end us are its business: we end when it does.
+/// Signals that are meant to end us. They are the command's business: we end when it does.
 #[cfg(unix)]
-async fn to_its_end(mut child: Child) -> std::io::Result<ExitStatus> {
-    use std::io::IsTerminal as _;
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
 
-    use nix::sys::signal::{Signal, kill};
-    use nix::unistd::Pid;
-    use tokio::signal::unix::{SignalKind, signal};
+#[cfg(unix)]
+impl Signals {
+    /// From now on no signal ends us.
+    fn catch() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
 
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    // A terminal sends Ctrl-C to the child itself; twice would mean "at once" to many programs.
-    let terminal = std::io::stdin().is_terminal();
-    loop {
-        let word = tokio::select! {
-            status = child.wait() => return status,
-            _ = interrupt.recv() => (!terminal).then_some(Signal::SIGINT),
-            _ = terminate.recv() => Some(Signal::SIGTERM),
-            _ = hangup.recv() => (!terminal).then_some(Signal::SIGHUP),
-        };
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
-        if let (Some(word), Some(id)) = (word, id) {
-            // It fails only if the child has just ended, which the next round sees.
-            let _ = kill(Pid::from_raw(id), word);
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the child and passes on what comes in the meantime.
+    async fn pass_on_until_the_end_of(mut self, mut child: Child) -> std::io::Result<ExitStatus> {
+        use std::io::IsTerminal as _;
+
+        use nix::sys::signal::{Signal, kill};
+        use nix::unistd::Pid;
+
+        // A terminal sends Ctrl-C to the child itself; twice would mean "at once" to many programs.
+        let terminal = std::io::stdin().is_terminal();
+        loop {
+            let word = tokio::select! {
+                status = child.wait() => return status,
+                _ = self.interrupt.recv() => (!terminal).then_some(Signal::SIGINT),
+                _ = self.terminate.recv() => Some(Signal::SIGTERM),
+                _ = self.hangup.recv() => (!terminal).then_some(Signal::SIGHUP),
+            };
+            let id = child.id().and_then(|id| i32::try_from(id).ok());
+            if let (Some(word), Some(id)) = (word, id) {
+                // It fails only if the child has just ended, which the next round sees.
+                let _ = kill(Pid::from_raw(id), word);
+            }
         }
     }
 }
 
 #[cfg(not(unix))]
-async fn to_its_end(mut child: Child) -> std::io::Result<ExitStatus> {
-    child.wait().await
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn catch() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn pass_on_until_the_end_of(self, mut child: Child) -> std::io::Result<ExitStatus> {
+        child.wait().await
+    }
 }
 
 fn fresh_seed() -> Result<u64, crate::runtime::chance::NoChance> {
