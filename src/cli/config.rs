@@ -337,13 +337,19 @@ fn known() -> impl Iterator<Item = String> {
     KEYS.into_iter().map(|(key, _)| key.to_owned()).chain(ports)
 }
 
-/// The known key that takes the fewest changes, with or without its table.
+/// The known key that takes the fewest changes, by its whole name or one part of it; in the same table, if there is
+/// such a table.
 fn nearest(key: &str) -> String {
     let changes = |known: &String| {
-        let name = known.rsplit('.').next().unwrap_or(known);
-        distance(key, known).min(distance(key, name))
+        let parts = known.split('.').chain([known.as_str()]);
+        parts.map(|part| distance(key, part)).min()
     };
-    known().min_by_key(changes).unwrap_or_default()
+    let table = key.split_once('.').map(|(table, _)| format!("{table}."));
+    let (same, others): (Vec<_>, Vec<_>) =
+        known().partition(|known| table.as_ref().is_some_and(|table| known.starts_with(table)));
+    let candidates = if same.is_empty() { others } else { same };
+    let nearest = candidates.into_iter().min_by_key(changes);
+    nearest.unwrap_or_default()
 }
 
 /// Letters to insert, remove or replace (Levenshtein).
