@@ -22,7 +22,7 @@ impl Docs {
             if self.json {
                 let topics: Vec<_> = TOPICS
                     .iter()
-                    .map(|topic| json!({"name": topic.name, "title": topic.title}))
+                    .map(|topic| json!({"name": topic.name, "title": topic.title()}))
                     .collect();
                 return print_json(&json!({"schema_version": 1, "topics": topics}));
             }
@@ -33,7 +33,7 @@ impl Docs {
         };
         match find(&name) {
             Some(topic) if self.json => print_json(&json!({
-                "schema_version": 1, "name": topic.name, "title": topic.title, "text": topic.text,
+                "schema_version": 1, "name": topic.name, "title": topic.title(), "text": topic.text,
             })),
             Some(topic) => {
                 print!("{}", topic.text);
