@@ -81,16 +81,22 @@ struct OpOptions {
     /// Rules beyond CIBA Core: MODRNA's profile asks for acr_values
     #[arg(long, value_enum, value_name = "PROFILE", default_value_t = Profile::Modrna, env = "MIDSIM_OP_PROFILE", hide_env = true)]
     op_profile: Profile,
-    /// What becomes of a number that the OP does not know
-    #[arg(long, value_enum, value_name = "ANSWER", default_value_t = UnknownUser::Reject, env = "MIDSIM_OP_UNKNOWN_USER", hide_env = true)]
-    op_unknown_user: UnknownUser,
+    /// What becomes of a number that the OP does not know, instead of what the world says
+    #[arg(
+        long,
+        value_enum,
+        value_name = "ANSWER",
+        env = "MIDSIM_OP_UNKNOWN_USER",
+        hide_env = true
+    )]
+    op_unknown_user: Option<UnknownUser>,
     /// Seconds between polls
     #[arg(long, value_name = "SECONDS", default_value_t = OpSwitches::default().interval, env = "MIDSIM_OP_INTERVAL", hide_env = true, value_parser = clap::value_parser!(u32).range(1..))]
     op_interval: u32,
     /// Seconds that a request lives when its client does not ask for another time
     #[arg(long, value_name = "SECONDS", default_value_t = OpSwitches::default().expires_in, env = "MIDSIM_OP_EXPIRES_IN", hide_env = true, value_parser = clap::value_parser!(u32).range(1..))]
     op_expires_in: u32,
-    /// Issue refresh tokens
+    /// Issue refresh tokens, whatever the world says
     #[arg(
         long,
         env = "MIDSIM_OP_REFRESH_TOKENS",
@@ -98,14 +104,12 @@ struct OpOptions {
         value_name = "BOOL",
         num_args = 0..=1,
         require_equals = true,
-        default_value = "false",
         default_missing_value = "true",
-        hide_default_value = true,
         hide_possible_values = true,
         action = ArgAction::Set,
         value_parser = BoolishValueParser::new()
     )]
-    op_refresh_tokens: bool,
+    op_refresh_tokens: Option<bool>,
 }
 
 /// Where `up` listens, and who may come.
@@ -270,10 +274,10 @@ impl OpOptions {
                 Profile::Modrna => op_bridge::Profile::Modrna,
                 Profile::Ciba => op_bridge::Profile::Ciba,
             },
-            unknown_user: match self.op_unknown_user {
+            unknown_user: self.op_unknown_user.map(|answer| match answer {
                 UnknownUser::Reject => op_bridge::UnknownUser::Reject,
                 UnknownUser::AskMssp => op_bridge::UnknownUser::AskMssp,
-            },
+            }),
             interval: self.op_interval,
             expires_in: self.op_expires_in,
             refresh_tokens: self.op_refresh_tokens,

@@ -26,29 +26,29 @@ pub(super) struct OpSettings {
     pub(super) subject_key: op_bridge::Secret,
 }
 
-/// Switches of the OP that are not the world's.
+/// Switches of the OP, which win over the world's.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct OpSwitches {
     /// Which rules beyond CIBA Core hold.
     pub profile: op::Profile,
-    /// What to do with a number that the OP does not know.
-    pub unknown_user: op::UnknownUser,
+    /// What to do with a number that the OP does not know; the world's word without.
+    pub unknown_user: Option<op::UnknownUser>,
     /// Seconds between polls.
     pub interval: u32,
     /// Seconds that an auth_req_id lives when the client does not ask for another time.
     pub expires_in: u32,
-    /// Whether refresh tokens are issued.
-    pub refresh_tokens: bool,
+    /// Whether refresh tokens are issued; the world's word without.
+    pub refresh_tokens: Option<bool>,
 }
 
 impl Default for OpSwitches {
     fn default() -> Self {
         Self {
             profile: op::Profile::default(),
-            unknown_user: op::UnknownUser::default(),
+            unknown_user: None,
             interval: op::Polling::default().interval,
             expires_in: op::Lifetimes::default().auth_req_id,
-            refresh_tokens: false,
+            refresh_tokens: None,
         }
     }
 }
@@ -64,11 +64,9 @@ pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> op::Config {
     let mut config = op::Config::new(issuer, mssp, settings.signer, settings.subject_key);
     let switches = settings.switches;
     config.profile = switches.profile;
-    config.unknown_user = switches.unknown_user;
     config.polling.interval = switches.interval;
     config.lifetimes.auth_req_id = switches.expires_in;
     config.lifetimes.auth_req_id_max = config.lifetimes.auth_req_id_max.max(switches.expires_in);
-    config.refresh_tokens = switches.refresh_tokens;
     config.mssp.notify_url = notify_url;
     config.clients = world
         .clients
@@ -95,8 +93,8 @@ pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> op::Config {
             .map(drop)
             .map_err(|error| error.to_string())
     });
-    config.unknown_user = world.op.unknown_user;
-    config.refresh_tokens = world.op.refresh_tokens;
+    config.unknown_user = switches.unknown_user.unwrap_or(world.op.unknown_user);
+    config.refresh_tokens = switches.refresh_tokens.unwrap_or(world.op.refresh_tokens);
     config.mssp.messaging = settings.messaging;
     if settings.mac_3des {
         config.mssp.pin_profile = PIN_3DES.into();
