@@ -71,6 +71,9 @@ pub struct Builder {
     humans: Humans,
     mss: MssMode,
     mac_3des: bool,
+    /// For stores that fail.
+    #[cfg(test)]
+    stores: fn(Stores) -> Stores,
     mssp_url: Option<String>,
     op: OpSwitches,
     admin_token: Option<Secret>,
@@ -156,6 +159,8 @@ impl Builder {
             humans: Humans::Approve,
             mss: MssMode::default(),
             mac_3des: false,
+            #[cfg(test)]
+            stores: |stores| stores,
             mssp_url: None,
             op: OpSwitches::default(),
             admin_token: None,
@@ -281,6 +286,8 @@ impl Builder {
         places: Places,
     ) -> Result<Arc<Parties>, StartError> {
         let stores = Stores::open(self.data_dir.as_deref())?;
+        #[cfg(test)]
+        let stores = (self.stores)(stores);
         let world = Arc::new(self.world.clone());
         let signing = stores.secret("signing-key", || {
             signer::new_key(&mut chance.generator()).to_vec()
@@ -395,3 +402,6 @@ impl Stores {
         Ok(value)
     }
 }
+
+#[cfg(test)]
+mod tests;
