@@ -193,17 +193,24 @@ impl Inner {
             (None, None) => self.begin(),
         };
         let own = own.to_owned();
+        // Its cause may be recorded a moment later: commits are in order, their tasks' words about them are not.
+        let cause = parent
+            .filter(|parent| by_parent.is_none() && is_lasting(parent))
+            .map(str::to_owned);
         let large = Some(event.octets()).filter(|octets| *octets >= LARGE);
         let recorded = Recorded {
             seq: self.seq,
             at,
             event: Arc::new(event),
         };
-        let known = self.by_link.insert(own.clone(), number) == Some(number);
-        if let Some(trace) = self.traces.get_mut(&number) {
-            if !known {
-                trace.links.push(own);
+        for link in [Some(own), cause].into_iter().flatten() {
+            if self.by_link.insert(link.clone(), number) != Some(number)
+                && let Some(trace) = self.traces.get_mut(&number)
+            {
+                trace.links.push(link);
             }
+        }
+        if let Some(trace) = self.traces.get_mut(&number) {
             if trace.events.len() < EVENTS {
                 trace.events.push(recorded);
                 trace.large += large.unwrap_or(0);
@@ -311,6 +318,30 @@ mod tests {
                 body: mssp::event::Body(vec![b' '; octets].into()),
             },
         })
+    }
+
+    #[test]
+    fn a_cause_that_is_recorded_late_still_joins_what_it_caused() {
+        use ota_wire::trace::Id;
+
+        let event = |own: Id, parent: Option<Id>| {
+            let kind = mssp::event::EventKind::Requested {
+                body: mssp::event::Body(Vec::new().into()),
+            };
+            AnyEvent::Mssp(mssp::Event { own, parent, kind })
+        };
+        let log = TraceLog::new();
+        let rp = Id::new("rp", "447700900001:1");
+        for event in [
+            event(Id::job("M1"), None),
+            event(rp, Some(Id::smpp("A9"))),
+            event(Id::smpp("A9"), None),
+            event(Id::smpp("A9"), Some(Id::job("M1"))),
+        ] {
+            log.record(Timestamp::UNIX_EPOCH, [event]);
+        }
+        assert_eq!(log.list(9).len(), 1);
+        assert_eq!(log.get("job:M1").unwrap().events.len(), 4);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -19,9 +20,13 @@ pub(crate) struct Up {
 
 /// Ports for a test that starts `up` again and again: a restart must find its own ports, or the URLs in its records lead nowhere.
 /// Below the range from which the system takes free ones.
+/// No base is given twice, so that no test takes the ports of another one that is about to start again.
 pub(crate) fn port_bases() -> impl Iterator<Item = u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = (std::process::id() % 700) as u16;
-    (0..700).map(move |n| 20_000 + (first + n) % 700 * 16)
+    std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed))
+        .take(700)
+        .map(move |n| 20_000 + (first + n) % 700 * 16)
 }
 
 impl Up {
