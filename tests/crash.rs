@@ -258,7 +258,12 @@ impl History {
     fn observe(&mut self, up: &Up, flows: &[Begun]) {
         for flow in flows {
             let iccid = self.iccid(&flow.msisdn);
-            for line in trace(up, flow) {
+            let lines = trace(up, flow);
+            // What was still on its way is no replay when it comes again.
+            let taken = lines
+                .iter()
+                .any(|line| line["name"] == "command packet accepted");
+            for line in lines {
                 let field = |name: &str| {
                     let fields = line["fields"].as_array().unwrap().iter();
                     let found = fields.clone().find(|field| field[0] == name)?;
@@ -283,7 +288,9 @@ impl History {
                     ("PIN compared", _) => {
                         self.at_most(&iccid, field("tries left").unwrap().parse().unwrap());
                     }
-                    ("RP-DATA (SMS-DELIVER)", _) if line["octets"]["kind"] == "sms-deliver" => {
+                    ("RP-DATA (SMS-DELIVER)", _)
+                        if taken && line["octets"]["kind"] == "sms-deliver" =>
+                    {
                         let octets = hex::decode(line["octets"]["hex"].as_str().unwrap()).unwrap();
                         self.recorded.insert(octets, flow.msisdn.clone());
                     }

@@ -183,7 +183,9 @@ impl Inner {
         self.seq += 1;
         let (own, parent) = event.links();
         let by_parent = parent.and_then(|parent| self.by_link.get(parent).copied());
-        let by_own = self.by_link.get(own).copied();
+        // A number that comes round names another message when it has another cause.
+        let comes_round = !is_lasting(own) && parent.is_some_and(is_lasting);
+        let by_own = self.by_link.get(own).copied().filter(|_| !comes_round);
         let number = match (by_parent, by_own) {
             // A party that was told of a link late joins what was seen of it before.
             (Some(parent), Some(own_trace)) if parent != own_trace && is_lasting(own) => {
@@ -210,12 +212,12 @@ impl Inner {
                 trace.links.push(link);
             }
         }
-        if let Some(trace) = self.traces.get_mut(&number) {
-            if trace.events.len() < EVENTS {
-                trace.events.push(recorded);
-                trace.large += large.unwrap_or(0);
-                self.large += large.unwrap_or(0);
-            }
+        if let Some(trace) = self.traces.get_mut(&number)
+            && trace.events.len() < EVENTS
+        {
+            trace.events.push(recorded);
+            trace.large += large.unwrap_or(0);
+            self.large += large.unwrap_or(0);
         }
         while self.large > LARGE_IN_ALL
             && let Some(at) = self.order.iter().position(|n| self.traces[n].large > 0)
@@ -331,16 +333,20 @@ mod tests {
             AnyEvent::Mssp(mssp::Event { own, parent, kind })
         };
         let log = TraceLog::new();
-        let rp = Id::new("rp", "447700900001:1");
         for event in [
             event(Id::job("M1"), None),
-            event(rp, Some(Id::smpp("A9"))),
+            event(Id::new("rp", "447700900001:1"), Some(Id::smpp("A9"))),
             event(Id::smpp("A9"), None),
             event(Id::smpp("A9"), Some(Id::job("M1"))),
         ] {
             log.record(Timestamp::UNIX_EPOCH, [event]);
         }
         assert_eq!(log.list(9).len(), 1);
+        assert_eq!(log.get("job:M1").unwrap().events.len(), 4);
+        // RP-MR has come round.
+        let again = event(Id::new("rp", "447700900001:1"), Some(Id::smpp("B7")));
+        log.record(Timestamp::UNIX_EPOCH, [again]);
+        assert_eq!(log.get("smpp:B7").unwrap().events.len(), 1);
         assert_eq!(log.get("job:M1").unwrap().events.len(), 4);
     }
 
