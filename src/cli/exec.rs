@@ -63,7 +63,8 @@ impl Exec {
         if code != 0 {
             keep_traces(&suite);
             eprintln!(
-                "midsim: again with: midsim exec --seed {seed} -- {}",
+                "midsim: again with: {} exec --seed {seed} -- {}",
+                super::me(),
                 self.command.join(" ")
             );
         }
