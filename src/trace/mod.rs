@@ -19,6 +19,12 @@ const TRACES: usize = 10_000;
 /// Events that one transaction keeps; a retry loop must not eat the memory.
 const EVENTS: usize = 2_000;
 
+/// A message is large from so many octets on.
+const LARGE: usize = 16 * 1024;
+/// Octets of large messages that are kept; the oldest transaction that has some goes first. Whoever sends a megabyte again
+/// and again must not eat the memory either.
+const LARGE_IN_ALL: usize = 64 * 1024 * 1024;
+
 /// Anything that a party or a link has to tell.
 pub enum AnyEvent {
     /// From the OP.
@@ -54,6 +60,8 @@ pub struct Trace {
     /// In order of arrival.
     pub events: Vec<Recorded>,
     links: Vec<String>,
+    /// Octets of its large messages.
+    large: usize,
 }
 
 /// Collects events and joins them.
@@ -69,6 +77,8 @@ struct Inner {
     by_link: HashMap<String, u64>,
     next_trace: u64,
     seq: u64,
+    /// Octets of all large messages.
+    large: usize,
 }
 
 impl TraceLog {
@@ -183,6 +193,7 @@ impl Inner {
             (None, None) => self.begin(),
         };
         let own = own.to_owned();
+        let large = Some(event.octets()).filter(|octets| *octets >= LARGE);
         let recorded = Recorded {
             seq: self.seq,
             at,
@@ -195,7 +206,15 @@ impl Inner {
             }
             if trace.events.len() < EVENTS {
                 trace.events.push(recorded);
+                trace.large += large.unwrap_or(0);
+                self.large += large.unwrap_or(0);
             }
+        }
+        while self.large > LARGE_IN_ALL
+            && let Some(at) = self.order.iter().position(|n| self.traces[n].large > 0)
+            && let Some(oldest) = self.order.remove(at)
+        {
+            self.forget(oldest);
         }
     }
 
@@ -213,6 +232,7 @@ impl Inner {
         }
         if let Some(into) = self.traces.get_mut(&older) {
             into.links.extend(from.links);
+            into.large += from.large;
             into.events.extend(from.events);
             into.events.sort_by_key(|event| event.seq);
         }
@@ -222,14 +242,8 @@ impl Inner {
     fn begin(&mut self) -> u64 {
         if self.order.len() == TRACES
             && let Some(oldest) = self.order.pop_front()
-            && let Some(trace) = self.traces.remove(&oldest)
         {
-            for link in trace.links {
-                // Short identifiers (RP-MR) are used again: drop only what still points here.
-                if self.by_link.get(&link) == Some(&oldest) {
-                    self.by_link.remove(&link);
-                }
-            }
+            self.forget(oldest);
         }
         self.next_trace += 1;
         let number = self.next_trace;
@@ -240,9 +254,24 @@ impl Inner {
                 id: format!("t{number}"),
                 events: Vec::new(),
                 links: Vec::new(),
+                large: 0,
             },
         );
         number
+    }
+
+    /// Drops a transaction that has left `order`.
+    fn forget(&mut self, number: u64) {
+        let Some(trace) = self.traces.remove(&number) else {
+            return;
+        };
+        self.large -= trace.large;
+        for link in trace.links {
+            // Short identifiers (RP-MR) are used again: drop only what still points here.
+            if self.by_link.get(&link) == Some(&number) {
+                self.by_link.remove(&link);
+            }
+        }
     }
 }
 
@@ -272,5 +301,30 @@ mod tests {
         log.record(Timestamp::UNIX_EPOCH, [lost("mssp_trans_id:M2")]);
         assert_eq!(log.get("mssp_trans_id:M1").unwrap().events.len(), 1);
         assert_eq!(log.get("mssp_trans_id:M2").unwrap().events.len(), 1);
+    }
+
+    fn requested(n: usize, octets: usize) -> AnyEvent {
+        AnyEvent::Mssp(mssp::Event {
+            own: ota_wire::trace::Id::ap_trans_id(&n.to_string()),
+            parent: None,
+            kind: mssp::event::EventKind::Requested {
+                body: mssp::event::Body(vec![b' '; octets].into()),
+            },
+        })
+    }
+
+    #[test]
+    fn large_messages_push_out_only_each_other() {
+        const MEGABYTE: usize = 1 << 20;
+        let log = TraceLog::new();
+        log.record(Timestamp::UNIX_EPOCH, [requested(0, 100)]);
+        for n in 1..=100 {
+            log.record(Timestamp::UNIX_EPOCH, [requested(n, MEGABYTE)]);
+        }
+        let kept = |n: usize| log.get(&format!("ap_trans_id:{n}")).is_some();
+        let large = (1..=100).filter(|n| kept(*n)).count();
+        assert_eq!(large, LARGE_IN_ALL / MEGABYTE);
+        assert!(kept(0), "it is small");
+        assert!(kept(100) && !kept(1), "the oldest goes first");
     }
 }
