@@ -68,7 +68,7 @@ impl Links {
                         end,
                         link,
                         esmes: esmes.clone(),
-                        inbox: Inbox::new(&network),
+                        inbox: Inbox::new(&network, None),
                     },
                     commands,
                 )
@@ -167,7 +167,8 @@ struct Inbox {
 type Acknowledge = mpsc::WeakSender<(PlatformCommand, InFlight)>;
 
 impl Inbox {
-    fn new(network: &Arc<Network>) -> Self {
+    /// `binds` is told that the platform is bound, once the platform knows.
+    fn new(network: &Arc<Network>, binds: Option<Arc<watch::Sender<bool>>>) -> Self {
         let (sender, mut receiver) =
             mpsc::unbounded_channel::<(Arrived, InFlight, Option<Acknowledge>)>();
         let worker = network.clone();
@@ -188,6 +189,7 @@ impl Inbox {
                 let (end, ended) = oneshot::channel::<()>();
                 let lane = arrived.lane().map(str::to_owned);
                 let before = lane.and_then(|lane| lanes.insert(lane, ended));
+                let up = matches!(arrived.message, Message::Platform(platform::Input::LinkUp));
                 let handled = async move {
                     let _end = end;
                     if let Some(before) = before {
@@ -207,6 +209,10 @@ impl Inbox {
                 if in_order {
                     while side_by_side.join_next().await.is_some() {}
                     handled.await;
+                    // Unless the session has ended meanwhile.
+                    if let (true, false, Some(binds)) = (up, receiver.is_closed(), &binds) {
+                        binds.send_replace(true);
+                    }
                 } else {
                     side_by_side.spawn(handled);
                 }
@@ -244,7 +250,7 @@ impl Endpoint for PlatformEndpoint {
         let session = Session::esme(self.esme.clone(), now).expect("credentials fit SMPP");
         PlatformLink {
             end: EsmeEnd::new(session),
-            inbox: Inbox::new(&self.network),
+            inbox: Inbox::new(&self.network, Some(self.binds.clone())),
             binds: self.binds.clone(),
             acknowledge: self.acknowledge.clone(),
         }
@@ -269,14 +275,8 @@ pub(super) struct PlatformLink {
 impl PlatformLink {
     fn report(&mut self) {
         for arrived in self.end.events() {
-            match &arrived.message {
-                Message::Platform(platform::Input::LinkUp) => {
-                    self.binds.send_replace(true);
-                }
-                Message::Platform(platform::Input::LinkDown) => {
-                    self.binds.send_replace(false);
-                }
-                _ => {}
+            if let Message::Platform(platform::Input::LinkDown) = arrived.message {
+                self.binds.send_replace(false);
             }
             self.inbox.put(arrived, Some(self.acknowledge.clone()));
         }
