@@ -63,8 +63,7 @@ impl Exec {
         if code != 0 {
             keep_traces(&suite);
             eprintln!(
-                "midsim: again with: {} exec --seed {seed} -- {}",
-                super::me(),
+                "midsim: again with: midsim exec --seed {seed} -- {}",
                 self.command.join(" ")
             );
         }

@@ -167,11 +167,6 @@ impl Cli {
     }
 }
 
-/// How this program was called, so that a command we print can be pasted.
-fn me() -> String {
-    std::env::args().next().unwrap_or_else(|| "midsim".into())
-}
-
 /// Says on stderr what went wrong and gives the exit code for it.
 fn complain(error: &dyn std::fmt::Display, code: u8) -> u8 {
     eprintln!("midsim: {error}");

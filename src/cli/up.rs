@@ -87,13 +87,12 @@ fn greeting(suite: &Running) -> String {
          browser    {ui}\n  OP         {op}/.well-known/openid-configuration\n  \
          MSSP       {mssp}  (WSDL: {mssp}?wsdl)\n  SMSC       {smpp}  (SMPP 3.4, midsim/midsim)\n\n\
          Ask for a person, who answers at {ui} (PIN 1234):\n\n{curl}\n\n\
-         Ctrl-C stops it. `{me} world` lists the numbers, `{me} docs` the documentation.\n",
+         Ctrl-C stops it. `midsim world` lists the numbers, `midsim docs` the documentation.\n",
         version = env!("CARGO_PKG_VERSION"),
         ui = urls.ui,
         op = urls.op,
         mssp = urls.mssp,
         smpp = urls.smpp,
         curl = suite.curl(),
-        me = super::me(),
     )
 }
