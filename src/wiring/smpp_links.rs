@@ -196,12 +196,15 @@ impl Inbox {
                         // The one before ends by letting go.
                         let _ = before.await;
                     }
-                    network
+                    let committed = network
                         .handle(arrived.message, Receipt::NONE, flight.clone())
                         .await;
-                    if let (Some(sequence), Some(sender)) =
-                        (arrived.acknowledge, acknowledge.and_then(|a| a.upgrade()))
-                    {
+                    // What was not committed comes again.
+                    if let (true, Some(sequence), Some(sender)) = (
+                        committed,
+                        arrived.acknowledge,
+                        acknowledge.and_then(|a| a.upgrade()),
+                    ) {
                         // Without room the peer is not acknowledged and sends again.
                         let _ = sender.try_send((PlatformCommand::Acknowledge(sequence), flight));
                     }
