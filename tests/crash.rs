@@ -390,12 +390,22 @@ impl History {
             let id = submit(up.url("smpp"), &message);
             let refused = up.until(|| {
                 let lines = lines(up, &format!("smpp:{id}"));
-                let is = |name: &str| lines.iter().any(|line| line["name"] == name);
+                // The trace may hold more: the card's refusal makes the platform send its own packet again.
+                let sent = lines.iter().position(|line| {
+                    line["name"] == "RP-DATA (SMS-DELIVER)"
+                        && line["parent"] == format!("smpp:{id}")
+                });
+                let verdict = sent.and_then(|sent| {
+                    let mut after = lines[sent..]
+                        .iter()
+                        .filter(|line| line["own"] == lines[sent]["own"]);
+                    after.find(|line| line["name"].as_str().unwrap().starts_with("command packet"))
+                });
                 assert!(
-                    !is("command packet accepted"),
-                    "a replay to {msisdn} was accepted"
+                    verdict.is_none_or(|line| line["name"] == "command packet refused"),
+                    "a replay to {msisdn} was accepted: {lines:#?}"
                 );
-                is("command packet refused")
+                verdict.is_some()
             });
             assert!(refused, "nothing is known of the replay to {msisdn}");
         }
