@@ -10,6 +10,7 @@ use ota_wire::dissect::{self, Keys, Tree};
 use ota_wire::sms::tpdu::{Mti, ReportIn};
 use serde::Serialize;
 
+pub mod keys;
 mod smpp;
 
 /// A format to read octets as.
@@ -158,6 +159,17 @@ pub fn decode(kind: Option<Kind>, bytes: &[u8], keys: Option<&Keys>) -> Vec<Read
             .filter(|reading| reading.tree.is_complete())
             .collect(),
     }
+}
+
+/// The reading of octets that are nothing completely: the one whose first error comes latest, and of those the most
+/// specific.
+pub fn nearest(bytes: &[u8], keys: Option<&Keys>) -> Option<Reading> {
+    let first_error = |reading: &Reading| reading.tree.first_error().map(|error| error.range.start);
+    Kind::ALL
+        .into_iter()
+        .rev()
+        .flat_map(|kind| decode(Some(kind), bytes, keys))
+        .max_by_key(first_error)
 }
 
 /// A report by its TP-MTI. Whether it came in an RP-ACK or an RP-ERROR it does not say: the reading that is complete

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    midsim::cli::Cli::parse().run()
+    midsim::cli::main()
 }

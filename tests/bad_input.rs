@@ -12,7 +12,7 @@ use crate::support::sockets::{
 
 const POLL: (&str, &str) = ("poll", "poll-secret");
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_msisdn() {
     let bench = Bench::start().await;
     let answer = bench
@@ -31,7 +31,7 @@ async fn unknown_msisdn() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_client_secret() {
     let bench = Bench::start().await;
     let wrong = ("poll", "poll-secreT");
@@ -62,7 +62,7 @@ async fn wrong_client_secret() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn missing_acr_values() {
     let bench = Bench::start().await;
     let mut fields = good_fields(BEN);
@@ -75,7 +75,7 @@ async fn missing_acr_values() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hints() {
     let bench = Bench::start().await;
     let mut fields = good_fields(BEN);
@@ -97,7 +97,7 @@ async fn two_hints() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn malformed_soap() {
     let bench = Bench::start().await;
     let good = signature_request("midsim-ap", BEN, "A1");
@@ -131,7 +131,7 @@ async fn malformed_soap() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doctype() {
     let bench = Bench::start().await;
     let good = signature_request("midsim-ap", BEN, "A1");
@@ -152,7 +152,7 @@ async fn doctype() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_ap_pwd() {
     let bench = Bench::start().await;
     let wrong = "midsim-Ap";
@@ -176,7 +176,7 @@ async fn wrong_ap_pwd() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn oversized_body() {
     let bench = Bench::start().await;
     let too_large = Bytes::from(vec![b'a'; (1 << 20) + 1]);
@@ -256,7 +256,7 @@ impl Eavesdropped {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forged_notification_with_a_wrong_secret() {
     let flow = Eavesdropped::start(GRETA).await;
     let (path, _) = flow.ap_url.rsplit_once('/').unwrap();
@@ -277,7 +277,7 @@ async fn forged_notification_with_a_wrong_secret() {
     flow.bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forged_notification_with_the_right_secret() {
     let flow = Eavesdropped::start(GRETA).await;
     let (ap, mssp) = flow.ids();
@@ -314,7 +314,7 @@ async fn forged_notification_with_the_right_secret() {
     flow.bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn malformed_notification() {
     let flow = Eavesdropped::start(GRETA).await;
     let (ap, mssp) = flow.ids();
@@ -349,7 +349,7 @@ async fn malformed_notification() {
     flow.bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn repeated_notification() {
     let flow = Eavesdropped::start(BEN).await;
     assert_eq!(flow.taken(), ["news"]);
@@ -370,7 +370,7 @@ async fn repeated_notification() {
     flow.bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn late_notification() {
     let flow = Eavesdropped::start(GRETA).await;
     flow.bench.advance(120).await;

@@ -48,7 +48,7 @@ const REFUSED: &str = "command packet refused";
 const POR: &str = "response packet (PoR)";
 const TOKENS: &str = "id_token, access_token";
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn corrupted_sms() {
     let bench = Bench::start().await;
     bench.break_link(LinkName::SmscToHandset, Action::Corrupt, 0, 1);
@@ -74,7 +74,7 @@ async fn corrupted_sms() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sms_that_is_always_corrupted() {
     let bench = Bench::start().await;
     // The message, not the acknowledgement of the answer to it, and the message again.
@@ -100,7 +100,7 @@ async fn sms_that_is_always_corrupted() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replayed_sms() {
     let bench = Bench::start().await;
     let id = bench.begin("poll", BEN).await;
@@ -161,7 +161,7 @@ fn sms_deliver(lines: &[Line]) -> Vec<u8> {
     hex::decode(&heard.hex).unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_sms() {
     let bench = Bench::start().await;
     bench.break_link(LinkName::SmscToHandset, Action::Lose, 0, 1);
@@ -180,7 +180,7 @@ async fn lost_sms() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_acknowledgement_of_an_sms() {
     let bench = Bench::start().await;
     // The first message of the handset is its RP-ACK: the SMSC sends what the card has already taken.
@@ -202,7 +202,7 @@ async fn lost_acknowledgement_of_an_sms() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn duplicated_sms() {
     let bench = Bench::of(Builder::new(World::default()).humans(Humans::Ask)).await;
     bench.break_link(LinkName::SmscToHandset, Action::Duplicate, 0, 1);
@@ -226,7 +226,7 @@ async fn duplicated_sms() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn duplicated_answer() {
     let bench = Bench::start().await;
     // RP-ACK, then the answer.
@@ -241,12 +241,12 @@ async fn duplicated_answer() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_answer() {
     answer_that_does_not_arrive(Action::Lose, "fault: lost on the way", 0).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn corrupted_answer() {
     answer_that_does_not_arrive(Action::Corrupt, "fault: corrupted on the way", 1).await;
 }
@@ -277,7 +277,7 @@ async fn answer_that_does_not_arrive(action: Action, fault: &str, looked_at: usi
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_on_parts_of_a_long_message() {
     let text = "Midsim Bank: pay 1234.56 EUR to Jun Sato? ".repeat(4);
     for (action, skip) in [
@@ -309,7 +309,7 @@ async fn faults_on_parts_of_a_long_message() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dropped_notification() {
     let bench = Bench::start().await;
     bench.break_link(LinkName::MsspToOp, Action::Lose, 0, 1);
@@ -327,7 +327,7 @@ async fn dropped_notification() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_notification_dropped() {
     let bench = Bench::start().await;
     bench.break_link(LinkName::MsspToOp, Action::Lose, 0, 6);
@@ -345,7 +345,7 @@ async fn every_notification_dropped() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn late_answer_after_expiry() {
     for mode in [
         MssMode::AsynchServerServer,
@@ -391,7 +391,7 @@ async fn late_answer(mode: MssMode) {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn status_query_lost_after_the_notification() {
     let bench = Bench::start().await;
     // MSS_Signature passes; three times nobody hears that the OP asks.
@@ -419,7 +419,7 @@ async fn status_query_lost_after_the_notification() {
 }
 
 /// Every fault on every link, alone and before another one.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_two_faults_leave_one_outcome() {
     let radio = [LinkName::SmscToHandset, LinkName::HandsetToSmsc];
     let actions = [Action::Corrupt, Action::Duplicate, Action::Lose];

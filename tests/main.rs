@@ -6,6 +6,8 @@
 
 mod architecture;
 mod bad_input;
+mod cli;
+mod crash;
 mod demo;
 mod determinism;
 mod faults;
@@ -13,6 +15,7 @@ mod library;
 mod neighbours;
 mod op;
 mod readme;
+mod signals;
 mod sims;
 mod support;
 mod traces;

@@ -11,7 +11,7 @@ use crate::support::sockets::{
     BEARER, BEN, Bench, Closed, GRETA, Seen, Server, field, line, outline,
 };
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ping_to_an_endpoint_that_is_down() {
     let (bench, closed) = with_endpoint("ping");
     let bench = bench.await;
@@ -32,7 +32,7 @@ async fn ping_to_an_endpoint_that_is_down() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ping_to_an_endpoint_that_answers_500() {
     let (bench, closed) = with_endpoint("ping");
     let bench = bench.await;
@@ -51,7 +51,7 @@ async fn ping_to_an_endpoint_that_answers_500() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn push_to_an_endpoint_that_is_down() {
     let (bench, closed) = with_endpoint("push");
     let bench = bench.await;
@@ -75,7 +75,7 @@ async fn push_to_an_endpoint_that_is_down() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn push_to_an_endpoint_that_answers_500() {
     let (bench, closed) = with_endpoint("push");
     let bench = bench.await;
@@ -128,7 +128,7 @@ fn pinged(seen: &[Seen], id: &str) {
     assert_eq!(body, serde_json::json!({ "auth_req_id": id }));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mssp_down() {
     let closed = Closed::new();
     let endpoint_at = Closed::new();
@@ -165,7 +165,7 @@ async fn mssp_down() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mssp_that_answers_no_soap() {
     let closed = Closed::new();
     let builder = Builder::new(World::default()).mssp_url(closed.url("/soap"));
@@ -183,7 +183,7 @@ async fn mssp_that_answers_no_soap() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn expiry_is_pushed_once() {
     let (bench, closed) = with_endpoint("push");
     let bench = bench.await;
@@ -200,7 +200,7 @@ async fn expiry_is_pushed_once() {
     bench.finish().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn port_in_use() {
     let held = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = held.local_addr().unwrap().port();

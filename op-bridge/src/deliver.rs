@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::config::DeliveryMode;
 use crate::context::Context;
-use crate::event::{Afterwards, EventKind, Id, Thread};
+use crate::event::{Afterwards, EventKind, Id};
 use crate::grant::{self, Grant};
 use crate::record::{FailureKind, Key, Request, State};
 use crate::step::{Peer, Send, SendError};
@@ -27,11 +27,8 @@ pub(crate) fn outcome(cx: &mut Context<'_>, key: &Key, request: &mut Request) {
     let body = match (request.mode, &request.state) {
         (DeliveryMode::Push, State::Approved { auth_time }) => {
             let grant = Grant::of(request, *auth_time);
-            let thread = Thread {
-                own: Id::auth_req_id(&auth_req_id),
-                parent: None,
-            };
-            let mut body = grant::issue(cx, thread, &grant, Some(&auth_req_id));
+            let own = Id::auth_req_id(&auth_req_id);
+            let mut body = grant::issue(cx, own, &grant, Some(&auth_req_id));
             body["auth_req_id"] = json!(auth_req_id);
             request.state = State::Redeemed;
             body

@@ -51,20 +51,6 @@ impl Id {
     pub(crate) fn mssp_trans_id(value: &str) -> Self {
         Self(format!("mssp_trans_id:{value}"))
     }
-
-    /// A refresh token, by the start of its SHA-256.
-    pub(crate) fn refresh(hash: &str) -> Self {
-        Self(format!("refresh:{}", hash.get(..16).unwrap_or(hash)))
-    }
-}
-
-/// Where an exchange belongs: the ids of all its events.
-#[derive(Clone)]
-pub(crate) struct Thread {
-    /// The most specific id known.
-    pub(crate) own: Id,
-    /// The next one towards the authentication request.
-    pub(crate) parent: Option<Id>,
 }
 
 impl fmt::Display for Id {

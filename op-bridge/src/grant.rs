@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::Op;
 use crate::acr;
 use crate::context::Context;
-use crate::event::{EventKind, Thread};
+use crate::event::{EventKind, Id};
 use crate::hint::Msisdn;
 use crate::jose::{self, base64url};
 use crate::record::{AccessToken, RefreshToken, Request};
@@ -48,7 +48,7 @@ impl<'a> Grant<'a> {
 /// they are to be pushed: the id_token then carries it and the hash of the refresh token.
 pub(crate) fn issue(
     cx: &mut Context<'_>,
-    thread: Thread,
+    own: Id,
     grant: &Grant<'_>,
     pushed: Option<&str>,
 ) -> Value {
@@ -98,8 +98,8 @@ pub(crate) fn issue(
         response["refresh_token"] = json!(refresh_token);
     }
     cx.event(
-        thread.own,
-        thread.parent,
+        own,
+        None,
         EventKind::Tokens {
             claims,
             scope: grant.scope.to_owned(),

@@ -58,6 +58,7 @@ pub use record::{
     AccessToken, Attempt, Callback, Failure, FailureKind, Held, Key, Notification, RefreshToken,
     Request, State, Work,
 };
+pub use route::path::NOTIFY as NOTIFY_PATH;
 pub use secret::Secret;
 pub use step::{Change, Input, Output, Peer, RequestId, Send, SendError, Step, View, Write};
 

@@ -18,7 +18,7 @@ pub(crate) mod path {
     pub(crate) const TOKEN: &str = "/token";
     pub(crate) const USERINFO: &str = "/userinfo";
     /// The transaction's notification secret follows.
-    pub(crate) const NOTIFY: &str = "/mss/notify/";
+    pub const NOTIFY: &str = "/mss/notify/";
 }
 
 /// Most octets of a request body.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::client_auth;
 use crate::config::{Client, DeliveryMode};
 use crate::context::Context;
-use crate::event::{EventKind, Id, Thread};
+use crate::event::{EventKind, Id};
 use crate::forms::Form;
 use crate::grant::{self, CIBA_GRANT, Grant, REFRESH_GRANT};
 use crate::oauth::{OAuthError, json_response};
@@ -24,12 +24,9 @@ use crate::step::{Change, RequestId};
 
 pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request<Bytes>) {
     let request = Arc::new(request);
-    let mut thread = Thread {
-        own: Id::http(id),
-        parent: None,
-    };
+    let mut own = Id::http(id);
     let first = cx.step.events.len();
-    let outcome = redeem(cx, &request, &mut thread);
+    let outcome = redeem(cx, &request, &mut own);
     let issued = outcome.is_ok();
     let response = match outcome {
         Ok(tokens) => json_response(200, &tokens),
@@ -40,14 +37,14 @@ pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request
     cx.step.events.insert(
         first,
         crate::Event {
-            own: thread.own.clone(),
-            parent: thread.parent.clone(),
+            own: own.clone(),
+            parent: None,
             kind: asked,
         },
     );
     cx.event(
-        thread.own,
-        thread.parent,
+        own,
+        None,
         EventKind::TokenAnswer {
             response: response.clone(),
             issued,
@@ -74,15 +71,15 @@ pub(crate) fn expiry_timer(cx: &mut Context<'_>, kind: &str, hash: &str) {
 fn redeem(
     cx: &mut Context<'_>,
     request: &http::Request<Bytes>,
-    thread: &mut Thread,
+    own: &mut Id,
 ) -> Result<Value, OAuthError> {
     let op = cx.op;
     let client = client_auth::authenticate(op, request.headers())?;
     let form = Form::parse(request.headers(), request.body())?;
     client_auth::check_form(client, &form)?;
     match form.require("grant_type", "RFC 6749 section 4.5")? {
-        CIBA_GRANT => ciba(cx, client, &form, thread),
-        REFRESH_GRANT if op.config.refresh_tokens => refresh(cx, client, &form, thread),
+        CIBA_GRANT => ciba(cx, client, &form, own),
+        REFRESH_GRANT if op.config.refresh_tokens => refresh(cx, client, &form, own),
         _ => Err(OAuthError::new(
             "unsupported_grant_type",
             format!("this OP supports grant_type {CIBA_GRANT}"),
@@ -94,7 +91,7 @@ fn ciba(
     cx: &mut Context<'_>,
     client: &Client,
     form: &Form,
-    thread: &mut Thread,
+    own: &mut Id,
 ) -> Result<Value, OAuthError> {
     if client.mode == DeliveryMode::Push {
         return Err(OAuthError::new(
@@ -114,7 +111,7 @@ fn ciba(
     if request.client_id != client.id {
         return Err(unknown());
     }
-    thread.own = Id::auth_req_id(auth_req_id);
+    *own = Id::auth_req_id(auth_req_id);
     let expired = cx.now >= request.expires_at;
     match &request.state {
         State::Redeemed => Err(OAuthError::new(
@@ -134,7 +131,7 @@ fn ciba(
         )),
         State::Approved { auth_time } => {
             let grant = Grant::of(&request, *auth_time);
-            let tokens = grant::issue(cx, thread.clone(), &grant, None);
+            let tokens = grant::issue(cx, own.clone(), &grant, None);
             request.state = State::Redeemed;
             request.callback = None;
             cx.store(&key, request);
@@ -169,7 +166,7 @@ fn refresh(
     cx: &mut Context<'_>,
     client: &Client,
     form: &Form,
-    thread: &mut Thread,
+    own: &mut Id,
 ) -> Result<Value, OAuthError> {
     let hash = fingerprint(form.require("refresh_token", "RFC 6749 section 6")?);
     let unknown = || {
@@ -192,10 +189,7 @@ fn refresh(
             "scope asks for more than was granted",
         ));
     }
-    *thread = Thread {
-        own: Id::refresh(&hash),
-        parent: Some(Id::ap_trans_id(&old.ap_trans_id)),
-    };
+    *own = Id::ap_trans_id(&old.ap_trans_id);
     // Each refresh token is good for once: the answer brings the next one.
     cx.timer(RefreshToken::key(&hash), None);
     cx.change(Change::ForgetRefreshToken(hash));
@@ -207,5 +201,5 @@ fn refresh(
         auth_time: old.auth_time,
         ap_trans_id: &old.ap_trans_id,
     };
-    Ok(grant::issue(cx, thread.clone(), &grant, None))
+    Ok(grant::issue(cx, own.clone(), &grant, None))
 }

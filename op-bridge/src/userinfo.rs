@@ -17,18 +17,18 @@ use crate::secret::fingerprint;
 use crate::step::RequestId;
 
 pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request<Bytes>) {
-    let (parent, response) = match access_token(cx, &request) {
+    let (own, response) = match access_token(cx, &request) {
         Ok(token) => (
-            Some(Id::ap_trans_id(&token.ap_trans_id)),
+            Id::ap_trans_id(&token.ap_trans_id),
             json_response(200, &claims(cx, &token)),
         ),
-        Err(error) => (None, error.response()),
+        Err(error) => (Id::http(id), error.response()),
     };
     let kind = EventKind::UserInfo {
         request: Arc::new(request),
         response: response.clone(),
     };
-    cx.event(Id::http(id), parent, kind);
+    cx.event(own, None, kind);
     cx.reply(id, response);
 }
 

@@ -3,17 +3,19 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::convert::Infallible;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use ota_wire::ids::Msisdn;
 use serde_json::json;
 
+use super::options::CONFIGURATION;
 use super::steps::Steps;
 use super::{FAILURE, OK, SuiteOptions, USAGE, WorldOptions, complain, print_json};
 use crate::rp::{self, Ended, Flow};
-use crate::suite::Running;
+use crate::suite::{Running, StartError};
 use crate::trace::Line;
-use crate::world::{Mode, World};
+use crate::world::{Applet, Mode, Persona, Subscriber, World};
 
 /// The user cancelled.
 const CANCELLED: u8 = 20;
@@ -24,19 +26,27 @@ const EXPIRED: u8 = 22;
 /// Something in the chain failed.
 const CHAIN: u8 = 23;
 
+const EXIT: &str = "\
+Exit status: 0 tokens, 20 the user cancelled, 21 the PIN is blocked, 22 nobody answered in time,
+23 something in the chain said no or failed; 1 if midsim itself failed, 2 for wrong usage.";
+
 /// Run one Appendix A flow and show its sixteen steps
+///
+/// Everything runs on free ports and on a clock that jumps to the next timer when everybody waits.
 #[derive(Args)]
+#[command(after_help = EXIT, after_long_help = format!("{EXIT}\n\n{CONFIGURATION}"))]
 pub(super) struct Demo {
     #[command(flatten)]
     world: WorldOptions,
     /// How the tokens reach the RP
     #[arg(long, value_enum, default_value_t = Delivery::Poll)]
     mode: Delivery,
-    /// Who holds the phone
-    #[arg(long, value_enum, default_value_t = User::Human, value_name = "PERSONA")]
+    /// Who holds the phone: a number, or one of human, approve, slow, cancel, wrong-pin, pin-blocked, ignore,
+    /// no-coverage, busy, confirm-only
+    #[arg(long, default_value = "human", value_name = "PERSONA|NUMBER")]
     user: User,
-    /// A number instead of a persona
-    #[arg(long, conflicts_with = "user")]
+    /// The number of the phone
+    #[arg(long, conflicts_with = "user", value_name = "NUMBER")]
     msisdn: Option<Msisdn>,
     /// acr_values of the request: mod-mf asks for the PIN, mod-pr only for OK
     #[arg(long, default_value = "mod-mf")]
@@ -48,8 +58,6 @@ pub(super) struct Demo {
         value_name = "TEXT"
     )]
     text: String,
-    #[command(flatten)]
-    suite: SuiteOptions,
     /// Everything in one thread instead of over sockets
     #[arg(long)]
     in_process: bool,
@@ -65,6 +73,8 @@ pub(super) struct Demo {
     /// One JSON document: tokens, steps and outcome
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    suite: SuiteOptions,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -74,9 +84,16 @@ enum Delivery {
     Push,
 }
 
-/// The users of the default world, in the order of their numbers.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+/// Who holds the phone.
+#[derive(Clone, Debug)]
 enum User {
+    Number(Msisdn),
+    Persona(Kind),
+}
+
+/// What a user of the world is like.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Kind {
     Human,
     Approve,
     Slow,
@@ -95,20 +112,47 @@ impl Demo {
             Ok(world) => world,
             Err(error) => return complain(&error, USAGE),
         };
+        let number = match self.number(&world) {
+            Ok(number) => number,
+            Err(why) => return complain(&why, USAGE),
+        };
+        if world.subscriber(&number).is_none() {
+            eprintln!(
+                "midsim: nobody has {number}; --any-number makes a subscriber of it, `midsim world` lists the others"
+            );
+        }
         let result = if self.in_process {
-            self.in_process(world)
+            self.in_process(world, number)
         } else {
-            self.over_sockets(world)
+            self.over_sockets(world, number)
         };
         match result {
             Ok((ended, lines)) => self.show(&ended, &lines),
-            Err(error) => complain(&error, FAILURE),
+            Err(error) => match error.downcast_ref::<StartError>() {
+                Some(error) => super::not_started(error),
+                None => complain(&error, FAILURE),
+            },
         }
     }
 }
 
 impl Demo {
-    fn flow(&self, world: &World, issuer: String) -> Flow {
+    fn number(&self, world: &World) -> Result<Msisdn, String> {
+        match (&self.msisdn, &self.user) {
+            (Some(number), _) | (None, User::Number(number)) => Ok(number.clone()),
+            (None, User::Persona(kind)) => world
+                .named()
+                .find(|subscriber| kind.is(subscriber))
+                .map(|subscriber| subscriber.msisdn)
+                .ok_or_else(|| {
+                    let names = kind.to_possible_value();
+                    let name = names.as_ref().map_or("such", |name| name.get_name());
+                    format!("this world has no {name} user; `midsim world` lists them")
+                }),
+        }
+    }
+
+    fn flow(&self, world: &World, number: &Msisdn, issuer: String) -> Flow {
         let mode = self.mode.into();
         let client = world.clients.iter().find(|client| client.mode == mode);
         let (client_id, client_secret) = client
@@ -119,10 +163,7 @@ impl Demo {
             client_id,
             client_secret,
             mode,
-            login_hint: self
-                .msisdn
-                .as_ref()
-                .map_or_else(|| self.user.msisdn(), ToString::to_string),
+            login_hint: number.to_string(),
             acr_values: self.acr.clone(),
             scope: "openid profile phone".into(),
             binding_message: Some(self.text.clone()),
@@ -131,9 +172,13 @@ impl Demo {
         }
     }
 
-    fn in_process(&self, world: World) -> Result<(Ended, Vec<Line>), Box<dyn std::error::Error>> {
+    fn in_process(
+        &self,
+        world: World,
+        number: Msisdn,
+    ) -> Result<(Ended, Vec<Line>), Box<dyn std::error::Error>> {
         let mut suite = self.suite.builder(world.clone()).in_process()?;
-        let flow = self.flow(&world, suite.issuer());
+        let flow = self.flow(&world, &number, suite.issuer());
         let ended = suite.run(&flow)?;
         let lines = suite.lines();
         if !self.json {
@@ -146,7 +191,11 @@ impl Demo {
         Ok((ended, lines))
     }
 
-    fn over_sockets(&self, world: World) -> Result<(Ended, Vec<Line>), Box<dyn std::error::Error>> {
+    fn over_sockets(
+        &self,
+        world: World,
+        number: Msisdn,
+    ) -> Result<(Ended, Vec<Line>), Box<dyn std::error::Error>> {
         tokio::runtime::Runtime::new()?.block_on(async {
             let builder = self.suite.builder(world.clone());
             let suite = if self.real_time {
@@ -156,7 +205,7 @@ impl Demo {
             }
             .start()
             .await?;
-            let flow = self.flow(&world, suite.op_url());
+            let flow = self.flow(&world, &number, suite.op_url());
             let port = suite.rp_port();
             let screen = Screen {
                 demo: self,
@@ -315,8 +364,37 @@ impl From<Delivery> for Mode {
     }
 }
 
-impl User {
-    fn msisdn(self) -> String {
-        format!("+4477009000{:02}", self as u8 + 1)
+impl FromStr for User {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(kind) = Kind::from_str(text, false) {
+            return Ok(Self::Persona(kind));
+        }
+        let number = text.parse().map(Self::Number);
+        number
+            .map_err(|_| "neither a persona (see --help) nor a number such as +447700900002".into())
+    }
+}
+
+impl Kind {
+    /// Whether a subscriber is of this kind and has no other trouble.
+    fn is(self, subscriber: &Subscriber) -> bool {
+        let trouble = match subscriber {
+            s if s.pin_blocked => Some(Self::PinBlocked),
+            s if !s.coverage => Some(Self::NoCoverage),
+            s if s.applet == Applet::ConfirmOnly => Some(Self::ConfirmOnly),
+            _ => None,
+        };
+        let kind = trouble.unwrap_or(match subscriber.persona {
+            Persona::Approve { after_ms: 0 } => Self::Approve,
+            Persona::Approve { .. } => Self::Slow,
+            Persona::Busy => Self::Busy,
+            Persona::Cancel => Self::Cancel,
+            Persona::Human => Self::Human,
+            Persona::Ignore => Self::Ignore,
+            Persona::WrongPin { .. } => Self::WrongPin,
+        });
+        kind == self
     }
 }

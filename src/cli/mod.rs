@@ -1,9 +1,11 @@
 //! The command line. Data goes to stdout, talk to stderr; exit codes are those of DESIGN §3.
 
+mod config;
 mod decode;
 mod demo;
 mod docs;
 mod exec;
+mod options;
 mod steps;
 mod up;
 mod vectors;
@@ -13,18 +15,25 @@ mod world;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use ota_wire::keys::Family;
+use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::sockets::ports::{PortError, Ports};
-use crate::suite::{Builder, MssMode};
-use crate::world::{World, WorldError};
+use self::options::{PortOptions, SetupError, SuiteOptions, WorldOptions};
+use crate::suite::StartError;
 
 /// A simulator of everything below an OpenID Provider in MODRNA CIBA Appendix A.
 #[derive(Parser)]
-#[command(name = "midsim", version, arg_required_else_help = true)]
+#[command(name = "midsim", version, arg_required_else_help = true, after_help = HELP)]
 pub struct Cli {
+    /// Read this file instead of midsim.toml in the current folder
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "MIDSIM_CONFIG",
+        hide_env = true
+    )]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -41,6 +50,11 @@ enum Command {
     World(world::ShowWorld),
 }
 
+const HELP: &str = "\
+Data goes to stdout, talk to stderr; --json makes one document of the data.
+Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 not ready in time;
+`midsim demo` and `midsim exec` have others, see their --help.";
+
 /// Done.
 pub const OK: u8 = 0;
 /// It did not work.
@@ -49,62 +63,6 @@ pub const FAILURE: u8 = 1;
 pub const USAGE: u8 = 2;
 /// Not ready in time.
 pub const NOT_READY: u8 = 3;
-
-/// Options that say which world to load.
-#[derive(Args, Clone, Debug)]
-pub struct WorldOptions {
-    /// World file instead of the built-in one (`fixtures/world.toml` shows the format)
-    #[arg(long, value_name = "FILE", env = "MIDSIM_WORLD")]
-    world: Option<PathBuf>,
-    /// Make a subscriber of every number that is used
-    #[arg(long, env = "MIDSIM_ANY_NUMBER")]
-    any_number: bool,
-}
-
-/// Options of every command that starts a suite.
-#[derive(Args, Clone, Debug)]
-pub struct SuiteOptions {
-    /// Draw all chance from this seed
-    #[arg(long, env = "MIDSIM_SEED")]
-    seed: Option<u64>,
-    /// How the MSSP tells the OP
-    #[arg(long, value_enum, default_value_t = MssMode::AsynchServerServer, env = "MIDSIM_MSS")]
-    mss: MssMode,
-    /// Keys of the SIMs, and of the applet's MAC
-    #[arg(long, value_enum, default_value_t = Keys::Aes, env = "MIDSIM_KEYS")]
-    keys: Keys,
-}
-
-/// Families of keys.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum Keys {
-    /// AES-128
-    Aes,
-    /// 3DES with two keys
-    #[value(name = "3des")]
-    TripleDes,
-}
-
-impl SuiteOptions {
-    fn builder(&self, mut world: World) -> Builder {
-        world.family = match self.keys {
-            Keys::Aes => Family::Aes128,
-            Keys::TripleDes => Family::TripleDes2,
-        };
-        let builder = Builder::new(world)
-            .mss_mode(self.mss)
-            .mac_3des(self.keys == Keys::TripleDes);
-        match self.seed {
-            Some(seed) => builder.seed(seed),
-            None => builder,
-        }
-    }
-}
-
-/// The usual ports, or those from `base` on.
-fn ports(base: Option<u16>) -> Result<Ports, PortError> {
-    base.map_or_else(|| Ok(Ports::default()), Ports::from_base)
-}
 
 /// Logs go to stderr; `RUST_LOG` says how much.
 fn log_to_stderr() {
@@ -116,37 +74,11 @@ fn log_to_stderr() {
         .try_init();
 }
 
-/// Why a command ended before its work began.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// A file cannot be read.
-    #[error("{path}: {why}", path = path.display())]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// What the system says.
-        why: std::io::Error,
-    },
-    /// The world file is wrong.
-    #[error(transparent)]
-    World(#[from] WorldError),
-}
-
-impl WorldOptions {
-    /// Reads the world.
-    pub fn load(&self) -> Result<World, SetupError> {
-        let mut world = match &self.world {
-            None => World::default(),
-            Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|why| SetupError::File {
-                    path: path.clone(),
-                    why,
-                })?;
-                World::parse(&text)?
-            }
-        };
-        world.any_number |= self.any_number;
-        Ok(world)
+/// The whole `midsim` command: parses, configures, runs.
+pub fn main() -> ExitCode {
+    match config::parse(std::env::args_os().collect()) {
+        Ok(cli) => cli.run(),
+        Err(code) => ExitCode::from(code),
     }
 }
 
@@ -165,6 +97,18 @@ impl Cli {
         };
         ExitCode::from(code)
     }
+}
+
+/// Says why a suite did not start, and gives the exit code for it.
+fn not_started(error: &StartError) -> u8 {
+    complain(
+        error,
+        if error.is_configuration() {
+            USAGE
+        } else {
+            FAILURE
+        },
+    )
 }
 
 /// Says on stderr what went wrong and gives the exit code for it.

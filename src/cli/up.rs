@@ -2,58 +2,119 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args};
+use serde_json::json;
 
-use super::{FAILURE, OK, SuiteOptions, USAGE, WorldOptions, complain};
+use super::options::CONFIGURATION;
+use super::{FAILURE, OK, PortOptions, SetupError, SuiteOptions, USAGE, WorldOptions, complain};
 use crate::sockets::ports::write_ports_file;
-use crate::suite::Running;
+use crate::suite::{Builder, Running};
 use crate::wiring::Humans;
 
 /// Start everything and stay
+///
+/// Prints where everything is as soon as it is ready; the first URL is for the browser. Ctrl-C stops it.
 #[derive(Args)]
+#[command(after_long_help = CONFIGURATION)]
 pub(super) struct Up {
     #[command(flatten)]
     world: WorldOptions,
-    #[command(flatten)]
-    suite: SuiteOptions,
-    /// Listen on N, N+1, … instead of the usual ports; 0 takes free ones
-    #[arg(long, value_name = "N", env = "MIDSIM_PORT_BASE")]
-    port_base: Option<u16>,
-    /// Write the ports as JSON when everything is ready
-    #[arg(long, value_name = "FILE", env = "MIDSIM_PORTS_FILE")]
-    ports_file: Option<PathBuf>,
     /// Keep everything in this folder and take it up again
-    #[arg(long, value_name = "DIR", env = "MIDSIM_DATA_DIR")]
+    #[arg(long, value_name = "DIR", env = "MIDSIM_DATA_DIR", hide_env = true)]
     data_dir: Option<PathBuf>,
     /// Let scripted users answer for +447700900001 too
-    #[arg(long)]
+    #[arg(
+        long,
+        env = "MIDSIM_NO_HUMAN",
+        hide_env = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        hide_default_value = true,
+        hide_possible_values = true,
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new()
+    )]
     no_human: bool,
     /// Let the clock stand; POST /api/v1/clock/advance moves it
-    #[arg(long)]
+    #[arg(
+        long,
+        env = "MIDSIM_FROZEN",
+        hide_env = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        hide_default_value = true,
+        hide_possible_values = true,
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new()
+    )]
     frozen: bool,
     /// One JSON line with the URLs
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    suite: SuiteOptions,
+    #[command(flatten)]
+    ports: PortOptions,
 }
 
 impl Up {
     pub(super) fn run(self) -> u8 {
         super::log_to_stderr();
-        let runtime = match tokio::runtime::Runtime::new() {
-            Ok(runtime) => runtime,
-            Err(error) => return complain(&error, FAILURE),
-        };
-        match runtime.block_on(self.stay()) {
-            Ok(()) => OK,
-            Err(error) => complain(&error, USAGE),
+        match tokio::runtime::Runtime::new() {
+            Ok(runtime) => runtime.block_on(self.stay()),
+            Err(error) => complain(&error, FAILURE),
         }
     }
 
-    async fn stay(self) -> Result<(), Box<dyn std::error::Error>> {
-        let mut builder = self
-            .suite
-            .builder(self.world.load()?)
-            .ports(super::ports(self.port_base)?);
+    async fn stay(self) -> u8 {
+        let builder = match self.builder() {
+            Ok(builder) => builder,
+            Err(error) => return complain(&error, USAGE),
+        };
+        // Where the last one was is of no use to anybody.
+        if let Some(file) = &self.ports.ports_file
+            && let Err(why) = std::fs::remove_file(file)
+            && why.kind() != std::io::ErrorKind::NotFound
+        {
+            let path = file.clone();
+            return complain(&SetupError::File { path, why }, USAGE);
+        }
+        let suite = match builder.start().await {
+            Ok(suite) => suite,
+            Err(error) => return super::not_started(&error),
+        };
+        if let Some(file) = &self.ports.ports_file
+            && let Err(error) = write_ports_file(file, suite.ports())
+        {
+            return complain(&error, USAGE);
+        }
+        if self.json {
+            let urls = suite.urls();
+            println!(
+                "{}",
+                json!({
+                    "schema_version": 1, "pid": std::process::id(),
+                    "ui": urls.ui, "op": urls.op, "mssp": urls.mssp, "smpp": urls.smpp,
+                })
+            );
+        } else {
+            print!("{}", greeting(&suite));
+        }
+        match suite.until_signal().await {
+            Ok(()) => OK,
+            Err(error) => complain(&error, FAILURE),
+        }
+    }
+
+    fn builder(&self) -> Result<Builder, SetupError> {
+        let mut builder = self.ports.apply(self.suite.builder(self.world.load()?))?;
         builder = builder.humans(if self.no_human {
             Humans::Approve
         } else {
@@ -62,20 +123,10 @@ impl Up {
         if self.frozen {
             builder = builder.frozen_clock();
         }
-        if let Some(dir) = self.data_dir {
+        if let Some(dir) = &self.data_dir {
             builder = builder.data_dir(dir);
         }
-        let suite = builder.start().await?;
-        if let Some(file) = &self.ports_file {
-            write_ports_file(file, suite.ports())?;
-        }
-        if self.json {
-            println!("{}", serde_json::to_string(suite.urls())?);
-        } else {
-            print!("{}", greeting(&suite));
-        }
-        suite.until_signal().await?;
-        Ok(())
+        Ok(builder)
     }
 }
 

@@ -8,6 +8,9 @@ mod markdown;
 mod pages;
 mod sims;
 
+pub(crate) use guard::Access;
+pub use guard::{BadHost, HostName};
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,9 +40,9 @@ const LARGEST_BODY: usize = 64 * 1024;
 
 type Suite = Arc<Handle>;
 
-/// The whole surface, for a listener on `port`.
-pub(crate) fn router(suite: Suite, port: u16) -> Router {
-    let guard = guard::Guard::new(port);
+/// The whole surface, for whom `access` lets in.
+pub(crate) fn router(suite: Suite, access: Access) -> Router {
+    let guard = Arc::new(access);
     Router::new()
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))

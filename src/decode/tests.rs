@@ -198,6 +198,17 @@ fn a_message_in_an_optional_parameter_is_read_too() {
     assert_eq!(octets[tar.range.clone()], *b"MID");
 }
 
+#[test]
+fn what_is_nothing_completely_is_shown_as_far_as_it_goes() {
+    let mut octets = submit_sm(secured(&keys()));
+    octets.truncate(octets.len() - 1);
+    octets[3] -= 1;
+    assert!(decode(None, &octets, None).is_empty());
+    let reading = nearest(&octets, None).unwrap();
+    assert_eq!(reading.kind, Kind::Smpp);
+    assert!(!reading.tree.is_complete());
+}
+
 proptest! {
     #[test]
     fn any_octets_are_read_as_any_kind(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
@@ -207,6 +218,7 @@ proptest! {
         for reading in decode(None, &bytes, None) {
             prop_assert!(reading.tree.is_complete());
         }
+        prop_assert!(nearest(&bytes, None).is_some());
     }
 
     #[test]

@@ -89,6 +89,17 @@ impl Network {
     }
 }
 
+impl From<IpAddr> for Network {
+    /// A network of one.
+    fn from(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        Self {
+            address,
+            prefix: bits(address),
+        }
+    }
+}
+
 impl FromStr for Network {
     type Err = NetworkError;
 

@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use tokio::net::TcpListener;
 
@@ -75,6 +76,26 @@ impl Service {
     }
 }
 
+impl FromStr for Service {
+    type Err = UnknownService;
+
+    fn from_str(text: &str) -> Result<Self, UnknownService> {
+        Self::ALL
+            .into_iter()
+            .find(|service| service.name() == text)
+            .ok_or_else(|| UnknownService {
+                got: text.to_owned(),
+            })
+    }
+}
+
+/// A name that is not one of [`Service::ALL`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no service {got:?}; there are {}", Service::ALL.map(Service::name).join(", "))]
+pub struct UnknownService {
+    got: String,
+}
+
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -139,6 +160,11 @@ impl Ports {
     pub fn with(mut self, service: Service, port: u16) -> Self {
         self.ports[service as usize] = port;
         self
+    }
+
+    /// The address that all of them listen on.
+    pub fn listen(&self) -> IpAddr {
+        self.listen
     }
 
     /// Where `service` is to listen.

@@ -10,6 +10,7 @@ use ota_wire::ids::{Iccid, Msisdn};
 use ota_wire::keys::{Family, MasterKey, applet_mac_key};
 use ota_wire::secret::Secret;
 
+use super::Places;
 use crate::world::{Mode, World};
 
 /// SignatureProfile that asks for the PIN and signs with 3DES (TS 102 204 profile URIs of Mobile Connect).
@@ -17,24 +18,56 @@ const PIN_3DES: &str = "http://uri.gsma.com/mobileconnect/LoA3/CBCMAC3DES";
 
 /// What the OP is told.
 pub(super) struct OpSettings {
-    pub(super) issuer: String,
-    pub(super) mssp_url: String,
-    /// Where notifications of clients without an endpoint of their own go.
-    pub(super) receiver: String,
+    pub(super) places: Places,
+    pub(super) switches: OpSwitches,
     pub(super) messaging: op::MessagingMode,
     pub(super) mac_3des: bool,
     pub(super) signer: Arc<dyn op_bridge::Signer>,
     pub(super) subject_key: op_bridge::Secret,
 }
 
+/// Switches of the OP, which win over the world's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct OpSwitches {
+    /// Which rules beyond CIBA Core hold.
+    pub profile: op::Profile,
+    /// What to do with a number that the OP does not know; the world's word without.
+    pub unknown_user: Option<op::UnknownUser>,
+    /// Seconds between polls.
+    pub interval: u32,
+    /// Seconds that an auth_req_id lives when the client does not ask for another time.
+    pub expires_in: u32,
+    /// Whether refresh tokens are issued; the world's word without.
+    pub refresh_tokens: Option<bool>,
+}
+
+impl Default for OpSwitches {
+    fn default() -> Self {
+        Self {
+            profile: op::Profile::default(),
+            unknown_user: None,
+            interval: op::Polling::default().interval,
+            expires_in: op::Lifetimes::default().auth_req_id,
+            refresh_tokens: None,
+        }
+    }
+}
+
 /// The OP's configuration.
 pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> op::Config {
-    let mut config = op::Config::new(
-        settings.issuer,
-        settings.mssp_url,
-        settings.signer,
-        settings.subject_key,
-    );
+    let Places {
+        issuer,
+        notify_url,
+        mssp,
+        receiver,
+    } = settings.places;
+    let mut config = op::Config::new(issuer, mssp, settings.signer, settings.subject_key);
+    let switches = settings.switches;
+    config.profile = switches.profile;
+    config.polling.interval = switches.interval;
+    config.lifetimes.auth_req_id = switches.expires_in;
+    config.lifetimes.auth_req_id_max = config.lifetimes.auth_req_id_max.max(switches.expires_in);
+    config.mssp.notify_url = notify_url;
     config.clients = world
         .clients
         .iter()
@@ -50,7 +83,7 @@ pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> op::Config {
             notification_endpoint: client
                 .notification_endpoint
                 .clone()
-                .or_else(|| (client.mode != Mode::Poll).then(|| settings.receiver.clone())),
+                .or_else(|| (client.mode != Mode::Poll).then(|| receiver.clone())),
         })
         .collect();
     let people = world.clone();
@@ -60,8 +93,8 @@ pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> op::Config {
             .map(drop)
             .map_err(|error| error.to_string())
     });
-    config.unknown_user = world.op.unknown_user;
-    config.refresh_tokens = world.op.refresh_tokens;
+    config.unknown_user = switches.unknown_user.unwrap_or(world.op.unknown_user);
+    config.refresh_tokens = switches.refresh_tokens.unwrap_or(world.op.refresh_tokens);
     config.mssp.messaging = settings.messaging;
     if settings.mac_3des {
         config.mssp.pin_profile = PIN_3DES.into();

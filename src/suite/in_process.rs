@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ota::smpp::Session;
 
-use super::{Builder, StartError, config};
+use super::{Builder, Places, StartError, config};
 use crate::faults::Faults;
 use crate::rp::{self, Ended, Flow};
 use crate::runtime::clock::Clock;
@@ -26,7 +26,16 @@ pub struct InProcessSuite {
 pub(super) fn make(builder: Builder) -> Result<InProcessSuite, StartError> {
     let clock = builder.clock(true);
     let chance = builder.chance()?;
-    let parties = builder.parties(clock, chance, ISSUER.into(), MSSP.into(), RECEIVER.into())?;
+    let parties = builder.parties(
+        clock,
+        chance,
+        Places {
+            issuer: ISSUER.into(),
+            notify_url: None,
+            mssp: MSSP.into(),
+            receiver: RECEIVER.into(),
+        },
+    )?;
     let now = parties.clock.now();
     let esme = Session::esme(config::esme(&builder.world), now)?;
     let smsc = Session::smsc(config::smsc_end(&builder.world), now);

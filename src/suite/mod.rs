@@ -20,11 +20,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use ota_wire::secret::Secret;
 
+pub use self::config::OpSwitches;
 pub use self::in_process::InProcessSuite;
 pub use self::running::{Handle, Running, Urls};
 pub use self::signer::BadKey;
 pub use self::sim::{CardView, Sim};
+pub use crate::control::{BadHost, HostName};
 use crate::runtime::chance::{Chance, NoChance};
 use crate::runtime::clock::Clock;
 use crate::runtime::party::{Driver, HandleError};
@@ -68,7 +71,13 @@ pub struct Builder {
     humans: Humans,
     mss: MssMode,
     mac_3des: bool,
+    /// For stores that fail.
+    #[cfg(test)]
+    stores: fn(Stores) -> Stores,
     mssp_url: Option<String>,
+    op: OpSwitches,
+    admin_token: Option<Secret>,
+    hosts: Vec<HostName>,
 }
 
 /// Why a suite did not start.
@@ -77,6 +86,14 @@ pub enum StartError {
     /// No random octets.
     #[error(transparent)]
     Chance(#[from] NoChance),
+    /// The data directory cannot be made.
+    #[error("data directory {}: {why}", dir.display())]
+    DataDir {
+        /// Which folder.
+        dir: PathBuf,
+        /// What the system says.
+        why: std::io::Error,
+    },
     /// The configuration of the OP contradicts itself.
     #[error(transparent)]
     Op(#[from] op_bridge::ConfigError),
@@ -108,6 +125,28 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// Whether another configuration would help.
+    pub fn is_configuration(&self) -> bool {
+        matches!(
+            self,
+            Self::DataDir { .. } | Self::Op(_) | Self::Port(_) | Self::Smpp(_)
+        )
+    }
+}
+
+/// Where the parties find each other, and what they call themselves.
+struct Places {
+    /// The OP's issuer.
+    issuer: String,
+    /// Where the MSSP rings, when it is not under the issuer.
+    notify_url: Option<String>,
+    /// SOAP endpoint of the MSSP.
+    mssp: String,
+    /// Where notifications of clients without an endpoint of their own go.
+    receiver: String,
+}
+
 impl Builder {
     /// A suite of this world.
     pub fn new(world: World) -> Self {
@@ -120,7 +159,12 @@ impl Builder {
             humans: Humans::Approve,
             mss: MssMode::default(),
             mac_3des: false,
+            #[cfg(test)]
+            stores: |stores| stores,
             mssp_url: None,
+            op: OpSwitches::default(),
+            admin_token: None,
+            hosts: Vec::new(),
         }
     }
 
@@ -180,6 +224,28 @@ impl Builder {
         self
     }
 
+    /// Switches of the OP.
+    #[must_use]
+    pub fn op(mut self, switches: OpSwitches) -> Self {
+        self.op = switches;
+        self
+    }
+
+    /// Asks for this token at the page and the control API. Without one, only loopback can be listened on.
+    #[must_use]
+    pub fn admin_token(mut self, token: Secret) -> Self {
+        self.admin_token = Some(token);
+        self
+    }
+
+    /// Another name under which the page and the control API may be called. Where others can reach us, the first one also
+    /// names us in [`Urls`] and in the OP's issuer.
+    #[must_use]
+    pub fn allow_host(mut self, host: HostName) -> Self {
+        self.hosts.push(host);
+        self
+    }
+
     /// Starts everything on sockets.
     ///
     /// # Errors
@@ -217,11 +283,11 @@ impl Builder {
         &self,
         clock: Clock,
         chance: Chance,
-        issuer: String,
-        mssp_url: String,
-        receiver: String,
+        places: Places,
     ) -> Result<Arc<Parties>, StartError> {
         let stores = Stores::open(self.data_dir.as_deref())?;
+        #[cfg(test)]
+        let stores = (self.stores)(stores);
         let world = Arc::new(self.world.clone());
         let signing = stores.secret("signing-key", || {
             signer::new_key(&mut chance.generator()).to_vec()
@@ -234,9 +300,11 @@ impl Builder {
         let op = config::op(
             &world,
             config::OpSettings {
-                issuer,
-                mssp_url: self.mssp_url.clone().unwrap_or(mssp_url),
-                receiver,
+                places: Places {
+                    mssp: self.mssp_url.clone().unwrap_or(places.mssp),
+                    ..places
+                },
+                switches: self.op,
                 messaging: match self.mss {
                     MssMode::AsynchClientServer => op_bridge::MessagingMode::AsynchClientServer,
                     MssMode::AsynchServerServer => op_bridge::MessagingMode::AsynchServerServer,
@@ -294,8 +362,8 @@ struct Stores {
 impl Stores {
     fn open(dir: Option<&Path>) -> Result<Self, StartError> {
         if let Some(dir) = dir {
-            std::fs::create_dir_all(dir).map_err(|why| StartError::System {
-                what: format!("data directory {}", dir.display()),
+            std::fs::create_dir_all(dir).map_err(|why| StartError::DataDir {
+                dir: dir.to_owned(),
                 why,
             })?;
         }
@@ -334,3 +402,6 @@ impl Stores {
         Ok(value)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! A suite on sockets.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +9,12 @@ use ota_wire::ids::Msisdn;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::{Builder, Sim, StartError, config};
+use super::{Builder, Places, Sim, StartError, config};
 use crate::control;
 use crate::faults::Faults;
 use crate::rp::Port;
 use crate::runtime::clock::Clock;
-use crate::sockets::addresses::Policy;
+use crate::sockets::addresses::{self, Policy};
 use crate::sockets::http_client::HttpClient;
 use crate::sockets::http_server::{self, Limits, Replies};
 use crate::sockets::ports::Service;
@@ -56,6 +57,9 @@ pub struct Urls {
 }
 
 pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
+    builder
+        .ports
+        .check_exposure(builder.admin_token.is_some())?;
     let clock = builder.clock(builder.frozen);
     let chance = builder.chance()?;
     let ui = builder.ports.bind(Service::Ui).await?;
@@ -69,22 +73,32 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     };
     let (ui_at, op_at) = (address(&ui, Service::Ui), address(&op, Service::Op));
     let (mssp_at, smpp_at) = (address(&mssp, Service::Mssp), address(&smpp, Service::Smpp));
-    let urls = Urls {
-        ui: format!("http://{ui_at}"),
-        op: format!("http://{op_at}"),
-        mssp: format!("http://{mssp_at}/soap"),
-        smpp: smpp_at.to_string(),
+    let listen = builder.ports.listen();
+    let near = near(listen);
+    let name = match builder.hosts.first() {
+        Some(host) if !listen.to_canonical().is_loopback() => host.name().to_owned(),
+        _ => in_url(near),
     };
-    let receiver = format!("{}{}", urls.ui, control::RECEIVER);
-    let parties = builder.parties(
-        clock.clone(),
-        chance.clone(),
-        urls.op.clone(),
-        urls.mssp.clone(),
-        receiver,
-    )?;
+    let urls = Urls {
+        ui: format!("http://{name}:{}", ui_at.port()),
+        op: format!("http://{name}:{}", op_at.port()),
+        mssp: format!("http://{name}:{}/soap", mssp_at.port()),
+        smpp: format!("{name}:{}", smpp_at.port()),
+    };
+    // Our own parties need no name server.
+    let at = |port: SocketAddr| format!("http://{}", SocketAddr::new(near, port.port()));
+    let places = Places {
+        issuer: urls.op.clone(),
+        notify_url: Some(format!("{}{}", at(op_at), op_bridge::NOTIFY_PATH)),
+        mssp: format!("{}/soap", at(mssp_at)),
+        receiver: format!("{}{}", at(ui_at), control::RECEIVER),
+    };
+    let parties = builder.parties(clock.clone(), chance.clone(), places)?;
     let (stopper, shutdown) = shutdown::channel();
-    let client = HttpClient::new(clock.clone(), Policy::default());
+    let client = HttpClient::new(
+        clock.clone(),
+        Policy::allowing([addresses::Network::from(near)]),
+    );
     let op_replies = Replies::new(&clock, &chance);
     let mssp_replies = Replies::new(&clock, &chance);
     let network = Network::new(
@@ -110,7 +124,12 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         shutdown: shutdown.clone(),
     });
     let limits = Limits::default();
-    let router = control::router(handle.clone(), ui_at.port());
+    let access = control::Access {
+        listen: SocketAddr::new(listen, ui_at.port()),
+        hosts: builder.hosts,
+        token: builder.admin_token,
+    };
+    let router = control::router(handle.clone(), access);
     let mut tasks = JoinSet::new();
     tasks.spawn(http_server::serve_router(
         ui,
@@ -151,10 +170,27 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         config::esme(&builder.world),
         config::smsc_end(&builder.world),
     );
-    network.start_smpp(links, smpp, smpp_at, ends, &mut tasks);
+    let platform_to = SocketAddr::new(near, smpp_at.port());
+    network.start_smpp(links, smpp, platform_to, ends, &mut tasks);
     network.carry_out(left, &clock.begin());
     network.bound().await;
     Ok(Running { handle, tasks })
+}
+
+/// The address at which this machine reaches itself.
+fn near(listen: IpAddr) -> IpAddr {
+    match listen {
+        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    }
+}
+
+fn in_url(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
 }
 
 impl Handle {

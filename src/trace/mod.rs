@@ -19,6 +19,12 @@ const TRACES: usize = 10_000;
 /// Events that one transaction keeps; a retry loop must not eat the memory.
 const EVENTS: usize = 2_000;
 
+/// A message is large from so many octets on.
+const LARGE: usize = 16 * 1024;
+/// Octets of large messages that are kept; the oldest transaction that has some goes first. Whoever sends a megabyte again
+/// and again must not eat the memory either.
+const LARGE_IN_ALL: usize = 64 * 1024 * 1024;
+
 /// Anything that a party or a link has to tell.
 pub enum AnyEvent {
     /// From the OP.
@@ -54,6 +60,8 @@ pub struct Trace {
     /// In order of arrival.
     pub events: Vec<Recorded>,
     links: Vec<String>,
+    /// Octets of its large messages.
+    large: usize,
 }
 
 /// Collects events and joins them.
@@ -69,6 +77,8 @@ struct Inner {
     by_link: HashMap<String, u64>,
     next_trace: u64,
     seq: u64,
+    /// Octets of all large messages.
+    large: usize,
 }
 
 impl TraceLog {
@@ -173,7 +183,9 @@ impl Inner {
         self.seq += 1;
         let (own, parent) = event.links();
         let by_parent = parent.and_then(|parent| self.by_link.get(parent).copied());
-        let by_own = self.by_link.get(own).copied();
+        // A number that comes round names another message when it has another cause.
+        let comes_round = !is_lasting(own) && parent.is_some_and(is_lasting);
+        let by_own = self.by_link.get(own).copied().filter(|_| !comes_round);
         let number = match (by_parent, by_own) {
             // A party that was told of a link late joins what was seen of it before.
             (Some(parent), Some(own_trace)) if parent != own_trace && is_lasting(own) => {
@@ -182,21 +194,36 @@ impl Inner {
             (Some(number), _) | (None, Some(number)) => number,
             (None, None) => self.begin(),
         };
-        // A link leads to where it has led before, or to the trace it was just merged into.
-        let known = by_own == Some(number) || self.by_link.get(own) == Some(&number);
-        let new_link = (!known).then(|| own.to_owned());
-        if let Some(link) = &new_link {
-            self.by_link.insert(link.clone(), number);
-        }
-        if let Some(trace) = self.traces.get_mut(&number) {
-            trace.links.extend(new_link);
-            if trace.events.len() < EVENTS {
-                trace.events.push(Recorded {
-                    seq: self.seq,
-                    at,
-                    event: Arc::new(event),
-                });
+        let own = own.to_owned();
+        // Its cause may be recorded a moment later: commits are in order, their tasks' words about them are not.
+        let cause = parent
+            .filter(|parent| by_parent.is_none() && is_lasting(parent))
+            .map(str::to_owned);
+        let large = Some(event.octets()).filter(|octets| *octets >= LARGE);
+        let recorded = Recorded {
+            seq: self.seq,
+            at,
+            event: Arc::new(event),
+        };
+        for link in [Some(own), cause].into_iter().flatten() {
+            if self.by_link.insert(link.clone(), number) != Some(number)
+                && let Some(trace) = self.traces.get_mut(&number)
+            {
+                trace.links.push(link);
             }
+        }
+        if let Some(trace) = self.traces.get_mut(&number)
+            && trace.events.len() < EVENTS
+        {
+            trace.events.push(recorded);
+            trace.large += large.unwrap_or(0);
+            self.large += large.unwrap_or(0);
+        }
+        while self.large > LARGE_IN_ALL
+            && let Some(at) = self.order.iter().position(|n| self.traces[n].large > 0)
+            && let Some(oldest) = self.order.remove(at)
+        {
+            self.forget(oldest);
         }
     }
 
@@ -214,6 +241,7 @@ impl Inner {
         }
         if let Some(into) = self.traces.get_mut(&older) {
             into.links.extend(from.links);
+            into.large += from.large;
             into.events.extend(from.events);
             into.events.sort_by_key(|event| event.seq);
         }
@@ -223,14 +251,8 @@ impl Inner {
     fn begin(&mut self) -> u64 {
         if self.order.len() == TRACES
             && let Some(oldest) = self.order.pop_front()
-            && let Some(trace) = self.traces.remove(&oldest)
         {
-            for link in trace.links {
-                // Short identifiers (RP-MR) are used again: drop only what still points here.
-                if self.by_link.get(&link) == Some(&oldest) {
-                    self.by_link.remove(&link);
-                }
-            }
+            self.forget(oldest);
         }
         self.next_trace += 1;
         let number = self.next_trace;
@@ -241,9 +263,24 @@ impl Inner {
                 id: format!("t{number}"),
                 events: Vec::new(),
                 links: Vec::new(),
+                large: 0,
             },
         );
         number
+    }
+
+    /// Drops a transaction that has left `order`.
+    fn forget(&mut self, number: u64) {
+        let Some(trace) = self.traces.remove(&number) else {
+            return;
+        };
+        self.large -= trace.large;
+        for link in trace.links {
+            // Short identifiers (RP-MR) are used again: drop only what still points here.
+            if self.by_link.get(&link) == Some(&number) {
+                self.by_link.remove(&link);
+            }
+        }
     }
 }
 
@@ -273,5 +310,58 @@ mod tests {
         log.record(Timestamp::UNIX_EPOCH, [lost("mssp_trans_id:M2")]);
         assert_eq!(log.get("mssp_trans_id:M1").unwrap().events.len(), 1);
         assert_eq!(log.get("mssp_trans_id:M2").unwrap().events.len(), 1);
+    }
+
+    fn requested(n: usize, octets: usize) -> AnyEvent {
+        AnyEvent::Mssp(mssp::Event {
+            own: ota_wire::trace::Id::ap_trans_id(&n.to_string()),
+            parent: None,
+            kind: mssp::event::EventKind::Requested {
+                body: mssp::event::Body(vec![b' '; octets].into()),
+            },
+        })
+    }
+
+    #[test]
+    fn a_cause_that_is_recorded_late_still_joins_what_it_caused() {
+        use ota_wire::trace::Id;
+
+        let event = |own: Id, parent: Option<Id>| {
+            let kind = mssp::event::EventKind::Requested {
+                body: mssp::event::Body(Vec::new().into()),
+            };
+            AnyEvent::Mssp(mssp::Event { own, parent, kind })
+        };
+        let log = TraceLog::new();
+        for event in [
+            event(Id::job("M1"), None),
+            event(Id::new("rp", "447700900001:1"), Some(Id::smpp("A9"))),
+            event(Id::smpp("A9"), None),
+            event(Id::smpp("A9"), Some(Id::job("M1"))),
+        ] {
+            log.record(Timestamp::UNIX_EPOCH, [event]);
+        }
+        assert_eq!(log.list(9).len(), 1);
+        assert_eq!(log.get("job:M1").unwrap().events.len(), 4);
+        // RP-MR has come round.
+        let again = event(Id::new("rp", "447700900001:1"), Some(Id::smpp("B7")));
+        log.record(Timestamp::UNIX_EPOCH, [again]);
+        assert_eq!(log.get("smpp:B7").unwrap().events.len(), 1);
+        assert_eq!(log.get("job:M1").unwrap().events.len(), 4);
+    }
+
+    #[test]
+    fn large_messages_push_out_only_each_other() {
+        const MEGABYTE: usize = 1 << 20;
+        let log = TraceLog::new();
+        log.record(Timestamp::UNIX_EPOCH, [requested(0, 100)]);
+        for n in 1..=100 {
+            log.record(Timestamp::UNIX_EPOCH, [requested(n, MEGABYTE)]);
+        }
+        let kept = |n: usize| log.get(&format!("ap_trans_id:{n}")).is_some();
+        let large = (1..=100).filter(|n| kept(*n)).count();
+        assert_eq!(large, LARGE_IN_ALL / MEGABYTE);
+        assert!(kept(0), "it is small");
+        assert!(kept(100) && !kept(1), "the oldest goes first");
     }
 }

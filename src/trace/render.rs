@@ -134,6 +134,38 @@ impl AnyEvent {
         }
     }
 
+    /// Octets of the HTTP message it keeps, which a stranger may have sent; what else there is, is small.
+    pub(super) fn octets(&self) -> usize {
+        use mssp::event::EventKind as Mssp;
+        use op_bridge::EventKind as Op;
+        match self {
+            Self::Op(event) => match &event.kind {
+                Op::AuthenticationRequest { request }
+                | Op::TokenRequest { request }
+                | Op::UserInfo { request, .. } => {
+                    let headers = request.headers().iter();
+                    let headers: usize = headers
+                        .map(|(name, value)| name.as_str().len() + value.len())
+                        .sum();
+                    headers + request.body().len()
+                }
+                Op::Notification { body, .. } => body.len(),
+                Op::MsspAnswer {
+                    result: Ok(body), ..
+                } => body.len(),
+                _ => 0,
+            },
+            Self::Mssp(event) => match &event.kind {
+                Mssp::Requested { body }
+                | Mssp::Answered { body, .. }
+                | Mssp::Notified { body, .. }
+                | Mssp::Receipt { body, .. } => body.0.len(),
+                _ => 0,
+            },
+            Self::Ota(_) | Self::Sim(_) | Self::Fault(_) | Self::Refused(_) => 0,
+        }
+    }
+
     /// The parties that tell of what they do in events of this kind.
     fn tellers(&self) -> &'static [&'static str] {
         match self {

@@ -14,25 +14,27 @@ pub struct Report {
     pub failed: Vec<(String, String)>,
 }
 
+/// Text that is no vector file.
+#[derive(Debug, thiserror::Error)]
+pub enum NoVectors {
+    /// Not JSON.
+    #[error("no JSON: {0}")]
+    Format(#[from] serde_json::Error),
+    /// JSON of another kind.
+    #[error("no list of cases")]
+    NoCases,
+}
+
 /// Runs every case of a vector file. Fields that a case has besides the known ones are ignored; a case of an unknown
-/// kind fails, so that nothing passes unseen. Text that is no vector file gives one failure with the id `file`.
-pub fn run_file(text: &str) -> Report {
+/// kind fails, so that nothing passes unseen.
+///
+/// # Errors
+/// [`NoVectors`] if there are no cases in it at all.
+pub fn run_file(text: &str) -> Result<Report, NoVectors> {
+    let file: Value = serde_json::from_str(text)?;
+    let cases = file.get("cases").and_then(Value::as_array);
+    let cases = cases.ok_or(NoVectors::NoCases)?;
     let mut report = Report::default();
-    let file: Value = match serde_json::from_str(text) {
-        Ok(file) => file,
-        Err(error) => {
-            report
-                .failed
-                .push(("file".to_owned(), format!("no JSON: {error}")));
-            return report;
-        }
-    };
-    let Some(cases) = file.get("cases").and_then(Value::as_array) else {
-        report
-            .failed
-            .push(("file".to_owned(), "no list of cases".to_owned()));
-        return report;
-    };
     for (index, case) in cases.iter().enumerate() {
         match run(case) {
             Ok(()) => report.passed += 1,
@@ -45,7 +47,7 @@ pub fn run_file(text: &str) -> Report {
             }
         }
     }
-    report
+    Ok(report)
 }
 
 fn run(case: &Value) -> Result<(), String> {
@@ -130,7 +132,7 @@ mod tests {
                 continue;
             }
             let text = fs::read_to_string(&path).unwrap();
-            let report = run_file(&text);
+            let report = run_file(&text).unwrap();
             assert_eq!(report.failed, [], "{}", path.display());
             let count = serde_json::from_str::<Value>(&text).unwrap()["count"].as_u64();
             assert_eq!(Some(report.passed as u64), count, "{}", path.display());
@@ -219,12 +221,9 @@ mod tests {
 
     #[test]
     fn what_is_no_vector_file_fails() {
-        let failed = |text: &str| run_file(text).failed;
-        assert_eq!(failed("[")[0].0, "file");
-        assert_eq!(
-            failed("{}"),
-            [("file".to_owned(), "no list of cases".to_owned())]
-        );
+        assert!(matches!(run_file("["), Err(NoVectors::Format(_))));
+        assert!(matches!(run_file("{}"), Err(NoVectors::NoCases)));
+        let failed = |text: &str| run_file(text).unwrap().failed;
         assert_eq!(
             failed(r#"{"cases":[{"kind":"teapot"}]}"#),
             [("#0".to_owned(), "unknown kind \"teapot\"".to_owned())]

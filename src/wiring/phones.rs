@@ -23,7 +23,7 @@ use crate::runtime::party::HandleError;
 use crate::runtime::store::{Batch, CommitError, Store, StoreError, Write};
 use crate::suite::CardView;
 use crate::users::Users;
-use crate::world::{Applet, Persona, World};
+use crate::world::{Applet, Persona, Subscriber, World};
 
 /// The name under which the clock knows the timers of handsets and of their users.
 pub(super) const TIMERS: &str = "sim";
@@ -64,6 +64,8 @@ struct Powered {
     phone: Phone,
     /// What happens to a new handset before anything else.
     first: Vec<Input>,
+    /// It knows what its card's journal does not: it starts again from the journal.
+    lost: bool,
 }
 
 /// The one who holds a handset.
@@ -121,7 +123,13 @@ impl Phones {
             return Ok((Vec::new(), Vec::new()));
         };
         let mut powered = handset.phone.lock().await;
-        let Powered { phone, first } = &mut *powered;
+        if powered.lost {
+            let Some(subscriber) = self.world.subscriber(msisdn) else {
+                return Ok((Vec::new(), Vec::new()));
+            };
+            *powered = self.powered(&subscriber, &handset.card_key)?;
+        }
+        let Powered { phone, first, lost } = &mut *powered;
         let (mut outputs, mut events, mut changed) = (Vec::new(), Vec::new(), false);
         for input in first.drain(..) {
             let step = phone.step(input, now, &mut self.chance.generator());
@@ -147,13 +155,15 @@ impl Phones {
                 value: phone.card_state().to_bytes(),
             };
             // The lock is held: the next step of this card must not overtake the journal.
-            self.store
-                .commit(Batch {
-                    writes: vec![write],
-                    ..Batch::default()
-                })
-                .await
-                .map_err(journal_failed)?;
+            let journaled = self.store.commit(Batch {
+                writes: vec![write],
+                ..Batch::default()
+            });
+            // Until it is written nothing of this step has happened: should that fail, or never end, the handset has lost
+            // its power before it.
+            *lost = true;
+            journaled.await.map_err(journal_failed)?;
+            *lost = false;
         }
         Ok((outputs, events))
     }
@@ -287,43 +297,12 @@ impl Phones {
         let Some(subscriber) = self.world.subscriber(msisdn) else {
             return Ok(None);
         };
-        let profile = match subscriber.applet {
-            Applet::ConfirmOnly => &self.confirm_only,
-            Applet::Full => &self.full,
-        };
         let card_key = format!("card/{}", subscriber.iccid.digits());
-        let record = self
-            .store
-            .get(&card_key)
-            .map_err(|error| HandleError::Store {
-                party: TIMERS,
-                error,
-            })?;
-        let state = match record.map(|record| CardState::from_bytes(&record.value)) {
-            Some(Ok(state)) => state,
-            Some(Err(error)) => return Err(damaged(&card_key, &error)),
-            None if subscriber.pin_blocked => CardState::fresh(profile).with_pin_tries(0),
-            None => CardState::fresh(profile),
-        };
-        let mut first = vec![Input::PowerOn];
-        if !subscriber.coverage {
-            first.push(Input::Coverage(false));
-        }
-        let (pin, puk) = (code("pin", &subscriber.pin)?, code("puk", &subscriber.puk)?);
-        let knows = PersonaState::new(pin.clone());
+        let powered = self.powered(&subscriber, &card_key)?;
+        let knows = PersonaState::new(code("pin", &subscriber.pin)?);
         let script = self.script(subscriber.persona);
-        let owner = sim_applet_sim::profile::Subscriber {
-            msisdn: subscriber.msisdn,
-            iccid: subscriber.iccid,
-            imsi: subscriber.imsi,
-            pin,
-            puk,
-        };
         let handset = Arc::new(Handset {
-            phone: tokio::sync::Mutex::new(Powered {
-                phone: Phone::new(profile.clone(), owner, state),
-                first,
-            }),
+            phone: tokio::sync::Mutex::new(powered),
             card_key,
             user: Mutex::new(User {
                 script: script.map(|script| (script, knows.clone())),
@@ -333,6 +312,43 @@ impl Phones {
         });
         shard.insert(msisdn.clone(), handset.clone());
         Ok(Some(handset))
+    }
+
+    /// The handset of a subscriber, about to be switched on, with the card as its journal has it.
+    fn powered(&self, subscriber: &Subscriber, card_key: &str) -> Result<Powered, HandleError> {
+        let profile = match subscriber.applet {
+            Applet::ConfirmOnly => &self.confirm_only,
+            Applet::Full => &self.full,
+        };
+        let record = self
+            .store
+            .get(card_key)
+            .map_err(|error| HandleError::Store {
+                party: TIMERS,
+                error,
+            })?;
+        let state = match record.map(|record| CardState::from_bytes(&record.value)) {
+            Some(Ok(state)) => state,
+            Some(Err(error)) => return Err(damaged(card_key, &error)),
+            None if subscriber.pin_blocked => CardState::fresh(profile).with_pin_tries(0),
+            None => CardState::fresh(profile),
+        };
+        let mut first = vec![Input::PowerOn];
+        if !subscriber.coverage {
+            first.push(Input::Coverage(false));
+        }
+        let owner = sim_applet_sim::profile::Subscriber {
+            msisdn: subscriber.msisdn.clone(),
+            iccid: subscriber.iccid.clone(),
+            imsi: subscriber.imsi.clone(),
+            pin: code("pin", &subscriber.pin)?,
+            puk: code("puk", &subscriber.puk)?,
+        };
+        Ok(Powered {
+            phone: Phone::new(profile.clone(), owner, state),
+            first,
+            lost: false,
+        })
     }
 
     /// What the user of a number does; `None` for a person at the browser or the API.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -34,6 +35,9 @@ pub(super) struct Links {
     network: Arc<Network>,
 }
 
+/// What keeps one side of the links going.
+type Runner = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 type Esmes = Mutex<HashMap<u64, mpsc::Sender<(smsc::Output, InFlight)>>>;
 
 /// What the platform's end is told.
@@ -43,15 +47,15 @@ pub(super) enum PlatformCommand {
 }
 
 impl Links {
-    /// Starts listener and connection on `tasks`.
-    pub(super) fn start(
+    /// The links, and what runs them: their listener and their connection, to be started once [`Network`] knows the links. What
+    /// a party wants of the first session would otherwise have nowhere to go.
+    pub(super) fn new(
         network: &Arc<Network>,
         tcp: crate::sockets::tcp::Links,
         listener: tokio::net::TcpListener,
         at: SocketAddr,
         (esme, smsc): (EsmeConfig, SmscConfig),
-        tasks: &mut JoinSet<()>,
-    ) -> Self {
+    ) -> (Self, [Runner; 2]) {
         let (platform, commands) = mpsc::channel(WAITING);
         let (binds, bound) = watch::channel(false);
         let esmes = Arc::new(Esmes::default());
@@ -68,26 +72,27 @@ impl Links {
                         end,
                         link,
                         esmes: esmes.clone(),
-                        inbox: Inbox::new(&network),
+                        inbox: Inbox::new(&network, None),
                     },
                     commands,
                 )
             }
         };
-        tasks.spawn(tcp.clone().listen(listener, accept));
+        let listening: Runner = Box::pin(tcp.clone().listen(listener, accept));
         let endpoint = PlatformEndpoint {
             network: network.clone(),
             esme,
             binds: Arc::new(binds),
             acknowledge: platform.downgrade(),
         };
-        tasks.spawn(async move { tcp.connect(at, endpoint, commands).await });
-        Self {
+        let connecting: Runner = Box::pin(async move { tcp.connect(at, endpoint, commands).await });
+        let links = Self {
             platform,
             esmes,
             bound,
             network: network.clone(),
-        }
+        };
+        (links, [listening, connecting])
     }
 
     /// Whether the platform is bound to the SMSC.
@@ -167,7 +172,8 @@ struct Inbox {
 type Acknowledge = mpsc::WeakSender<(PlatformCommand, InFlight)>;
 
 impl Inbox {
-    fn new(network: &Arc<Network>) -> Self {
+    /// `binds` is told that the platform is bound, once the platform knows.
+    fn new(network: &Arc<Network>, binds: Option<Arc<watch::Sender<bool>>>) -> Self {
         let (sender, mut receiver) =
             mpsc::unbounded_channel::<(Arrived, InFlight, Option<Acknowledge>)>();
         let worker = network.clone();
@@ -188,18 +194,22 @@ impl Inbox {
                 let (end, ended) = oneshot::channel::<()>();
                 let lane = arrived.lane().map(str::to_owned);
                 let before = lane.and_then(|lane| lanes.insert(lane, ended));
+                let up = matches!(arrived.message, Message::Platform(platform::Input::LinkUp));
                 let handled = async move {
                     let _end = end;
                     if let Some(before) = before {
                         // The one before ends by letting go.
                         let _ = before.await;
                     }
-                    network
+                    let committed = network
                         .handle(arrived.message, Receipt::NONE, flight.clone())
                         .await;
-                    if let (Some(sequence), Some(sender)) =
-                        (arrived.acknowledge, acknowledge.and_then(|a| a.upgrade()))
-                    {
+                    // What was not committed comes again.
+                    if let (true, Some(sequence), Some(sender)) = (
+                        committed,
+                        arrived.acknowledge,
+                        acknowledge.and_then(|a| a.upgrade()),
+                    ) {
                         // Without room the peer is not acknowledged and sends again.
                         let _ = sender.try_send((PlatformCommand::Acknowledge(sequence), flight));
                     }
@@ -207,6 +217,10 @@ impl Inbox {
                 if in_order {
                     while side_by_side.join_next().await.is_some() {}
                     handled.await;
+                    // Unless the session has ended meanwhile.
+                    if let (true, false, Some(binds)) = (up, receiver.is_closed(), &binds) {
+                        binds.send_replace(true);
+                    }
                 } else {
                     side_by_side.spawn(handled);
                 }
@@ -244,7 +258,7 @@ impl Endpoint for PlatformEndpoint {
         let session = Session::esme(self.esme.clone(), now).expect("credentials fit SMPP");
         PlatformLink {
             end: EsmeEnd::new(session),
-            inbox: Inbox::new(&self.network),
+            inbox: Inbox::new(&self.network, Some(self.binds.clone())),
             binds: self.binds.clone(),
             acknowledge: self.acknowledge.clone(),
         }
@@ -269,14 +283,8 @@ pub(super) struct PlatformLink {
 impl PlatformLink {
     fn report(&mut self) {
         for arrived in self.end.events() {
-            match &arrived.message {
-                Message::Platform(platform::Input::LinkUp) => {
-                    self.binds.send_replace(true);
-                }
-                Message::Platform(platform::Input::LinkDown) => {
-                    self.binds.send_replace(false);
-                }
-                _ => {}
+            if let Message::Platform(platform::Input::LinkDown) = arrived.message {
+                self.binds.send_replace(false);
             }
             self.inbox.put(arrived, Some(self.acknowledge.clone()));
         }

@@ -64,9 +64,12 @@ impl Network {
         ends: (EsmeConfig, SmscConfig),
         tasks: &mut JoinSet<()>,
     ) {
-        let links = Links::start(self, tcp, listener, at, ends, tasks);
+        let (links, runners) = Links::new(self, tcp, listener, at, ends);
         // A second call would be a bug of ours; the first links stay.
         let _ = self.links.set(links);
+        for runner in runners {
+            tasks.spawn(runner);
+        }
     }
 
     /// Returns when the platform is bound to the SMSC.
@@ -92,15 +95,25 @@ impl Network {
         tokio::spawn(async move { network.handle(message, receipt, flight).await });
     }
 
-    /// Hands a message to its party; returns when its step is committed and its outputs are on their way.
+    /// Hands a message to its party; returns when its step is committed and its outputs are on their way. `false` if that
+    /// failed: then nothing of it happened, and it must not be acknowledged.
     /// `receipt` is that of the emission which the message is the carrying out of.
-    pub async fn handle(self: &Arc<Self>, message: Message, receipt: Receipt, flight: InFlight) {
+    pub async fn handle(
+        self: &Arc<Self>,
+        message: Message,
+        receipt: Receipt,
+        flight: InFlight,
+    ) -> bool {
         match self.parties.handle(message).await {
             Ok(emissions) => {
                 self.parties.done(receipt);
                 self.carry_out(emissions, &flight);
+                true
             }
-            Err(error) => tracing::error!(%error, "a message was not handled"),
+            Err(error) => {
+                tracing::error!(%error, "a message was not handled");
+                false
+            }
         }
     }
 

@@ -58,6 +58,8 @@ impl Bench {
     pub(crate) async fn of(builder: Builder) -> Self {
         listen_for_complaints();
         let suite = builder.frozen_clock().start().await.unwrap();
+        // What the two ends of the SMPP session have to say of its beginning shall not mix with the test.
+        suite.clock().idle().await;
         let http = HttpClient::new(suite.clock().clone(), Policy::default());
         Self { suite, http }
     }

@@ -93,6 +93,8 @@ impl Event {
                     |error| vec![field("unreadable", &error.to_string())],
                     |incoming| report_fields(&incoming.report()),
                 );
+                // Whoever forges one takes no step of the flow.
+                let step = (!matches!(taken, Taken::Refused(_))).then_some(14);
                 let taken = match taken {
                     Taken::News => "news".to_owned(),
                     Taken::Old => "old, changes nothing".to_owned(),
@@ -103,7 +105,7 @@ impl Event {
                     fields,
                     octets: Some(soap_octets(body)),
                     ..row(
-                        Some(14),
+                        step,
                         "MSSP",
                         "OP",
                         "MSS_Notification".to_owned(),

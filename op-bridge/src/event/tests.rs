@@ -95,9 +95,33 @@ fn userinfo_and_refresh_join_the_transaction_of_their_token() {
     }
     assert!(world.events.len() > before + 3);
     for event in &world.events[before..] {
-        let parent = event.parent.as_ref().map(ToString::to_string);
-        assert_eq!(parent.as_ref(), Some(&ap_trans_id), "{}", event.row().name);
+        // An id of its own for each call would grow the trace without end.
+        assert_eq!(event.own.to_string(), ap_trans_id, "{}", event.row().name);
     }
+}
+
+#[test]
+fn a_forged_notification_takes_no_step() {
+    let mut world = World::new();
+    world.start("poll");
+    let body = crate::tests::notification(&text(&world.last()), 502, ALICE);
+    for path in ["/mss/notify/guess", &notify_path(&world)] {
+        world.http(crate::tests::soap_request(
+            path,
+            &body.replace(ALICE, "+15005550006"),
+        ));
+        let row = world.events.last().unwrap().row();
+        assert_eq!(
+            (row.name.as_str(), row.step),
+            ("MSS_Notification", None),
+            "{path}"
+        );
+    }
+}
+
+fn notify_path(world: &World) -> String {
+    let url = attribute(&text(&world.last()), "AP_URL");
+    url.strip_prefix(crate::tests::ISSUER).unwrap().to_owned()
 }
 
 #[test]

@@ -78,6 +78,12 @@ fn ping_refusals_and_redirects_do_not_stop_the_flow_and_are_not_repeated() {
         let mut world = World::new();
         let (id, ping) = approved(&mut world, "ping");
         world.answer(&ping, status, "");
+        let told = world.events.last().unwrap().row().fields;
+        assert_eq!(
+            told,
+            [("then".to_owned(), "given up".to_owned())],
+            "{status}"
+        );
         world.advance(60);
         assert_eq!(world.last().id, ping.id, "{status}");
         assert_eq!(world.poll("ping", &id).0, 200, "{status}");

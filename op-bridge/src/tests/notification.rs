@@ -142,6 +142,25 @@ fn repeated_and_late_notifications_get_600_and_change_nothing() {
 }
 
 #[test]
+fn a_notification_of_an_earlier_attempt_gets_600_and_changes_nothing() {
+    let mut world = World::new();
+    world.start("poll");
+    let first = world.last();
+    world.mssp(&first, 100);
+    world.notify(&first, 406);
+    let query = world.last();
+    world.mssp_fault(&query, 406);
+    world.advance(6);
+    let second = world.last();
+    assert!(second.id.starts_with("sign/") && second.id != first.id);
+    world.mssp(&second, 100);
+    let records = world.store.records.clone();
+    let receipt = world.notify(&first, 502);
+    assert_eq!(receipt.status(), 200);
+    assert_eq!(world.store.records, records);
+}
+
+#[test]
 fn forged_notifications_change_nothing() {
     let mut world = World::new();
     let id = world.start("poll");

@@ -228,9 +228,15 @@ impl Work<'_> {
         let Some(part) = attempt.parts.get_mut(index) else {
             return;
         };
-        if part.replace(message_id.clone()).is_some() {
-            return;
+        if part.is_some() {
+            // The part was submitted twice, over two sessions: both messages are of this job.
+            let accepted = PlatformEvent::Accepted {
+                part: index + 1,
+                message_id: message_id.clone(),
+            };
+            return self.event(Id::smpp(&message_id), Some(Id::job(&job_id)), accepted);
         }
+        *part = Some(message_id.clone());
         let complete = attempt.parts.iter().all(Option::is_some);
         let news = complete && !attempt.reported;
         attempt.reported |= complete;

@@ -300,6 +300,19 @@ fn a_new_session_gets_what_the_old_one_left_unanswered() {
 }
 
 #[test]
+fn a_part_submitted_over_two_sessions_is_traced_under_both_message_ids() {
+    let mut world = World::new();
+    world.submit(order("a", 1, b"x"));
+    world.step(Input::LinkUp);
+    for message_id in ["m1", "m2"] {
+        world.accept("a/1", message_id);
+        let event = world.events.last().unwrap();
+        assert_eq!(event.own.as_str(), format!("smpp:{message_id}"));
+        assert_eq!(event.parent.as_ref().unwrap().as_str(), "job:a");
+    }
+}
+
+#[test]
 fn a_packet_is_traced_with_its_fields() {
     let mut world = World::new();
     let outputs = world.submit(order("j", 1, b"challenge"));

@@ -1,0 +1,327 @@
+//! Options that several commands share. Every one of them can also stand in the environment and, with few exceptions, in
+//! `midsim.toml` (see [`super::config`]).
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, ValueEnum};
+use ota_wire::keys::Family;
+use ota_wire::secret::Secret;
+
+use crate::sockets::ports::{PortError, Ports, Service};
+use crate::suite::{Builder, HostName, MssMode, OpSwitches};
+use crate::world::{World, WorldError};
+
+/// Shown by the commands that read `midsim.toml`.
+pub(super) const CONFIGURATION: &str = "\
+Configuration:
+  A flag wins over its variable MIDSIM_..., that over midsim.toml, that over the default.
+  midsim.toml is read from the current folder, or from --config FILE. Its keys are named like the flags,
+  with underscores; relative paths in it start at its folder. All of them:
+
+    seed = 7                 listen = \"127.0.0.1\"     [ports]
+    mss = \"synch\"            port_base = 9220         ui = 8221
+    keys = \"3des\"            ports_file = \"p.json\"
+    any_number = true        data_dir = \"state\"       [op]
+    frozen = false           allow_host = [\"sim\"]     profile = \"modrna\"
+    no_human = false         admin_token_file = \"t\"   unknown_user = \"reject\"
+                                                    interval = 5
+    [world]                                         expires_in = 120
+    path = \"world.toml\"                             refresh_tokens = false";
+
+/// The variable that holds the admin token itself. There is no flag for it: everybody sees the flags of a process.
+pub(super) const ADMIN_TOKEN: &str = "MIDSIM_ADMIN_TOKEN";
+
+/// Options that say which world to load.
+#[derive(Args, Clone, Debug)]
+pub(super) struct WorldOptions {
+    /// World file instead of the built-in one (`fixtures/world.toml` shows the format)
+    #[arg(long, value_name = "FILE", env = "MIDSIM_WORLD", hide_env = true)]
+    world: Option<PathBuf>,
+    /// Make a subscriber of every number that is used
+    #[arg(
+        long,
+        env = "MIDSIM_ANY_NUMBER",
+        hide_env = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        hide_default_value = true,
+        hide_possible_values = true,
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new()
+    )]
+    any_number: bool,
+}
+
+/// Options of every command that starts a suite.
+#[derive(Args, Clone, Debug)]
+pub(super) struct SuiteOptions {
+    /// Draw all chance from this seed
+    #[arg(long, value_name = "N", env = "MIDSIM_SEED", hide_env = true)]
+    pub(super) seed: Option<u64>,
+    /// How the MSSP tells the OP
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = MssMode::AsynchServerServer, env = "MIDSIM_MSS", hide_env = true)]
+    mss: MssMode,
+    /// Keys of the SIMs, and of the applet's MAC
+    #[arg(long, value_enum, value_name = "FAMILY", default_value_t = Keys::Aes, env = "MIDSIM_KEYS", hide_env = true)]
+    keys: Keys,
+    #[command(flatten)]
+    op: OpOptions,
+}
+
+/// Switches of the OP.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Options of the OP")]
+struct OpOptions {
+    /// Rules beyond CIBA Core: MODRNA's profile asks for acr_values
+    #[arg(long, value_enum, value_name = "PROFILE", default_value_t = Profile::Modrna, env = "MIDSIM_OP_PROFILE", hide_env = true)]
+    op_profile: Profile,
+    /// What becomes of a number that the OP does not know, instead of what the world says
+    #[arg(
+        long,
+        value_enum,
+        value_name = "ANSWER",
+        env = "MIDSIM_OP_UNKNOWN_USER",
+        hide_env = true
+    )]
+    op_unknown_user: Option<UnknownUser>,
+    /// Seconds between polls
+    #[arg(long, value_name = "SECONDS", default_value_t = OpSwitches::default().interval, env = "MIDSIM_OP_INTERVAL", hide_env = true, value_parser = clap::value_parser!(u32).range(1..))]
+    op_interval: u32,
+    /// Seconds that a request lives when its client does not ask for another time
+    #[arg(long, value_name = "SECONDS", default_value_t = OpSwitches::default().expires_in, env = "MIDSIM_OP_EXPIRES_IN", hide_env = true, value_parser = clap::value_parser!(u32).range(1..))]
+    op_expires_in: u32,
+    /// Issue refresh tokens, whatever the world says
+    #[arg(
+        long,
+        env = "MIDSIM_OP_REFRESH_TOKENS",
+        hide_env = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        hide_possible_values = true,
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new()
+    )]
+    op_refresh_tokens: Option<bool>,
+}
+
+/// Where `up` listens, and who may come.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Options of the ports")]
+pub(super) struct PortOptions {
+    /// Listen on N, N+1, … instead of the usual ports; 0 takes free ones
+    #[arg(long, value_name = "N", env = "MIDSIM_PORT_BASE", hide_env = true, value_parser = port)]
+    port_base: Option<u16>,
+    /// One port: ui, op, mssp or smpp; 0 takes a free one. Can be repeated; in the environment a list with commas
+    #[arg(long, value_name = "SERVICE=N")]
+    port: Vec<ServicePort>,
+    /// Write the ports as JSON when everything is ready
+    #[arg(long, value_name = "FILE", env = "MIDSIM_PORTS_FILE", hide_env = true)]
+    pub(super) ports_file: Option<PathBuf>,
+    /// Listen on this address. One that others can reach needs an admin token
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1", env = "MIDSIM_LISTEN", hide_env = true, value_parser = address)]
+    listen: IpAddr,
+    /// Let the page and the control API be called under this name too, with any port if it has none. Can be
+    /// repeated; the first one is also what the URLs and the issuer say when others can reach them
+    #[arg(
+        long,
+        value_name = "NAME[:PORT]",
+        env = "MIDSIM_ALLOW_HOST",
+        hide_env = true,
+        value_delimiter = ','
+    )]
+    allow_host: Vec<HostName>,
+    /// Ask for the token in this file at the page and the control API (or set MIDSIM_ADMIN_TOKEN to it)
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "MIDSIM_ADMIN_TOKEN_FILE",
+        hide_env = true
+    )]
+    admin_token_file: Option<PathBuf>,
+}
+
+/// The port of one service, `ui=8221`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ServicePort {
+    pub(super) service: Service,
+    port: u16,
+}
+
+/// The services that something answers at.
+const SERVED: [Service; 4] = [Service::Ui, Service::Op, Service::Mssp, Service::Smpp];
+
+impl FromStr for ServicePort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (service, number) = text.split_once('=').ok_or("write it as ui=8221")?;
+        let service = SERVED
+            .into_iter()
+            .find(|served| served.name() == service)
+            .ok_or_else(|| {
+                let names = SERVED.map(Service::name).join(", ");
+                format!("nothing listens as {service:?}; there are {names}")
+            })?;
+        let port = port(number)?;
+        Ok(Self { service, port })
+    }
+}
+
+/// A port, with or without the colon of an address.
+fn port(text: &str) -> Result<u16, String> {
+    let digits = text.strip_prefix(':').unwrap_or(text);
+    digits
+        .parse()
+        .map_err(|_| format!("{text:?} is no port; use 0 to 65535"))
+}
+
+fn address(text: &str) -> Result<IpAddr, String> {
+    if text == "localhost" {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    }
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    bare.unwrap_or(text)
+        .parse()
+        .map_err(|_| "write an IP address, such as 127.0.0.1 or ::1; ports have --port".into())
+}
+
+/// Families of keys.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Keys {
+    /// AES-128
+    Aes,
+    /// 3DES with two keys
+    #[value(name = "3des")]
+    TripleDes,
+}
+
+/// Rules of the OP.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Profile {
+    /// MODRNA CIBA Profile
+    Modrna,
+    /// CIBA Core alone
+    Ciba,
+}
+
+/// Answers to an unknown number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum UnknownUser {
+    /// unknown_user_id at once
+    Reject,
+    /// the MSSP decides
+    AskMssp,
+}
+
+/// Why a command ended before its work began.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SetupError {
+    /// A file cannot be read.
+    #[error("{path}: {why}", path = path.display())]
+    File { path: PathBuf, why: std::io::Error },
+    /// The world file is wrong.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// The ports are wrong.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The token could not be sent in a header, or would be no secret.
+    #[error("the admin token in {0} must be one line of visible ASCII characters")]
+    Token(String),
+}
+
+impl WorldOptions {
+    /// Reads the world.
+    pub(super) fn load(&self) -> Result<World, SetupError> {
+        let mut world = match &self.world {
+            None => World::default(),
+            Some(path) => World::parse(&read(path)?)?,
+        };
+        world.any_number |= self.any_number;
+        Ok(world)
+    }
+}
+
+impl SuiteOptions {
+    pub(super) fn builder(&self, mut world: World) -> Builder {
+        world.family = match self.keys {
+            Keys::Aes => Family::Aes128,
+            Keys::TripleDes => Family::TripleDes2,
+        };
+        let builder = Builder::new(world)
+            .mss_mode(self.mss)
+            .mac_3des(self.keys == Keys::TripleDes)
+            .op(self.op.switches());
+        match self.seed {
+            Some(seed) => builder.seed(seed),
+            None => builder,
+        }
+    }
+}
+
+impl OpOptions {
+    fn switches(&self) -> OpSwitches {
+        OpSwitches {
+            profile: match self.op_profile {
+                Profile::Modrna => op_bridge::Profile::Modrna,
+                Profile::Ciba => op_bridge::Profile::Ciba,
+            },
+            unknown_user: self.op_unknown_user.map(|answer| match answer {
+                UnknownUser::Reject => op_bridge::UnknownUser::Reject,
+                UnknownUser::AskMssp => op_bridge::UnknownUser::AskMssp,
+            }),
+            interval: self.op_interval,
+            expires_in: self.op_expires_in,
+            refresh_tokens: self.op_refresh_tokens,
+        }
+    }
+}
+
+impl PortOptions {
+    /// Tells the suite where to listen and whom to let in.
+    pub(super) fn apply(&self, mut builder: Builder) -> Result<Builder, SetupError> {
+        let base = self
+            .port_base
+            .map_or_else(|| Ok(Ports::default()), Ports::from_base)?;
+        let ports = self
+            .port
+            .iter()
+            .fold(base, |ports, one| ports.with(one.service, one.port));
+        builder = builder.ports(ports.listening_on(self.listen));
+        for host in &self.allow_host {
+            builder = builder.allow_host(host.clone());
+        }
+        if let Some(token) = self.admin_token()? {
+            builder = builder.admin_token(token);
+        }
+        Ok(builder)
+    }
+
+    fn admin_token(&self) -> Result<Option<Secret>, SetupError> {
+        let (text, place) = match (&self.admin_token_file, std::env::var_os(ADMIN_TOKEN)) {
+            (Some(path), _) => (read(path)?, path.display().to_string()),
+            (None, Some(text)) => (text.to_string_lossy().into_owned(), ADMIN_TOKEN.to_owned()),
+            (None, None) => return Ok(None),
+        };
+        let token = text.trim();
+        if token.is_empty() || !token.bytes().all(|octet| octet.is_ascii_graphic()) {
+            return Err(SetupError::Token(place));
+        }
+        Ok(Some(Secret::new(token.as_bytes().to_vec())))
+    }
+}
+
+fn read(path: &PathBuf) -> Result<String, SetupError> {
+    std::fs::read_to_string(path).map_err(|why| SetupError::File {
+        path: path.clone(),
+        why,
+    })
+}
