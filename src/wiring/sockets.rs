@@ -203,19 +203,10 @@ impl Network {
         } else {
             Duration::from_secs(send.wait_seconds.into())
         };
-        let sent = if self.parties.lost(link, &send.correlation, &send.body) {
-            Sent {
-                result: Err(SendError::TimedOut),
-                flight,
-            }
-        } else {
-            self.call(
-                convert::request(&send.method, &send.url, &send.headers, &send.body),
-                within,
-                flight,
-            )
-            .await
-        };
+        let request = convert::request(&send.method, &send.url, &send.headers, &send.body);
+        let sent = self
+            .call(link, &send.correlation, request, within, flight)
+            .await;
         let result = sent.result.map_err(|error| match error {
             SendError::TimedOut => op_bridge::SendError::TimedOut,
             SendError::TooLarge => op_bridge::SendError::TooLarge,
@@ -229,22 +220,11 @@ impl Network {
     }
 
     async fn mssp_sends(self: &Arc<Self>, send: mssp::Send, receipt: Receipt, flight: InFlight) {
-        let sent = if self
-            .parties
-            .lost(LinkName::MsspToOp, &send.correlation, &send.body)
-        {
-            Sent {
-                result: Err(SendError::TimedOut),
-                flight,
-            }
-        } else {
-            self.call(
-                convert::request(&send.method, &send.url, &send.headers, &send.body),
-                ANSWER_WITHIN,
-                flight,
-            )
-            .await
-        };
+        let request = convert::request(&send.method, &send.url, &send.headers, &send.body);
+        let link = LinkName::MsspToOp;
+        let sent = self
+            .call(link, &send.correlation, request, ANSWER_WITHIN, flight)
+            .await;
         let result = sent.result.map_err(|error| match error {
             SendError::TimedOut => mssp::SendError::TimedOut,
             SendError::TooLarge => mssp::SendError::TooLarge,
@@ -257,8 +237,11 @@ impl Network {
         self.handle(message, receipt, sent.flight).await;
     }
 
+    /// Sends a request over a link, on which it may get lost; `correlation` names its transaction for the trace.
     async fn call(
         &self,
+        link: LinkName,
+        correlation: &str,
         request: Option<Request<Bytes>>,
         within: Duration,
         flight: InFlight,
@@ -270,6 +253,12 @@ impl Network {
                 flight,
             };
         };
+        if self.parties.lost(link, correlation, request.body()) {
+            return Sent {
+                result: Err(SendError::TimedOut),
+                flight,
+            };
+        }
         let bounds = Bounds {
             within,
             answer: LARGEST_ANSWER,
