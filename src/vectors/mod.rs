@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 pub mod packets;
+pub mod seeds;
 pub mod sms;
 
 /// What came of a file.
