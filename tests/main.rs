@@ -17,6 +17,7 @@ mod fuzzing;
 mod library;
 mod neighbours;
 mod op;
+mod readers;
 mod readme;
 mod signals;
 mod sims;
