@@ -126,7 +126,7 @@ fn deliver(tpdu: &[u8], seeds: &mut Collector<'_>) {
 }
 
 /// bind_transceiver of `midsim` with the password `midsim`, sequence number 1.
-const BIND: &[u8] = b"\0\0\0\x25\0\0\0\x09\0\0\0\0\0\0\0\x01midsim\0midsim\0\0\x34\0\0\0";
+const BIND: &[u8] = b"\0\0\0\x23\0\0\0\x09\0\0\0\0\0\0\0\x01midsim\0midsim\0\0\x34\0\0\0";
 
 /// A message from a phone and what carries it from there.
 fn submit(tpdu: &[u8], seeds: &mut Collector<'_>) {
