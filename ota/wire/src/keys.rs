@@ -10,7 +10,9 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::ids::Iccid;
-use crate::packet::{CipherAlgorithm, IntegrityAlgorithm, ciphered_block_start, cmac_256};
+use crate::packet::{
+    CipherAlgorithm, IntegrityAlgorithm, ciphered_block_start, cmac_256, decrypt, encrypt,
+};
 use crate::secret::Secret;
 
 /// MAC algorithm of the applet protocol; the value is the ALG octet.
@@ -92,6 +94,28 @@ pub fn applet_mac_key(master: &MasterKey, iccid: &Iccid, algorithm: MacAlgorithm
     };
     master.derive(label, iccid, 0, 16)
 }
+
+/// The private key with which the applet of one card signs: a scalar of P-256, 32 octets, big-endian.
+///
+/// Octets that are no private key (0, or not below the order of the curve) are passed over and the next version is
+/// derived; for one card in 2^32 that happens at all.
+pub fn applet_signing_key(master: &MasterKey, iccid: &Iccid) -> Secret {
+    let candidates = (0..=u8::MAX).map(|version| master.derive("applet-p256", iccid, version, 32));
+    match first_scalar(candidates) {
+        Some(key) => key,
+        None => panic!("256 candidates of which each is no scalar once in 2^32"),
+    }
+}
+
+fn first_scalar(mut candidates: impl Iterator<Item = Secret>) -> Option<Secret> {
+    candidates.find(|key| *key.expose() < P256_ORDER[..] && key.expose().iter().any(|o| *o != 0))
+}
+
+/// Order of the curve P-256 (SP 800-186 §3.2.1.3).
+const P256_ORDER: [u8; 32] = [
+    0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+    0xBC, 0xE6, 0xFA, 0xAD, 0xA7, 0x17, 0x9E, 0x84, 0xF3, 0xB9, 0xCA, 0xC2, 0xFC, 0x63, 0x25, 0x51,
+];
 
 /// Which algorithms a derived key set has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -192,6 +216,34 @@ impl CipherKey {
     pub fn check_value(&self) -> Option<[u8; 3]> {
         check_value(self.algorithm, &self.key)
     }
+
+    /// Ciphers whole blocks in place, in CBC mode from a zero IV, as packets do.
+    ///
+    /// # Errors
+    /// [`KeyError::Blocks`] for octets that are no whole number of blocks.
+    pub fn encipher(&self, octets: &mut [u8]) -> Result<(), KeyError> {
+        self.check_blocks(octets)?;
+        encrypt(self, octets)
+    }
+
+    /// Deciphers what [`CipherKey::encipher`] made.
+    ///
+    /// # Errors
+    /// [`KeyError::Blocks`] for octets that are no whole number of blocks.
+    pub fn decipher(&self, octets: &mut [u8]) -> Result<(), KeyError> {
+        self.check_blocks(octets)?;
+        decrypt(self, octets)
+    }
+
+    fn check_blocks(&self, octets: &[u8]) -> Result<(), KeyError> {
+        let block = self.algorithm.block_len();
+        if octets.len().is_multiple_of(block) {
+            Ok(())
+        } else {
+            let got = octets.len();
+            Err(KeyError::Blocks { block, got })
+        }
+    }
 }
 
 /// A key for cryptographic checksums with its algorithm and the length of the checksum.
@@ -281,6 +333,14 @@ pub fn check_value(algorithm: CipherAlgorithm, key: &Secret) -> Option<[u8; 3]> 
 /// Why octets are no key for an algorithm. All of it is a mistake of who provides the keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
+    /// Octets to cipher that are no whole number of blocks.
+    #[error("{got} octets are no whole number of blocks of {block}")]
+    Blocks {
+        /// Octets of a block.
+        block: usize,
+        /// Octets given.
+        got: usize,
+    },
     /// The algorithm cannot make a checksum of this length.
     #[error("checksum of {got} octets, the algorithm has {expected:?}")]
     ChecksumLength {
@@ -358,6 +418,20 @@ mod tests {
             mac(MacAlgorithm::TripleDesCbcMac),
             "64bb35bb6435d7aa19e97e14c04bff1d"
         );
+    }
+
+    #[test]
+    fn octets_that_are_no_scalar_of_the_curve_are_passed_over() {
+        let key = applet_signing_key(&master(), &iccid());
+        assert_eq!(
+            hex::encode(key.expose()),
+            "8bbf86bea3b0c7f3c39ad2236041564c50ceab41ea4a867db023793e91be7495"
+        );
+        let mut below = P256_ORDER;
+        below[31] -= 1;
+        let candidates = [[0; 32], [0xFF; 32], P256_ORDER, below, [7; 32]];
+        let first = first_scalar(candidates.map(|key| Secret::new(key.to_vec())).into_iter());
+        assert_eq!(first, Some(Secret::new(below.to_vec())));
     }
 
     /// Check values computed with `openssl enc -aes-128-ecb` over 01s and `-des-ede` over zeros.

@@ -153,7 +153,7 @@ impl WrappedKey {
         key: &Secret,
     ) -> Result<Self, KeyError> {
         let unsuitable = KeyError::Unsuitable { got: key.len() };
-        let kind = KeyType::of(algorithm).ok_or(unsuitable.clone())?;
+        let kind = KeyType::of(algorithm).ok_or_else(|| unsuitable.clone())?;
         let kcv = CipherKey::new(algorithm, key.clone())?.check_value();
         let ciphered = encipher_key(kik, key)?;
         if kind != KeyType::AES && ciphered.len() != key.len() {
