@@ -4,6 +4,7 @@
 //! Errors are problem documents (RFC 9457).
 
 mod guard;
+mod handsets;
 mod markdown;
 mod pages;
 mod sims;
@@ -53,6 +54,12 @@ pub(crate) fn router(suite: Suite, access: Access) -> Router {
         .route("/api/v1/traces", get(traces))
         .route("/api/v1/traces/{id}", get(trace))
         .route("/api/v1/sims/{msisdn}", get(sims::show).post(sims::change))
+        .route("/api/v1/handsets/{msisdn}/inbox", get(handsets::inbox))
+        .route(
+            "/api/v1/handsets/{msisdn}/inbox/{mr}",
+            post(handsets::report),
+        )
+        .route("/api/v1/handsets/{msisdn}/outbox", post(handsets::outbox))
         .route(
             "/api/v1/faults",
             get(faults).post(add_fault).delete(clear_faults),

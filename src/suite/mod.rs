@@ -11,6 +11,7 @@
 
 mod config;
 mod in_process;
+mod reader;
 mod receiver;
 mod running;
 mod signer;
@@ -24,9 +25,10 @@ use ota_wire::secret::Secret;
 
 pub use self::config::OpSwitches;
 pub use self::in_process::InProcessSuite;
+pub use self::reader::{Reader, ReaderFailure};
 pub use self::running::{Handle, Running, Urls};
 pub use self::signer::BadKey;
-pub use self::sim::{CardView, Sim};
+pub use self::sim::{CardView, Place, Sim};
 pub use crate::control::{BadHost, HostName};
 use crate::runtime::chance::{Chance, NoChance};
 use crate::runtime::clock::Clock;

@@ -9,11 +9,12 @@ use ota::smsc;
 use ota_wire::ids::Msisdn;
 use ota_wire::secret::Secret;
 use sim_applet_sim::event::Event;
-use sim_applet_sim::handset::{Input, Output, Phone, Prompt, Reply};
+use sim_applet_sim::handset::{Input, Output, Phone, Prompt, ReaderOutput, Reply};
 use sim_applet_sim::pin::{PinCode, PinCodeError};
 use sim_applet_sim::profile::{NetworkProfile, Profile};
 use sim_applet_sim::state::CardState;
 use sim_applet_sim::user::{Gesture, Persona as Script, PersonaState, Reaction};
+use tokio::sync::watch;
 
 use super::parties::{Effect, Emission, Message};
 use crate::runtime::chance::Chance;
@@ -21,7 +22,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::lock;
 use crate::runtime::party::HandleError;
 use crate::runtime::store::{Batch, CommitError, Store, StoreError, Write};
-use crate::suite::CardView;
+use crate::suite::{CardView, Place};
 use crate::users::Users;
 use crate::world::{Applet, Persona, Subscriber, World};
 
@@ -41,6 +42,8 @@ pub struct Phones {
     clock: Clock,
     chance: Chance,
     humans: Humans,
+    /// Counts what happened to those who have a card in a reader.
+    news: watch::Sender<u64>,
 }
 
 type Shard = HashMap<Msisdn, Arc<Handset>>;
@@ -58,6 +61,8 @@ struct Handset {
     phone: tokio::sync::Mutex<Powered>,
     card_key: String,
     user: Mutex<User>,
+    /// What the network said to messages that were sent for a card in a reader: RP-Cause by RP-MR.
+    ended: Mutex<HashMap<u8, Option<u8>>>,
 }
 
 struct Powered {
@@ -108,6 +113,7 @@ impl Phones {
             clock,
             chance,
             humans,
+            news: watch::Sender::new(0),
         }
     }
 
@@ -183,7 +189,37 @@ impl Phones {
             cntr: card.counters().iter().map(|cntr| cntr.get()).collect(),
             // A handset that nobody has used yet is switched on when it is.
             attached: powered.phone.is_attached() || !powered.first.is_empty(),
+            place: if powered.phone.is_in_reader() {
+                Place::Reader
+            } else if powered.phone.has_card() {
+                Place::Handset
+            } else {
+                Place::Out
+            },
         }))
+    }
+
+    /// The answer to reset of a number's card.
+    pub(crate) async fn atr(&self, msisdn: &Msisdn) -> Result<Option<Vec<u8>>, HandleError> {
+        let Some(handset) = self.handset(msisdn)? else {
+            return Ok(None);
+        };
+        Ok(Some(handset.phone.lock().await.phone.atr().to_vec()))
+    }
+
+    /// Changes whenever something happens to one who has a card in a reader.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    /// What the network said to this message; once.
+    pub(crate) fn take_ended(
+        &self,
+        msisdn: &Msisdn,
+        mr: u8,
+    ) -> Result<Option<Option<u8>>, HandleError> {
+        let handset = self.handset(msisdn)?;
+        Ok(handset.and_then(|handset| lock(&handset.ended).remove(&mr)))
     }
 
     /// From now on the user of a number does this. A number that is nobody's has no user.
@@ -222,6 +258,15 @@ impl Phones {
                         msisdn: msisdn.clone(),
                     },
                 ))]
+            }
+            Output::Reader(news) => {
+                if let (ReaderOutput::Ended { mr, cause }, Ok(Some(handset))) =
+                    (news, self.handset(msisdn))
+                {
+                    lock(&handset.ended).insert(mr, cause.map(|cause| cause.0));
+                }
+                self.news.send_modify(|count| *count += 1);
+                Vec::new()
             }
             // Whoever pressed the key was told already; a phone that is gone says nothing.
             Output::Attached(false) | Output::Refused { .. } => Vec::new(),
@@ -309,6 +354,7 @@ impl Phones {
                 knows,
                 deciding: HashMap::new(),
             }),
+            ended: Mutex::default(),
         });
         shard.insert(msisdn.clone(), handset.clone());
         Ok(Some(handset))
