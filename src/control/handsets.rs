@@ -1,4 +1,4 @@
-//! `/api/v1/handsets/{msisdn}/…`: a handset played from outside. Its card is in a reader; the network's messages for the
+//! `/api/v1/handsets/{sim}/…`: a handset played from outside. Its card is in a reader; the network's messages for the
 //! number are taken from the inbox, and the card's own go to the outbox.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 use sim_applet_sim::handset::{Delivered, ReaderError};
 
-use super::{LONGEST_WAIT, problem};
+use super::{LONGEST_WAIT, problem, sims};
 use crate::suite::{Handle, ReaderFailure};
 
 #[derive(Deserialize)]
@@ -33,7 +33,7 @@ const fn yes() -> bool {
 
 pub(super) async fn inbox(
     State(suite): State<Arc<Handle>>,
-    Path(number): Path<String>,
+    Path(name): Path<String>,
     Query(take): Query<Take>,
 ) -> Response {
     let wait = take.wait.as_deref().unwrap_or("0");
@@ -42,11 +42,11 @@ pub(super) async fn inbox(
         return problem(StatusCode::BAD_REQUEST, &detail);
     };
     let wait = Duration::from_secs(seconds).min(LONGEST_WAIT);
-    let taken = async {
-        let msisdn = msisdn(&number)?;
-        Ok(suite.sim(msisdn).take(wait, take.acknowledge).await?)
+    let sim = match sims::find(&suite, &name) {
+        Ok(sim) => sim,
+        Err(problem) => return *problem,
     };
-    match taken.await {
+    match sim.take(wait, take.acknowledge).await {
         Ok(messages) => {
             let messages: Vec<_> = messages.iter().map(message).collect();
             Json(json!({"messages": messages})).into_response()
@@ -74,16 +74,18 @@ pub(super) struct Report {
 
 pub(super) async fn report(
     State(suite): State<Arc<Handle>>,
-    Path((number, mr)): Path<(String, u8)>,
+    Path((name, mr)): Path<(String, u8)>,
     Json(report): Json<Report>,
 ) -> Response {
-    let told = async {
-        let msisdn = msisdn(&number)?;
-        let tpdu = report.tpdu.as_deref().map(octets).transpose()?;
-        let cause = report.cause.map(Cause);
-        Ok(suite.sim(msisdn).report(mr, cause, tpdu).await?)
+    let sim = match sims::find(&suite, &name) {
+        Ok(sim) => sim,
+        Err(problem) => return *problem,
     };
-    match told.await {
+    let tpdu = match report.tpdu.as_deref().map(octets).transpose() {
+        Ok(tpdu) => tpdu,
+        Err(problem) => return *problem,
+    };
+    match sim.report(mr, report.cause.map(Cause), tpdu).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => refused(&error),
     }
@@ -100,62 +102,46 @@ pub(super) struct Submit {
 
 pub(super) async fn outbox(
     State(suite): State<Arc<Handle>>,
-    Path(number): Path<String>,
+    Path(name): Path<String>,
     Json(submit): Json<Submit>,
 ) -> Response {
-    let sent = async {
-        let msisdn = msisdn(&number)?;
-        let tpdu = octets(&submit.tpdu)?;
-        let service_centre = submit.service_centre.as_ref().map(Address::international);
-        Ok(suite.sim(msisdn).submit(service_centre, tpdu).await?)
+    let sim = match sims::find(&suite, &name) {
+        Ok(sim) => sim,
+        Err(problem) => return *problem,
     };
-    match sent.await {
+    let tpdu = match octets(&submit.tpdu) {
+        Ok(tpdu) => tpdu,
+        Err(problem) => return *problem,
+    };
+    let service_centre = submit.service_centre.as_ref().map(Address::international);
+    match sim.submit(service_centre, tpdu).await {
         Ok((mr, cause)) => Json(json!({"mr": mr, "cause": cause})).into_response(),
         Err(error) => refused(&error),
     }
 }
 
-enum Bad {
-    Input(String),
-    Failure(ReaderFailure),
+fn octets(text: &str) -> Result<Vec<u8>, Box<Response>> {
+    hex::decode(text).map_err(|error| {
+        let detail = format!("{text:?} is not hexadecimal: {error}");
+        Box::new(problem(StatusCode::BAD_REQUEST, &detail))
+    })
 }
 
-impl From<ReaderFailure> for Bad {
-    fn from(failure: ReaderFailure) -> Self {
-        Self::Failure(failure)
-    }
-}
-
-fn msisdn(number: &str) -> Result<Msisdn, Bad> {
-    number
-        .parse()
-        .map_err(|error: ota_wire::ids::IdError| Bad::Input(error.to_string()))
-}
-
-fn octets(text: &str) -> Result<Vec<u8>, Bad> {
-    hex::decode(text).map_err(|error| Bad::Input(format!("{text:?} is not hexadecimal: {error}")))
-}
-
-fn refused(bad: &Bad) -> Response {
-    let (status, detail) = match bad {
-        Bad::Input(detail) => (StatusCode::BAD_REQUEST, detail.clone()),
-        Bad::Failure(failure) => {
-            let status = match failure {
-                ReaderFailure::Nobody { .. }
-                | ReaderFailure::Refused(ReaderError::NoSuchMessage) => StatusCode::NOT_FOUND,
-                ReaderFailure::Refused(ReaderError::Malformed) => StatusCode::UNPROCESSABLE_ENTITY,
-                ReaderFailure::Refused(_) => StatusCode::CONFLICT,
-                ReaderFailure::NoAnswer => StatusCode::GATEWAY_TIMEOUT,
-                ReaderFailure::Record(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            };
-            let detail = match failure {
-                ReaderFailure::Refused(ReaderError::NotInReader) => {
-                    format!("{failure}: its handset has it; `midsim sim attach` takes it out")
-                }
-                _ => failure.to_string(),
-            };
-            (status, detail)
+fn refused(failure: &ReaderFailure) -> Response {
+    let status = match failure {
+        ReaderFailure::Nobody { .. } | ReaderFailure::Refused(ReaderError::NoSuchMessage) => {
+            StatusCode::NOT_FOUND
         }
+        ReaderFailure::Refused(ReaderError::Malformed) => StatusCode::UNPROCESSABLE_ENTITY,
+        ReaderFailure::Refused(_) => StatusCode::CONFLICT,
+        ReaderFailure::NoAnswer => StatusCode::GATEWAY_TIMEOUT,
+        ReaderFailure::Record(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let detail = match failure {
+        ReaderFailure::Refused(ReaderError::NotInReader) => {
+            format!("{failure} but in its handset; `midsim sim attach` takes it out")
+        }
+        _ => failure.to_string(),
     };
     problem(status, &detail)
 }

@@ -10,8 +10,9 @@
 //! ```
 
 mod config;
+mod external;
 mod in_process;
-mod reader;
+mod readers;
 mod receiver;
 mod running;
 mod signer;
@@ -24,8 +25,9 @@ use jiff::Timestamp;
 use ota_wire::secret::Secret;
 
 pub use self::config::OpSwitches;
+pub use self::external::{Reader, ReaderFailure};
 pub use self::in_process::InProcessSuite;
-pub use self::reader::{Reader, ReaderFailure};
+pub use self::readers::{AttachError, Attached};
 pub use self::running::{Handle, Running, Urls};
 pub use self::signer::BadKey;
 pub use self::sim::{CardView, Place, Sim};

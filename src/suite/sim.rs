@@ -9,15 +9,15 @@ use serde::Serialize;
 use sim_applet_sim::handset::{Delivered, Input, ReaderInput};
 
 use super::Handle;
-use super::reader::{self, Reader, ReaderFailure};
+use super::external::{self, Reader, ReaderFailure};
 use crate::runtime::party::HandleError;
 use crate::wiring::{Message, Receipt};
 use crate::world::Persona;
 
 /// A handle on the SIM and handset of one number. See [`Handle::sim`].
 pub struct Sim<'a> {
-    handle: &'a Handle,
-    msisdn: Msisdn,
+    pub(super) handle: &'a Handle,
+    pub(super) msisdn: Msisdn,
 }
 
 /// What a card remembers, without its secrets.
@@ -110,7 +110,7 @@ impl<'a> Sim<'a> {
         wait: Duration,
         acknowledge: bool,
     ) -> Result<Vec<Delivered>, ReaderFailure> {
-        reader::take(self.handle.network(), &self.msisdn, wait, acknowledge).await
+        external::take(self.handle.network(), &self.msisdn, wait, acknowledge).await
     }
 
     /// Tells the network what became of a message that was taken: an RP-ACK, or an RP-ERROR with this cause, and perhaps an
@@ -125,7 +125,7 @@ impl<'a> Sim<'a> {
         tpdu: Option<Vec<u8>>,
     ) -> Result<(), ReaderFailure> {
         let input = ReaderInput::Report { mr, cause, tpdu };
-        reader::tell(self.handle.network(), &self.msisdn, input)
+        external::tell(self.handle.network(), &self.msisdn, input)
             .await
             .map(drop)
     }
@@ -140,7 +140,7 @@ impl<'a> Sim<'a> {
         service_centre: Option<Address>,
         tpdu: Vec<u8>,
     ) -> Result<(u8, Option<u8>), ReaderFailure> {
-        reader::submit(self.handle.network(), &self.msisdn, service_centre, tpdu).await
+        external::submit(self.handle.network(), &self.msisdn, service_centre, tpdu).await
     }
 
     /// The handset hears this RP message (TS 24.011), whoever sent it: anybody near it can. Returns when the handset and
