@@ -70,7 +70,9 @@ fn inherit(mut table: Table) -> Result<Table, ProfileError> {
             Ok(merged)
         }
         Some(other) => Err(ProfileError::Base {
-            got: other.as_str().map_or(other.to_string(), str::to_owned),
+            got: other
+                .as_str()
+                .map_or_else(|| other.to_string(), str::to_owned),
         }),
     }
 }
