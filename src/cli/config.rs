@@ -25,10 +25,12 @@ const PORTS_VARIABLE: &str = "MIDSIM_PORT";
 const PORTS_TABLE: &str = "ports.";
 
 /// Keys of the file and the options they stand for.
-const KEYS: [(&str, &str); 18] = [
+const KEYS: [(&str, &str); 20] = [
     ("admin_token_file", "admin_token_file"),
     ("allow_host", "allow_host"),
+    ("allow_weak_cards", "allow_weak_cards"),
     ("any_number", "any_number"),
+    ("card_profile", "card_profile"),
     ("data_dir", "data_dir"),
     ("frozen", "frozen"),
     ("keys", "keys"),
@@ -47,7 +49,13 @@ const KEYS: [(&str, &str); 18] = [
 ];
 
 /// Options whose values are paths: relative ones start at the folder of the file.
-const PATHS: [&str; 4] = ["admin_token_file", "data_dir", "ports_file", "world"];
+const PATHS: [&str; 5] = [
+    "admin_token_file",
+    "card_profile",
+    "data_dir",
+    "ports_file",
+    "world",
+];
 
 /// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]

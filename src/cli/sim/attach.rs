@@ -150,6 +150,7 @@ Try:
   opensc-tool -r 0 -a
   opensc-tool -r 0 -s 00:A4:00:04:02:3F:00
   pcsc_scan -n
+  opensc-tool -r 0 -s 002600010830303030FFFFFFFF   (PIN1 off, for tools that know no PIN)
   pySim-read.py -p 0
   pySim-shell.py -p 0 --noprompt -e 'select MF' -e 'dir' -e quit
 PIN1 0000, PIN2 0000, PUK 12345678, ADM1 88888888 (hex 3838383838383838)
