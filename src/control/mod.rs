@@ -4,6 +4,7 @@
 //! Errors are problem documents (RFC 9457).
 
 mod guard;
+mod handsets;
 mod markdown;
 mod pages;
 mod readers;
@@ -53,6 +54,9 @@ pub(crate) fn router(suite: Suite, access: Access) -> Router {
         .route("/api/v1/prompts/{id}", post(press))
         .route("/api/v1/traces", get(traces))
         .route("/api/v1/traces/{id}", get(trace))
+        .route("/api/v1/handsets/{sim}/inbox", get(handsets::inbox))
+        .route("/api/v1/handsets/{sim}/inbox/{mr}", post(handsets::report))
+        .route("/api/v1/handsets/{sim}/outbox", post(handsets::outbox))
         .route("/api/v1/sims/{sim}", get(sims::show).post(sims::change))
         .route(
             "/api/v1/sims/{sim}/attach",

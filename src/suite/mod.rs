@@ -10,6 +10,7 @@
 //! ```
 
 mod config;
+mod external;
 mod in_process;
 mod readers;
 mod receiver;
@@ -24,11 +25,12 @@ use jiff::Timestamp;
 use ota_wire::secret::Secret;
 
 pub use self::config::OpSwitches;
+pub use self::external::{Reader, ReaderFailure};
 pub use self::in_process::InProcessSuite;
 pub use self::readers::{AttachError, Attached};
 pub use self::running::{Handle, Running, Urls};
 pub use self::signer::BadKey;
-pub use self::sim::{CardView, Sim};
+pub use self::sim::{CardView, Place, Sim};
 pub use crate::control::{BadHost, HostName};
 use crate::runtime::chance::{Chance, NoChance};
 use crate::runtime::clock::Clock;
