@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::acr::{self, Assurance};
 use crate::hint::Msisdn;
 use crate::issuance::{self, Issuance, SubjectType};
-use crate::jose::Signer;
-use crate::keys::{Fixed, Keys};
+use crate::keys::Keys;
 use crate::secret::Secret;
 
 /// Configuration of an OP. Start from [`Config::new`] and change what should differ.
@@ -35,6 +34,8 @@ pub struct Config {
     pub acr_values: Vec<(String, Assurance)>,
     /// Whether a text fits the handset; the `Err` says why not, in the words of error_description.
     pub text_policy: Arc<TextPolicy>,
+    /// Who asks the user.
+    pub authenticator: Authenticator,
     /// The signature service below.
     pub mssp: Mssp,
     /// Lifetimes.
@@ -139,6 +140,19 @@ pub enum UnknownUser {
     /// unknown_user_id at once.
     #[default]
     Reject,
+}
+
+/// Who asks the user. Without the MSSP the OP runs alone, for tests of an RP that need no handset, and for load.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Authenticator {
+    /// Nobody: every request is approved at once.
+    Approve,
+    /// The mobile signature service.
+    #[default]
+    Mssp,
+    /// Nobody: a request waits for an [`Input::Decision`](crate::Input::Decision).
+    Wait,
 }
 
 /// The MSSP and how it is talked to (TS 102 204).
@@ -276,7 +290,7 @@ impl Config {
     pub fn new(
         issuer: impl Into<String>,
         mssp_url: impl Into<String>,
-        signer: Arc<dyn Signer>,
+        keys: Arc<dyn Keys>,
         subject_key: Secret,
     ) -> Self {
         Self {
@@ -286,9 +300,10 @@ impl Config {
             subscribers: Arc::new(|_: &Msisdn| None),
             unknown_user: UnknownUser::default(),
             subject_key,
-            keys: Arc::new(Fixed::new(signer)),
+            keys,
             acr_values: acr::known_values(),
             text_policy: Arc::new(|_| Ok(())),
+            authenticator: Authenticator::default(),
             mssp: Mssp::new(mssp_url),
             lifetimes: Lifetimes::default(),
             polling: Polling::default(),

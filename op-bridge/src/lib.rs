@@ -54,8 +54,8 @@ mod tests;
 
 pub use acr::Assurance;
 pub use config::{
-    Client, Config, ConfigError, Delivery, DeliveryMode, LONGEST_POLL, Lifetimes, MessagingMode,
-    Mssp, Polling, Profile, Subscriber, Subscribers, TextPolicy, UnknownUser,
+    Authenticator, Client, Config, ConfigError, Delivery, DeliveryMode, LONGEST_POLL, Lifetimes,
+    MessagingMode, Mssp, Polling, Profile, Subscriber, Subscribers, TextPolicy, UnknownUser,
 };
 pub use event::{Afterwards, Badge, Event, EventKind, Id, Octets, Row, Taken};
 pub use hint::{HintError, Msisdn, NotANumber, parse_login_hint};
@@ -111,6 +111,10 @@ impl Op {
         match input {
             Input::Http { id, request } => route::request(&mut cx, id, request),
             Input::Answer { id, result } => route::answer(&mut cx, &id, result),
+            Input::Decision {
+                auth_req_id,
+                approve,
+            } => flow::decide(&mut cx, &auth_req_id, approve),
             Input::Timer { key } => route::timer(&mut cx, &key),
         }
         cx.step
