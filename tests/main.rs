@@ -15,6 +15,7 @@ mod library;
 mod neighbours;
 mod op;
 mod op_answers;
+mod readers;
 mod readme;
 mod signals;
 mod sims;
