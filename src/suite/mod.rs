@@ -15,6 +15,7 @@ mod receiver;
 mod running;
 mod signer;
 mod sim;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,12 +28,14 @@ pub use self::in_process::InProcessSuite;
 pub use self::running::{Handle, Running, Urls};
 pub use self::signer::BadKey;
 pub use self::sim::{CardView, Sim};
+pub use self::tls::{TlsOptions, TlsService};
 pub use crate::control::{BadHost, HostName};
 use crate::runtime::chance::{Chance, NoChance};
 use crate::runtime::clock::Clock;
 use crate::runtime::party::{Driver, HandleError};
 use crate::runtime::store::{Batch, CommitError, MemoryStore, RedbStore, Store, StoreError, Write};
 use crate::sockets::ports::{PortError, Ports};
+use crate::sockets::tls::{Authority, TlsError};
 use crate::wiring::steps::{MsspParty, OpParty, PlatformParty, SmscParty};
 use crate::wiring::{Humans, Parties, Phones};
 use crate::world::World;
@@ -78,6 +81,7 @@ pub struct Builder {
     op: OpSwitches,
     admin_token: Option<Secret>,
     hosts: Vec<HostName>,
+    tls: TlsOptions,
 }
 
 /// Why a suite did not start.
@@ -115,6 +119,9 @@ pub enum StartError {
     /// The stored signing key is damaged.
     #[error(transparent)]
     Key(#[from] BadKey),
+    /// TLS cannot be had as configured.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The system refuses something.
     #[error("{what}: {why}")]
     System {
@@ -130,7 +137,11 @@ impl StartError {
     pub fn is_configuration(&self) -> bool {
         matches!(
             self,
-            Self::DataDir { .. } | Self::Op(_) | Self::Port(_) | Self::Smpp(_)
+            Self::DataDir { .. }
+                | Self::Op(_)
+                | Self::Port(_)
+                | Self::Smpp(_)
+                | Self::Tls(TlsError::File { .. } | TlsError::Server(_))
         )
     }
 }
@@ -139,6 +150,8 @@ impl StartError {
 struct Places {
     /// The OP's issuer.
     issuer: String,
+    /// The OP behind mutual TLS, where there is one.
+    mutual_tls: Option<String>,
     /// Where the MSSP rings, when it is not under the issuer.
     notify_url: Option<String>,
     /// SOAP endpoint of the MSSP.
@@ -165,6 +178,7 @@ impl Builder {
             op: OpSwitches::default(),
             admin_token: None,
             hosts: Vec::new(),
+            tls: TlsOptions::default(),
         }
     }
 
@@ -246,6 +260,13 @@ impl Builder {
         self
     }
 
+    /// Which ports speak TLS, and with what.
+    #[must_use]
+    pub fn tls(mut self, options: TlsOptions) -> Self {
+        self.tls = options;
+        self
+    }
+
     /// Starts everything on sockets.
     ///
     /// # Errors
@@ -278,16 +299,21 @@ impl Builder {
         }
     }
 
-    /// The parties, over stores of their own.
+    fn stores(&self) -> Result<Stores, StartError> {
+        let stores = Stores::open(self.data_dir.as_deref())?;
+        #[cfg(test)]
+        let stores = (self.stores)(stores);
+        Ok(stores)
+    }
+
+    /// The parties, over their stores.
     fn parties(
         &self,
         clock: Clock,
         chance: Chance,
         places: Places,
+        stores: Stores,
     ) -> Result<Arc<Parties>, StartError> {
-        let stores = Stores::open(self.data_dir.as_deref())?;
-        #[cfg(test)]
-        let stores = (self.stores)(stores);
         let world = Arc::new(self.world.clone());
         let signing = stores.secret("signing-key", || {
             signer::new_key(&mut chance.generator()).to_vec()
@@ -380,6 +406,15 @@ impl Stores {
             smsc: open("smsc")?,
             sim: open("sim")?,
         })
+    }
+
+    /// The test CA of this installation. Its key draws from a source of its own.
+    fn authority(&self, chance: &Chance) -> Result<Authority, StartError> {
+        let chance = chance.branch("authority");
+        let key = self.secret("authority-key", || {
+            signer::new_key(&mut chance.generator()).to_vec()
+        })?;
+        Ok(Authority::new(&key)?)
     }
 
     /// A secret of the OP that is made once and kept with its records.
