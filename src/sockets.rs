@@ -12,6 +12,7 @@
 //! | [`addresses`] | whom that client may call |
 //! | [`tcp`] | sessions over octet streams (SMPP), both ends |
 //! | [`tls`] | TLS for both ends of HTTP, and the test CA |
+//! | [`vpcd`] | the card's end of a virtual PC/SC reader |
 
 pub mod addresses;
 pub mod http_client;
@@ -22,3 +23,4 @@ pub mod shutdown;
 mod stall;
 pub mod tcp;
 pub mod tls;
+pub mod vpcd;
