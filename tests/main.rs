@@ -20,4 +20,5 @@ mod readme;
 mod signals;
 mod sims;
 mod support;
+mod tls;
 mod traces;

@@ -18,6 +18,8 @@ use crate::secret::Secret;
 pub struct Config {
     /// Issuer: base URL of the OP, `http` or `https`, without query, fragment or final slash.
     pub issuer: String,
+    /// Base URL of the same endpoints behind mutual TLS, for mtls_endpoint_aliases (RFC 8705 §5).
+    pub mtls_url: Option<String>,
     /// Which rules beyond CIBA Core hold.
     pub profile: Profile,
     /// Registered clients.
@@ -295,6 +297,7 @@ impl Config {
     ) -> Self {
         Self {
             issuer: issuer.into(),
+            mtls_url: None,
             profile: Profile::default(),
             clients: Vec::new(),
             subscribers: Arc::new(|_: &Msisdn| None),

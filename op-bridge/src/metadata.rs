@@ -25,7 +25,7 @@ pub(crate) fn discovery(op: &Op, now: Timestamp) -> Value {
         .iter()
         .map(|(value, _)| value)
         .collect();
-    json!({
+    let mut document = json!({
         "issuer": op.config.issuer,
         "jwks_uri": url(path::JWKS),
         "backchannel_authentication_endpoint": url(path::BC_AUTHORIZE),
@@ -53,7 +53,28 @@ pub(crate) fn discovery(op: &Op, now: Timestamp) -> Value {
         "claims_parameter_supported": false,
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
-    })
+    });
+    if let Some(aliases) = mtls_endpoint_aliases(op, &document) {
+        document["mtls_endpoint_aliases"] = aliases;
+    }
+    document
+}
+
+/// RFC 8705 §5: the same endpoints behind mutual TLS. There is none for a browser: it would ask its user for a certificate.
+fn mtls_endpoint_aliases(op: &Op, document: &Value) -> Option<Value> {
+    let base = op.config.mtls_url.as_deref()?;
+    let members = document.as_object()?.iter();
+    let aliases = members.filter_map(|(name, url)| {
+        let aliased = name.ends_with("_endpoint") && name != "authorization_endpoint";
+        let path = url.as_str()?.strip_prefix(&op.config.issuer)?;
+        aliased.then(|| {
+            (
+                name.clone(),
+                Value::from(format!("{base}{}{path}", op.base_path)),
+            )
+        })
+    });
+    Some(Value::Object(aliases.collect()))
 }
 
 /// What the authorization endpoint answers: this OP authenticates over the backchannel alone.

@@ -66,6 +66,7 @@ impl Default for OpSwitches {
 pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> op::Config {
     let Places {
         issuer,
+        mutual_tls,
         notify_url,
         mssp,
         receiver,
@@ -79,6 +80,7 @@ pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> op::Config {
     config.polling.hold = switches.poll_hold;
     config.lifetimes.auth_req_id = switches.expires_in;
     config.lifetimes.auth_req_id_max = config.lifetimes.auth_req_id_max.max(switches.expires_in);
+    config.mtls_url = mutual_tls;
     config.mssp.notify_url = notify_url;
     config.clients = world
         .clients

@@ -31,10 +31,12 @@ pub(super) fn make(builder: Builder) -> Result<InProcessSuite, StartError> {
         chance,
         Places {
             issuer: ISSUER.into(),
+            mutual_tls: None,
             notify_url: None,
             mssp: MSSP.into(),
             receiver: RECEIVER.into(),
         },
+        builder.stores()?,
     )?;
     let now = parties.clock.now();
     let esme = Session::esme(config::esme(&builder.world), now)?;

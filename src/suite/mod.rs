@@ -19,6 +19,7 @@ mod receiver;
 mod running;
 mod signer;
 mod sim;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,12 +36,14 @@ pub use self::readers::{AttachError, Attached};
 pub use self::running::{Handle, Running, Urls};
 pub use self::signer::BadKey;
 pub use self::sim::{CardView, Place, Sim};
+pub use self::tls::{TlsOptions, TlsService};
 pub use crate::control::{BadHost, HostName};
 use crate::runtime::chance::{Chance, NoChance};
 use crate::runtime::clock::Clock;
 use crate::runtime::party::{Driver, HandleError};
 use crate::runtime::store::{Batch, CommitError, MemoryStore, RedbStore, Store, StoreError, Write};
 use crate::sockets::ports::{PortError, Ports};
+use crate::sockets::tls::{Authority, TlsError};
 use crate::wiring::steps::{MsspParty, OpParty, PlatformParty, SmscParty};
 use crate::wiring::{Humans, Parties, Phones};
 use crate::world::World;
@@ -86,6 +89,7 @@ pub struct Builder {
     op: OpSwitches,
     admin_token: Option<Secret>,
     hosts: Vec<HostName>,
+    tls: TlsOptions,
 }
 
 /// Why a suite did not start.
@@ -123,6 +127,9 @@ pub enum StartError {
     /// The stored signing key is damaged.
     #[error(transparent)]
     Key(#[from] BadKey),
+    /// TLS cannot be had as configured.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The system refuses something.
     #[error("{what}: {why}")]
     System {
@@ -138,7 +145,11 @@ impl StartError {
     pub fn is_configuration(&self) -> bool {
         matches!(
             self,
-            Self::DataDir { .. } | Self::Op(_) | Self::Port(_) | Self::Smpp(_)
+            Self::DataDir { .. }
+                | Self::Op(_)
+                | Self::Port(_)
+                | Self::Smpp(_)
+                | Self::Tls(TlsError::File { .. } | TlsError::Server(_))
         )
     }
 }
@@ -147,6 +158,8 @@ impl StartError {
 struct Places {
     /// The OP's issuer.
     issuer: String,
+    /// The OP behind mutual TLS, where there is one.
+    mutual_tls: Option<String>,
     /// Where the MSSP rings, when it is not under the issuer.
     notify_url: Option<String>,
     /// SOAP endpoint of the MSSP.
@@ -173,6 +186,7 @@ impl Builder {
             op: OpSwitches::default(),
             admin_token: None,
             hosts: Vec::new(),
+            tls: TlsOptions::default(),
         }
     }
 
@@ -254,6 +268,13 @@ impl Builder {
         self
     }
 
+    /// Which ports speak TLS, and with what.
+    #[must_use]
+    pub fn tls(mut self, options: TlsOptions) -> Self {
+        self.tls = options;
+        self
+    }
+
     /// Starts everything on sockets.
     ///
     /// # Errors
@@ -286,16 +307,21 @@ impl Builder {
         }
     }
 
-    /// The parties, over stores of their own.
+    fn stores(&self) -> Result<Stores, StartError> {
+        let stores = Stores::open(self.data_dir.as_deref())?;
+        #[cfg(test)]
+        let stores = (self.stores)(stores);
+        Ok(stores)
+    }
+
+    /// The parties, over their stores.
     fn parties(
         &self,
         clock: Clock,
         chance: Chance,
         places: Places,
+        stores: Stores,
     ) -> Result<(Arc<Parties>, Arc<KeyRing>), StartError> {
-        let stores = Stores::open(self.data_dir.as_deref())?;
-        #[cfg(test)]
-        let stores = (self.stores)(stores);
         let world = Arc::new(self.world.clone());
         let signing = stores.secret(SIGNING_KEY, || {
             signer::new_key(&mut chance.generator()).to_vec()
@@ -403,6 +429,15 @@ impl Stores {
             return Ok(Vec::new());
         };
         serde_json::from_slice(&record.value).map_err(|_| BadKey.into())
+    }
+
+    /// The test CA of this installation. Its key draws from a source of its own.
+    fn authority(&self, chance: &Chance) -> Result<Authority, StartError> {
+        let chance = chance.branch("authority");
+        let key = self.secret("authority-key", || {
+            signer::new_key(&mut chance.generator()).to_vec()
+        })?;
+        Ok(Authority::new(&key)?)
     }
 
     /// A secret of the OP that is made once and kept with its records.

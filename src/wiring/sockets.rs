@@ -297,6 +297,12 @@ impl HttpParty for OpListener {
         request
             .extensions_mut()
             .insert(op_bridge::Started(arrived.started));
+        if let Some(certificate) = arrived.certificate {
+            request.extensions_mut().insert(op_bridge::PeerCertificate {
+                der: certificate.der,
+                trusted: certificate.trusted,
+            });
+        }
         let message = Message::Op(op_bridge::Input::Http { id, request });
         self.0.handle(message, Receipt::NONE, arrived.flight).await;
     }
@@ -317,10 +323,14 @@ impl HttpParty for OpListener {
 impl HttpParty for MsspListener {
     async fn handle(&self, arrived: Arrived) {
         let id = mssp::RequestId(arrived.id.0);
-        let message = Message::Mssp(mssp::Input::Http {
-            id,
-            request: arrived.request,
-        });
+        let mut request = arrived.request;
+        if let Some(certificate) = arrived.certificate {
+            request.extensions_mut().insert(mssp::PeerCertificate {
+                der: certificate.der,
+                trusted: certificate.trusted,
+            });
+        }
+        let message = Message::Mssp(mssp::Input::Http { id, request });
         self.0.handle(message, Receipt::NONE, arrived.flight).await;
     }
 
