@@ -330,6 +330,9 @@ impl Phones {
         let state = match record.map(|record| CardState::from_bytes(&record.value)) {
             Some(Ok(state)) => state,
             Some(Err(error)) => return Err(damaged(card_key, &error)),
+            None if subscriber.puk_blocked => CardState::fresh(profile)
+                .with_pin_tries(0)
+                .with_puk_tries(0),
             None if subscriber.pin_blocked => CardState::fresh(profile).with_pin_tries(0),
             None => CardState::fresh(profile),
         };
