@@ -606,7 +606,7 @@ mod tests {
     fn published_test_numbers_are_people_unless_switched_off() {
         let number: Msisdn = "41700092501".parse().unwrap();
         assert!(World::default().subscriber(&number).is_some());
-        let off = DEFAULT.replace("[mssp]\n", "[mssp]\ntest_numbers = false\n");
+        let off = DEFAULT.replace("test_numbers = true", "test_numbers = false");
         assert!(World::parse(&off).unwrap().subscriber(&number).is_none());
     }
 
