@@ -30,7 +30,7 @@ pub use self::in_process::InProcessSuite;
 pub use self::readers::{AttachError, Attached};
 pub use self::running::{Handle, Running, Urls};
 pub use self::signer::BadKey;
-pub use self::sim::{CardView, Place, Sim};
+pub use self::sim::{CardView, MenuView, Place, SelectError, Sim};
 pub use crate::control::{BadHost, HostName};
 use crate::runtime::chance::{Chance, NoChance};
 use crate::runtime::clock::Clock;
