@@ -17,6 +17,7 @@ use crate::world::{Applet, Subscriber, World};
 pub struct Profiles {
     full: Arc<Profile>,
     confirm_only: Arc<Profile>,
+    menu: Arc<Profile>,
 }
 
 /// A PIN or PUK of the world that no card takes.
@@ -73,7 +74,10 @@ impl Profiles {
             .card_profile
             .clone()
             .unwrap_or_else(|| Arc::new(Profile::standard(world.master_key(), network(world))));
+        let mut menu = Profile::clone(&full);
+        menu.applet.menu = true;
         Self {
+            menu: Arc::new(menu),
             confirm_only: Arc::new(full.confirming()),
             full,
         }
@@ -84,6 +88,7 @@ impl Profiles {
         match subscriber.applet {
             Applet::ConfirmOnly => &self.confirm_only,
             Applet::Full => &self.full,
+            Applet::Menu => &self.menu,
         }
     }
 }
@@ -91,7 +96,9 @@ impl Profiles {
 /// A card as its subscriber gets it.
 pub fn fresh_state(subscriber: &Subscriber, profile: &Profile) -> CardState {
     let state = CardState::fresh(profile);
-    if subscriber.pin_blocked {
+    if subscriber.puk_blocked {
+        state.with_pin_tries(0).with_puk_tries(0)
+    } else if subscriber.pin_blocked {
         state.with_pin_tries(0)
     } else {
         state

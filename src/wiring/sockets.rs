@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use ota::smpp::{EsmeConfig, SmscConfig};
 use ota_wire::ids::Msisdn;
-use sim_applet_sim::handset::{ReaderInput, ReaderOutput};
+use sim_applet_sim::handset::{Input, Output, ReaderInput, ReaderOutput, Refusal};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -130,6 +130,23 @@ impl Network {
         let (told, emissions) = self.parties.reader(msisdn, input).await?;
         self.carry_out(emissions, &flight);
         Ok(told)
+    }
+
+    /// Lets a user choose from a card's menu; why not, where that cannot be.
+    pub async fn select(
+        self: &Arc<Self>,
+        msisdn: &Msisdn,
+        item: u8,
+    ) -> Result<Option<Refusal>, HandleError> {
+        let flight = self.parties.clock.begin();
+        let message = Message::Phone(msisdn.clone(), Input::Select { item });
+        let emissions = self.parties.handle(message).await?;
+        let refused = emissions.iter().find_map(|emission| match emission {
+            Emission::Phone(_, Output::NotSelected { reason, .. }) => Some(*reason),
+            _ => None,
+        });
+        self.carry_out(emissions, &flight);
+        Ok(refused)
     }
 
     /// Hands out timers as they fall due, until the shutdown.
@@ -293,10 +310,17 @@ pub struct MsspListener(pub Arc<Network>);
 impl HttpParty for OpListener {
     async fn handle(&self, arrived: Arrived) {
         let id = op_bridge::RequestId(arrived.id.0);
-        let message = Message::Op(op_bridge::Input::Http {
-            id,
-            request: arrived.request,
-        });
+        let mut request = arrived.request;
+        request
+            .extensions_mut()
+            .insert(op_bridge::Started(arrived.started));
+        if let Some(certificate) = arrived.certificate {
+            request.extensions_mut().insert(op_bridge::PeerCertificate {
+                der: certificate.der,
+                trusted: certificate.trusted,
+            });
+        }
+        let message = Message::Op(op_bridge::Input::Http { id, request });
         self.0.handle(message, Receipt::NONE, arrived.flight).await;
     }
 
@@ -306,15 +330,24 @@ impl HttpParty for OpListener {
             r#"{"error":"invalid_request","error_description":"the request is larger than 1 MB"}"#;
         answer(StatusCode::PAYLOAD_TOO_LARGE, "application/json", body)
     }
+
+    fn overloaded(&self, _: &Parts) -> Response<Bytes> {
+        let body = r#"{"error":"temporarily_unavailable","error_description":"too many requests are open; come again later"}"#;
+        answer(StatusCode::SERVICE_UNAVAILABLE, "application/json", body)
+    }
 }
 
 impl HttpParty for MsspListener {
     async fn handle(&self, arrived: Arrived) {
         let id = mssp::RequestId(arrived.id.0);
-        let message = Message::Mssp(mssp::Input::Http {
-            id,
-            request: arrived.request,
-        });
+        let mut request = arrived.request;
+        if let Some(certificate) = arrived.certificate {
+            request.extensions_mut().insert(mssp::PeerCertificate {
+                der: certificate.der,
+                trusted: certificate.trusted,
+            });
+        }
+        let message = Message::Mssp(mssp::Input::Http { id, request });
         self.0.handle(message, Receipt::NONE, arrived.flight).await;
     }
 

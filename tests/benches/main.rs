@@ -5,6 +5,7 @@
 mod card;
 mod driver;
 mod flow;
+mod mssp;
 mod packets;
 mod ready;
 mod server;
@@ -17,12 +18,14 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 
 type Group = (&'static str, fn() -> Result<()>);
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 8] = [
     ("packets", packets::run),
     ("card", card::envelopes),
     ("vpcd", card::vpcd),
     ("flow-in-process", flow::in_process),
     ("flow-sockets", flow::sockets),
+    ("mssp", mssp::one_thread),
+    ("mssp-http", mssp::status_query),
     ("ready", ready::run),
 ];
 
