@@ -111,13 +111,11 @@ pub fn scan(fresh: impl Fn() -> Uicc) -> Vec<Finding> {
         for nibble in ALGORITHMS {
             let octet = version << 4 | nibble;
             // CC, ciphered, counter; PoR always, with CC.
-            if let Some(por) = forged(&fresh, [0x16, 0x09], octet) {
-                if is_signed(&por) {
-                    found.push(match nibble {
-                        0x1 => Finding::SignsWithSingleDes { version },
-                        _ => Finding::SignsForStrangers { version },
-                    });
-                }
+            if forged(&fresh, [0x16, 0x09], octet).is_some_and(|por| is_signed(&por)) {
+                found.push(match nibble {
+                    0x1 => Finding::SignsWithSingleDes { version },
+                    _ => Finding::SignsForStrangers { version },
+                });
             }
             // The same, PoR bare: its CNTR is that of the packet, ciphered by nobody.
             if let Some(por) = forged(&fresh, [0x16, 0x01], octet)

@@ -61,7 +61,7 @@ fn profile() -> &'static Arc<Profile> {
     static PROFILE: OnceLock<Arc<Profile>> = OnceLock::new();
     PROFILE.get_or_init(|| {
         let network = NetworkProfile {
-            smsc: "+447700900999".parse().expect("a number"),
+            smsc: "+447700900999".parse().unwrap(),
             platform: "8220".to_owned(),
         };
         Arc::new(Profile::standard(MasterKey::new([0x5A; 32]), network))
@@ -71,10 +71,10 @@ fn profile() -> &'static Arc<Profile> {
 fn owner() -> &'static Subscriber {
     static OWNER: OnceLock<Subscriber> = OnceLock::new();
     OWNER.get_or_init(|| Subscriber {
-        msisdn: "+447700900001".parse().expect("a number"),
-        iccid: Iccid::with_check_digit("898800000000000001").expect("an ICCID"),
-        imsi: "001010000000001".parse().expect("an IMSI"),
-        pin: "1234".parse().expect("a PIN"),
-        puk: "12345678".parse().expect("a PUK"),
+        msisdn: "+447700900001".parse().unwrap(),
+        iccid: Iccid::with_check_digit("898800000000000001").unwrap(),
+        imsi: "001010000000001".parse().unwrap(),
+        pin: "1234".parse().unwrap(),
+        puk: "12345678".parse().unwrap(),
     })
 }
