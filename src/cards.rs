@@ -4,12 +4,14 @@ use std::io;
 use std::sync::Arc;
 
 use ota_wire::secret::Secret;
+use rand_core::Rng as _;
 use sim_applet_sim::event::command_octets;
 use sim_applet_sim::pin::{PinCode, PinCodeError};
 use sim_applet_sim::profile::{self, NetworkProfile, Profile, ProfileError};
 use sim_applet_sim::state::CardState;
 use sim_applet_sim::uicc::Uicc;
 
+use crate::runtime::chance::Chance;
 use crate::sockets::vpcd;
 use crate::world::{Applet, Subscriber, World};
 
@@ -146,15 +148,17 @@ pub fn exchange(number: u64, command: &[u8], answer: &[u8]) -> String {
 /// A card in a reader, in no handset. What it must keep is kept in memory.
 pub struct LooseCard {
     card: Uicc,
+    chance: Chance,
     commands: u64,
     trace: Box<dyn FnMut(&str) + Send>,
 }
 
 impl LooseCard {
     /// Fresh from the factory; `trace` is told of every exchange.
-    pub fn new(card: Uicc, trace: impl FnMut(&str) + Send + 'static) -> Self {
+    pub fn new(card: Uicc, chance: Chance, trace: impl FnMut(&str) + Send + 'static) -> Self {
         Self {
             card,
+            chance,
             commands: 0,
             trace: Box::new(trace),
         }
@@ -163,6 +167,9 @@ impl LooseCard {
     /// Power on.
     pub fn power_on(&mut self) {
         self.card.reset();
+        let mut entropy = [0; 16];
+        self.chance.generator().fill_bytes(&mut entropy);
+        self.card.stir(entropy);
         (self.trace)("# POWER_ON");
     }
 

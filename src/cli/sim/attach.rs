@@ -12,6 +12,7 @@ use super::WhichCard;
 use crate::cards::LooseCard;
 use crate::cli::options::ADMIN_TOKEN;
 use crate::cli::{FAILURE, OK, USAGE, complain, log_to_stderr};
+use crate::runtime::chance::Chance;
 use crate::runtime::clock::Clock;
 use crate::sockets::addresses::Policy;
 use crate::sockets::http_client::{Bounds, HttpClient};
@@ -119,9 +120,13 @@ impl Attach {
                 return complain(&why, FAILURE);
             }
         };
+        let chance = match Chance::system() {
+            Ok(chance) => chance,
+            Err(error) => return complain(&error, FAILURE),
+        };
         self.greet(&format!("a card like that of {}", subscriber.msisdn));
         let trace = self.trace;
-        let mut card = LooseCard::new(uicc, move |line| {
+        let mut card = LooseCard::new(uicc, chance, move |line| {
             if trace {
                 println!("{line}");
             }
