@@ -156,6 +156,17 @@ impl KeySet {
         }
     }
 
+    /// KIK, the key that ciphers keys on their way into the card (PUT KEY), by the same rules (label `KIK`).
+    pub fn derive_kik(master: &MasterKey, iccid: &Iccid, version: u8, family: Family) -> CipherKey {
+        CipherKey {
+            algorithm: match family {
+                Family::Aes128 => CipherAlgorithm::Aes,
+                Family::TripleDes2 => CipherAlgorithm::TripleDes2,
+            },
+            key: master.derive("KIK", iccid, version, 16),
+        }
+    }
+
     /// KIc octet that names this key set and its cipher.
     pub fn kic_octet(&self) -> u8 {
         self.version << 4 | self.kic.algorithm.nibble()
