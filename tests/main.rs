@@ -10,6 +10,7 @@ mod cli;
 mod crash;
 mod demo;
 mod determinism;
+mod dialogue_crash;
 mod faults;
 #[path = "fuzz/src/lib.rs"]
 mod fuzz;
