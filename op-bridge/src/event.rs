@@ -143,6 +143,15 @@ pub enum EventKind {
         /// Scopes of the access token.
         scope: String,
     },
+    /// A call of the introspection or revocation endpoint.
+    TokenService {
+        /// As received.
+        request: Arc<http::Request<Bytes>>,
+        /// As sent.
+        response: http::Response<Bytes>,
+        /// By which standard.
+        clause: &'static str,
+    },
     /// A call of the UserInfo endpoint.
     UserInfo {
         /// As received.

@@ -20,6 +20,7 @@ use crate::mss::Verdict;
 use crate::oauth::{OAuthError, json_response};
 use crate::record::{Attempt, Callback, Failure, FailureKind, Held, Key, Request, State, Work};
 use crate::step::{Change, RequestId};
+use crate::token;
 
 mod receive;
 mod send;
@@ -51,7 +52,10 @@ pub(crate) fn open(
         rung: 0,
         text: order.text,
         expires_at: cx.after(order.expires_in),
+        nonce: order.nonce,
         last_poll: None,
+        slowed: 0,
+        poll: None,
         attempt: Attempt::new(1, ap_trans_id(cx)),
         notifications: Vec::new(),
         state: State::Pending,
@@ -180,6 +184,7 @@ fn finish(cx: &mut Context<'_>, key: &Key, mut request: Request, state: State) {
         }
     }
     request.state = state;
+    token::outcome(cx, key, &mut request);
     deliver::outcome(cx, key, &mut request);
     cx.store(key, request);
 }
@@ -190,7 +195,12 @@ fn forget(cx: &mut Context<'_>, key: &Key, request: &Request) {
         cx.change(Change::ForgetNotification(hash.clone()));
     }
     cx.change(Change::ForgetRequest(key.clone()));
-    for timer in [key.life_timer(), key.work_timer(), key.deliver_timer()] {
+    for timer in [
+        key.life_timer(),
+        key.work_timer(),
+        key.poll_timer(),
+        key.deliver_timer(),
+    ] {
         cx.timer(timer, None);
     }
 }

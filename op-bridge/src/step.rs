@@ -90,6 +90,11 @@ pub struct Step {
     pub events: Vec<Event>,
 }
 
+/// When a request began to arrive: an extension of the request, set by the listener. The polling interval counts from here
+/// (CIBA Core §7.3). Without it the time of the step stands in.
+#[derive(Clone, Copy, Debug)]
+pub struct Started(pub Timestamp);
+
 /// An open HTTP connection that waits for an answer.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct RequestId(pub u64);

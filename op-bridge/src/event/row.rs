@@ -177,6 +177,26 @@ impl Event {
                     )
                 }
             }
+            EventKind::TokenService {
+                request,
+                response,
+                clause,
+            } => Row {
+                fields: json_fields(response.body()),
+                octets: Some(request_octets(request)),
+                ..row(
+                    None,
+                    "RP",
+                    "OP",
+                    format!(
+                        "{} {} {}",
+                        request.method(),
+                        request.uri().path(),
+                        response.status()
+                    ),
+                    clause,
+                )
+            },
             EventKind::UserInfo { request, response } => Row {
                 fields: json_fields(response.body()),
                 octets: Some(response_octets(response)),
