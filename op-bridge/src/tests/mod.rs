@@ -46,13 +46,10 @@ pub(crate) struct World {
 
 pub(crate) fn client(id: &str, mode: DeliveryMode) -> Client {
     Client {
-        id: id.to_owned(),
-        secret: Secret::new(format!("{id}-secret")),
         name: "Example Bank".to_owned(),
-        mode,
         notification_endpoint: (mode != DeliveryMode::Poll)
             .then(|| "http://127.0.0.1:9000/cb".to_owned()),
-        issuance: crate::Issuance::default(),
+        ..Client::new(id, format!("{id}-secret"), mode)
     }
 }
 
