@@ -279,6 +279,24 @@ impl World {
         })
     }
 
+    /// The subscriber whose card has this ICCID, if there is one.
+    pub fn by_iccid(&self, iccid: &Iccid) -> Option<Subscriber> {
+        let digits = iccid.digits();
+        let body = &digits[..digits.len() - 1];
+        let in_range = body
+            .parse()
+            .ok()
+            .and_then(|body| self.ranges.iter().find_map(|range| range.of_card(body)));
+        // Else the card of a number outside every range, which carries the number itself.
+        let number = || {
+            body.strip_prefix("899")
+                .map(|it| it.trim_start_matches('0'))
+        };
+        let found = in_range.or_else(|| number()?.parse().ok())?;
+        self.subscriber(&found)
+            .filter(|subscriber| subscriber.iccid == *iccid)
+    }
+
     /// The subscribers that the file names one by one, in order of their numbers.
     pub fn named(&self) -> impl Iterator<Item = Subscriber> {
         self.named
@@ -300,6 +318,13 @@ impl Default for World {
 }
 
 impl Range {
+    /// The number whose ICCID is this without its check digit.
+    fn of_card(&self, body: u64) -> Option<Msisdn> {
+        let n = body.checked_sub(self.iccid_base)?;
+        let number = self.first.checked_add(n).filter(|_| n < self.count)?;
+        number.to_string().parse().ok()
+    }
+
     fn number(&self, msisdn: &Msisdn) -> Option<(Iccid, Imsi, Secret, Secret)> {
         let n = msisdn
             .digits()
@@ -504,6 +529,21 @@ mod tests {
             world.subscriber(&stranger).unwrap().iccid.digits()[..18],
             *"899000015005550006"
         );
+    }
+
+    #[test]
+    fn cards_are_found_by_their_iccid() {
+        let world = World {
+            any_number: true,
+            ..World::default()
+        };
+        for number in ["+447700900003", "+447700900010", "+15005550006"] {
+            let subscriber = world.subscriber(&number.parse().unwrap()).unwrap();
+            let found = world.by_iccid(&subscriber.iccid).unwrap();
+            assert_eq!(found.msisdn.to_string(), number);
+        }
+        let stranger = Iccid::with_check_digit("894477009000000011").unwrap();
+        assert!(world.by_iccid(&stranger).is_none());
     }
 
     #[test]
