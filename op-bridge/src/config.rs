@@ -12,10 +12,9 @@ use crate::client_auth::{AuthMethod, Authentication, AuthenticationRules, Client
 use crate::grant::{CIBA_GRANT, REFRESH_GRANT};
 use crate::hint::{HintRules, Msisdn};
 use crate::issuance::{self, Issuance, SubjectType};
-use crate::jose::Signer;
 use crate::jose::jwe::DecryptionKey;
 use crate::jose::jws::JwsAlg;
-use crate::keys::{Fixed, Keys};
+use crate::keys::Keys;
 use crate::registration::Registration;
 use crate::secret::Secret;
 
@@ -54,6 +53,8 @@ pub struct Config {
     pub acr_values: Vec<(String, Assurance)>,
     /// Whether a text fits the handset; the `Err` says why not, in the words of error_description.
     pub text_policy: Arc<TextPolicy>,
+    /// Who asks the user.
+    pub authenticator: Authenticator,
     /// The signature service below.
     pub mssp: Mssp,
     /// Lifetimes.
@@ -216,6 +217,19 @@ pub enum UnknownUser {
     Reject,
 }
 
+/// Who asks the user. Without the MSSP the OP runs alone, for tests of an RP that need no handset, and for load.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Authenticator {
+    /// Nobody: every request is approved at once.
+    Approve,
+    /// The mobile signature service.
+    #[default]
+    Mssp,
+    /// Nobody: a request waits for an [`Input::Decision`](crate::Input::Decision).
+    Wait,
+}
+
 /// The MSSP and how it is talked to (TS 102 204).
 #[derive(Clone, Debug)]
 pub struct Mssp {
@@ -351,7 +365,7 @@ impl Config {
     pub fn new(
         issuer: impl Into<String>,
         mssp_url: impl Into<String>,
-        signer: Arc<dyn Signer>,
+        keys: Arc<dyn Keys>,
         subject_key: Secret,
     ) -> Self {
         Self {
@@ -368,9 +382,10 @@ impl Config {
             subscribers: Arc::new(|_: &Msisdn| None),
             unknown_user: UnknownUser::default(),
             subject_key,
-            keys: Arc::new(Fixed::new(signer)),
+            keys,
             acr_values: acr::known_values(),
             text_policy: Arc::new(|_| Ok(())),
+            authenticator: Authenticator::default(),
             mssp: Mssp::new(mssp_url),
             lifetimes: Lifetimes::default(),
             polling: Polling::default(),

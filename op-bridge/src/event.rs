@@ -114,6 +114,11 @@ pub enum EventKind {
         /// Body as sent.
         body: Bytes,
     },
+    /// The user was not asked, see [`Authenticator`](crate::Authenticator).
+    NotAsked {
+        /// What counts as the user's answer, if there is one.
+        approved: Option<bool>,
+    },
     /// Step 3.
     SignatureRequest {
         /// Body as sent.

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use self::send::{ap_trans_id, sign, sign_again, work};
 use crate::authorize::Order;
-use crate::config::{DeliveryMode, MessagingMode, UnknownUser};
+use crate::config::{Authenticator, DeliveryMode, MessagingMode, UnknownUser};
 use crate::context::{Context, later};
 use crate::deliver;
 use crate::event::{EventKind, Id};
@@ -41,6 +41,7 @@ pub(crate) fn open(
     let own = Id::auth_req_id(&auth_req_id);
     // Only an early acknowledgement can tell whether the MSSP knows the number.
     let held = !order.known
+        && cx.op.config.authenticator == Authenticator::Mssp
         && cx.op.config.unknown_user == UnknownUser::AskMssp
         && cx.op.config.mssp.messaging != MessagingMode::Synch;
     let mode = order.client.mode;
@@ -84,8 +85,44 @@ pub(crate) fn open(
         acknowledge(cx, &request, &waiting);
     }
     cx.timer(key.life_timer(), Some(request.expires_at));
-    sign(cx, &key, &mut request, own);
+    let approved = match cx.op.config.authenticator {
+        Authenticator::Mssp => {
+            sign(cx, &key, &mut request, own);
+            return cx.store(&key, request);
+        }
+        Authenticator::Approve => Some(true),
+        Authenticator::Wait => None,
+    };
+    let alone = Id::ap_trans_id(&request.attempt.ap_trans_id);
+    cx.event(alone, Some(own), EventKind::NotAsked { approved });
+    if approved.is_some() {
+        let auth_time = cx.now.as_second();
+        return finish(cx, &key, request, State::Approved { auth_time });
+    }
     cx.store(&key, request);
+}
+
+/// Somebody has decided in the user's place.
+pub(crate) fn decide(cx: &mut Context<'_>, auth_req_id: &str, approve: bool) {
+    let key = Key::of(auth_req_id);
+    let open = cx.request(&key).filter(|request| is_open(cx, request));
+    let (Some(request), Authenticator::Wait) = (open, cx.op.config.authenticator) else {
+        return;
+    };
+    let own = Id::auth_req_id(auth_req_id);
+    let approved = Some(approve);
+    cx.event(own, None, EventKind::NotAsked { approved });
+    let state = if approve {
+        State::Approved {
+            auth_time: cx.now.as_second(),
+        }
+    } else {
+        State::Failed(Failure {
+            kind: FailureKind::Denied,
+            description: "the request was refused in the user's place".to_owned(),
+        })
+    };
+    finish(cx, &key, request, state);
 }
 
 /// The request expires, or its tombstone is old enough.

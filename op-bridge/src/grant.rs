@@ -61,7 +61,7 @@ pub(crate) enum To<'a> {
     /// To the token endpoint, for the first time.
     Poll,
     /// To the token endpoint, for this refresh token.
-    Refresh(RefreshToken),
+    Refresh(Box<RefreshToken>),
 }
 
 /// Makes the tokens and returns the members of the token response.
@@ -77,7 +77,7 @@ pub(crate) fn issue(cx: &mut Context<'_>, own: Id, grant: &Grant<'_>, to: To<'_>
         To::Poll | To::Refresh(_) => None,
     };
     let refresh = match to {
-        To::Refresh(old) => Some(refresh::rotate(cx, old)),
+        To::Refresh(old) => Some(refresh::rotate(cx, *old)),
         To::Push(_) | To::Poll if op.config.refresh_tokens => Some(refresh::first(cx, grant, &sub)),
         To::Push(_) | To::Poll => None,
     };

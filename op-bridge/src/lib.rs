@@ -63,8 +63,9 @@ pub use client_auth::{
     AuthMethod, Authentication, AuthenticationRules, CertificateName, ClientSecret,
 };
 pub use config::{
-    Client, Config, ConfigError, Delivery, DeliveryMode, LONGEST_POLL, Lifetimes, MessagingMode,
-    Mssp, Polling, Profile, RequestRules, Requests, Subscriber, Subscribers, TextPolicy, UnknownUser,
+    Authenticator, Client, Config, ConfigError, Delivery, DeliveryMode, LONGEST_POLL, Lifetimes,
+    MessagingMode, Mssp, Polling, Profile, RequestRules, Requests, Subscriber, Subscribers, TextPolicy,
+    UnknownUser,
 };
 pub use event::{Afterwards, Badge, Event, EventKind, Id, Octets, Row, Taken};
 pub use hint::{HintFormats, HintIssuer, HintRules, Msisdn, NotANumber};
@@ -125,6 +126,10 @@ impl Op {
         match input {
             Input::Http { id, request } => route::request(&mut cx, id, request),
             Input::Answer { id, result } => route::answer(&mut cx, &id, result),
+            Input::Decision {
+                auth_req_id,
+                approve,
+            } => flow::decide(&mut cx, &auth_req_id, approve),
             Input::Timer { key } => route::timer(&mut cx, &key),
         }
         cx.step

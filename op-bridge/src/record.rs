@@ -26,11 +26,13 @@ use crate::step::View;
 pub struct Key(pub(crate) String);
 
 impl Key {
-    pub(crate) fn of(auth_req_id: &str) -> Self {
+    /// Of the request with this auth_req_id.
+    pub fn of(auth_req_id: &str) -> Self {
         Self(fingerprint(auth_req_id))
     }
 
-    pub(crate) fn record(&self) -> String {
+    /// What the request is stored under.
+    pub fn record(&self) -> String {
         format!("req/{}", self.0)
     }
 
@@ -95,6 +97,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// Reads a stored request.
+    pub fn read(octets: &[u8]) -> Option<Self> {
+        serde_json::from_slice(octets).ok()
+    }
+
     /// The acr value being tried.
     pub(crate) fn acr(&self) -> &str {
         self.ladder.get(self.rung).map_or("", String::as_str)

@@ -133,5 +133,10 @@ pub(crate) fn redeem(
         ap_trans_id: &from.ap_trans_id,
         thumbprint,
     };
-    Ok(grant::issue(cx, own.clone(), &grant, To::Refresh(old)))
+    Ok(grant::issue(
+        cx,
+        own.clone(),
+        &grant,
+        To::Refresh(Box::new(old)),
+    ))
 }

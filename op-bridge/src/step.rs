@@ -45,6 +45,14 @@ pub enum Input {
         /// The peer's response, or why there is none.
         result: Result<http::Response<Bytes>, SendError>,
     },
+    /// Somebody decides in the user's place, where no MSSP asks the user
+    /// ([`Authenticator::Wait`](crate::Authenticator::Wait)); otherwise it changes nothing.
+    Decision {
+        /// About this request.
+        auth_req_id: String,
+        /// Whether the user approves.
+        approve: bool,
+    },
     /// A timer fell due.
     Timer {
         /// Its key, as in [`Write::Timer`].

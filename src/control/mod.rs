@@ -5,6 +5,7 @@
 
 mod guard;
 mod markdown;
+mod op;
 mod pages;
 mod readers;
 mod sims;
@@ -65,6 +66,8 @@ pub(crate) fn router(suite: Suite, access: Access) -> Router {
             get(faults).post(add_fault).delete(clear_faults),
         )
         .route("/api/v1/notifications", get(notifications))
+        .route(op::DECISION, post(op::decide))
+        .route("/api/v1/op/rotate-keys", post(op::rotate_keys))
         .route(RECEIVER, post(receive))
         .route("/api/v1/clock", get(clock))
         .route("/api/v1/clock/advance", post(advance))

@@ -26,7 +26,7 @@ pub struct InProcessSuite {
 pub(super) fn make(builder: Builder) -> Result<InProcessSuite, StartError> {
     let clock = builder.clock(true);
     let chance = builder.chance()?;
-    let parties = builder.parties(
+    let (parties, _) = builder.parties(
         clock,
         chance,
         Places {

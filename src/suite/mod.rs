@@ -10,7 +10,9 @@
 //! ```
 
 mod config;
+mod decide;
 mod in_process;
+mod keyring;
 mod readers;
 mod receiver;
 mod running;
@@ -24,7 +26,9 @@ use jiff::Timestamp;
 use ota_wire::secret::Secret;
 
 pub use self::config::OpSwitches;
+pub use self::decide::{Decision, DecisionError};
 pub use self::in_process::InProcessSuite;
+use self::keyring::{KeyRing, Retired};
 pub use self::readers::{AttachError, Attached};
 pub use self::running::{Handle, Running, Urls};
 pub use self::signer::BadKey;
@@ -286,19 +290,21 @@ impl Builder {
         clock: Clock,
         chance: Chance,
         places: Places,
-    ) -> Result<Arc<Parties>, StartError> {
+    ) -> Result<(Arc<Parties>, Arc<KeyRing>), StartError> {
         let stores = Stores::open(self.data_dir.as_deref())?;
         #[cfg(test)]
         let stores = (self.stores)(stores);
         let world = Arc::new(self.world.clone());
-        let signing = stores.secret("signing-key", || {
+        let signing = stores.secret(SIGNING_KEY, || {
             signer::new_key(&mut chance.generator()).to_vec()
         })?;
+        let retired = stores.retired_keys()?;
         let subject = stores.secret("subject-key", || {
             let mut key = [0; 32];
             rand_core::Rng::fill_bytes(&mut chance.generator(), &mut key);
             key.to_vec()
         })?;
+        let keys = Arc::new(KeyRing::new(&signing, &retired, self.seed.is_some())?);
         let op = config::op(
             &world,
             config::OpSettings {
@@ -313,12 +319,12 @@ impl Builder {
                     MssMode::Synch => op_bridge::MessagingMode::Synch,
                 },
                 mac_3des: self.mac_3des,
-                signer: Arc::new(signer::Es256::new(&signing, self.seed.is_some())?),
+                keys: keys.clone(),
                 subject_key: op_bridge::Secret::new(hex::encode(subject)),
             },
         );
         let driver = |name: &str| chance.branch(name);
-        Ok(Arc::new(Parties::new(
+        let parties = Parties::new(
             Driver::new(
                 OpParty(op_bridge::Op::new(op)?),
                 stores.op,
@@ -345,9 +351,14 @@ impl Builder {
             ),
             Phones::new(world, stores.sim, clock.clone(), driver("sim"), self.humans),
             clock,
-        )))
+        );
+        Ok((Arc::new(parties), keys))
     }
 }
+
+/// Records of the OP's keys.
+const SIGNING_KEY: &str = "signing-key";
+const RETIRED_KEYS: &str = "config/retired-keys";
 
 /// When a seeded run begins.
 const SEEDED_START: Timestamp = Timestamp::constant(1_767_265_200, 0);
@@ -382,6 +393,14 @@ impl Stores {
             smsc: open("smsc")?,
             sim: open("sim")?,
         })
+    }
+
+    /// The signing keys that were followed by others.
+    fn retired_keys(&self) -> Result<Vec<Retired>, StartError> {
+        let Some(record) = self.op.get(RETIRED_KEYS)? else {
+            return Ok(Vec::new());
+        };
+        serde_json::from_slice(&record.value).map_err(|_| BadKey.into())
     }
 
     /// A secret of the OP that is made once and kept with its records.

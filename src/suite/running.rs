@@ -14,6 +14,7 @@ use super::{Builder, Places, Sim, StartError, config};
 use crate::control;
 use crate::faults::Faults;
 use crate::rp::Port;
+use crate::runtime::chance::Chance;
 use crate::runtime::clock::Clock;
 use crate::sockets::addresses::{self, Policy};
 use crate::sockets::http_client::HttpClient;
@@ -21,11 +22,13 @@ use crate::sockets::http_server::{self, Limits, Replies};
 use crate::sockets::ports::Service;
 use crate::sockets::shutdown::{self, Shutdown, Stopper};
 use crate::sockets::tcp;
+use crate::suite::keyring::KeyRing;
 use crate::suite::receiver::Receiver;
 use crate::trace::TraceLog;
 use crate::users::{Press, PressError, Users};
 use crate::wiring::sockets::{MsspListener, Network, OpListener};
 use crate::wiring::{Message, Parties, Receipt};
+use crate::world::World;
 
 /// A running suite. Dropping it stops everything at once; [`Running::shutdown`] lets what runs finish.
 pub struct Running {
@@ -38,6 +41,9 @@ pub struct Handle {
     network: Arc<Network>,
     client: HttpClient,
     receiver: Arc<Receiver>,
+    keys: Arc<KeyRing>,
+    chance: Chance,
+    pub(super) world: World,
     urls: Urls,
     ports: Vec<(Service, u16)>,
     stopper: Stopper,
@@ -97,7 +103,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         mssp: format!("{}/soap", at(mssp_at)),
         receiver: format!("{}{}", at(ui_at), control::RECEIVER),
     };
-    let parties = builder.parties(clock.clone(), chance.clone(), places)?;
+    let (parties, keys) = builder.parties(clock.clone(), chance.clone(), places)?;
     let (stopper, shutdown) = shutdown::channel();
     let client = HttpClient::new(
         clock.clone(),
@@ -117,6 +123,9 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         network: network.clone(),
         client,
         receiver: Arc::new(Receiver::new(clock.clone())),
+        keys,
+        chance: chance.clone(),
+        world: builder.world.clone(),
         urls,
         ports: vec![
             (Service::Ui, ui_at.port()),
@@ -276,6 +285,18 @@ impl Handle {
     /// Moves the clock, firing every timer on the way.
     pub async fn advance(&self, by: Duration) {
         self.clock().advance(by).await;
+    }
+
+    /// Another key signs from now on; the one before stays published for as long as what it signed is good.
+    ///
+    /// # Errors
+    /// [`StartError`] when the new key cannot be stored; then the old one goes on.
+    pub async fn rotate_keys(&self) -> Result<(), StartError> {
+        let now = self.clock().now();
+        let key = super::signer::new_key(&mut self.chance.generator());
+        let store = Arc::clone(self.parties().op_store());
+        super::keyring::store_next(store.as_ref(), &*key, now).await?;
+        Ok(self.keys.rotate(&*key, now)?)
     }
 
     /// An RP of ours, in this process but over the sockets.

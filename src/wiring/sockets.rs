@@ -278,10 +278,11 @@ pub struct MsspListener(pub Arc<Network>);
 impl HttpParty for OpListener {
     async fn handle(&self, arrived: Arrived) {
         let id = op_bridge::RequestId(arrived.id.0);
-        let message = Message::Op(op_bridge::Input::Http {
-            id,
-            request: arrived.request,
-        });
+        let mut request = arrived.request;
+        request
+            .extensions_mut()
+            .insert(op_bridge::Started(arrived.started));
+        let message = Message::Op(op_bridge::Input::Http { id, request });
         self.0.handle(message, Receipt::NONE, arrived.flight).await;
     }
 
@@ -290,6 +291,11 @@ impl HttpParty for OpListener {
         let body =
             r#"{"error":"invalid_request","error_description":"the request is larger than 1 MB"}"#;
         answer(StatusCode::PAYLOAD_TOO_LARGE, "application/json", body)
+    }
+
+    fn overloaded(&self, _: &Parts) -> Response<Bytes> {
+        let body = r#"{"error":"temporarily_unavailable","error_description":"too many requests are open; come again later"}"#;
+        answer(StatusCode::SERVICE_UNAVAILABLE, "application/json", body)
     }
 }
 

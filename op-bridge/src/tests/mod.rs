@@ -61,7 +61,8 @@ impl World {
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let signer = Arc::new(TestSigner::new());
         let url = "http://127.0.0.1:8204/soap";
-        let mut config = Config::new(ISSUER, url, signer.clone(), Secret::new("TEST ONLY"));
+        let keys = Arc::new(crate::KeySet::of(signer.clone()));
+        let mut config = Config::new(ISSUER, url, Arc::new(keys), Secret::new("TEST ONLY"));
         config.clients = vec![
             client("poll", DeliveryMode::Poll),
             client("poll2", DeliveryMode::Poll),
