@@ -69,10 +69,17 @@ pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request
 /// In the order of CIBA Core §7.2.
 fn examine(cx: &mut Context<'_>, request: &http::Request<Bytes>) -> Result<Order, OAuthError> {
     let (client, form) = client_auth::authenticate(cx, request)?;
-    if !client.requests.grant_types.iter().any(|one| one == CIBA_GRANT) {
+    if !client
+        .requests
+        .grant_types
+        .iter()
+        .any(|one| one == CIBA_GRANT)
+    {
         return Err(OAuthError::new(
             "unauthorized_client",
-            format!("the client is not registered for the grant type {CIBA_GRANT} (CIBA Core section 4)"),
+            format!(
+                "the client is not registered for the grant type {CIBA_GRANT} (CIBA Core section 4)"
+            ),
         ));
     }
     let form = request_object::open(cx, &client, form)?;

@@ -482,11 +482,19 @@ impl Client {
     pub(crate) fn check(&self, config: &Config) -> Result<(), ConfigError> {
         let method = self.authentication.method;
         let secret = self.secret.as_ref();
+        if !config.authentication.methods.contains(&method) {
+            return Err(ConfigError::Method(self.id.clone(), method.as_str()));
+        }
+        if config.requests.signed && self.requests.signing_alg.is_none() {
+            return Err(ConfigError::Unsigned(self.id.clone()));
+        }
         if method.uses_secret() && secret.is_none() {
             return Err(ConfigError::NoSecret(self.id.clone(), method.as_str()));
         }
         if method == AuthMethod::ClientSecretJwt
-            && secret.and_then(ClientSecret::clear).is_none_or(|it| it.len() < 32)
+            && secret
+                .and_then(ClientSecret::clear)
+                .is_none_or(|it| it.len() < 32)
         {
             return Err(ConfigError::ShortSecret(self.id.clone()));
         }
@@ -568,11 +576,23 @@ pub enum ConfigError {
         /// What is wrong.
         why: String,
     },
+    /// A method that the OP does not allow.
+    #[error(
+        "client {0} is registered for {1}, which this OP does not allow (under fapi-ciba: private_key_jwt, tls_client_auth, self_signed_tls_client_auth)"
+    )]
+    Method(String, &'static str),
+    /// A client that does not sign where all must.
+    #[error(
+        "client {0} has no backchannel_authentication_request_signing_alg, and every request must be signed (FAPI-CIBA §5.2.2)"
+    )]
+    Unsigned(String),
     /// A client without the secret that its method needs.
     #[error("client {0} is registered for {1} and has no secret")]
     NoSecret(String, &'static str),
     /// A MAC key that is too short.
-    #[error("client {0} is registered for client_secret_jwt; its secret needs at least 32 octets (RFC 7518 §3.2)")]
+    #[error(
+        "client {0} is registered for client_secret_jwt; its secret needs at least 32 octets (RFC 7518 §3.2)"
+    )]
     ShortSecret(String),
     /// No acr values at all.
     #[error("acr_values is empty; name at least one, for example mod-mf for a PIN")]

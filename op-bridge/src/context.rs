@@ -11,8 +11,8 @@ use rand_core::Rng;
 use crate::Op;
 use crate::config::Client;
 use crate::event::{Event, EventKind, Id};
-use crate::registration;
 use crate::record::{Key, Request, load};
+use crate::registration;
 use crate::secret::random_token;
 use crate::step::{Change, Output, RequestId, Send, Step, View};
 

@@ -18,7 +18,7 @@ use rand_core::Rng;
 use serde_json::{Value, json};
 
 use crate::forms::{Form, percent_encode};
-use crate::hint::Msisdn;
+use crate::hint::{HintIssuer, Msisdn};
 use crate::jose::jwe::content::ContentEncryption;
 use crate::jose::jwe::{self, KeyManagement};
 use crate::jose::jwk::{Jwk, JwkSet, PublicKey};
@@ -45,6 +45,13 @@ pub struct Discovery {
     pub op_keys: JwkSet,
     /// Signs its tokens.
     pub signer: Arc<dyn Signer>,
+}
+
+/// The answer to a request whose body nobody reads to its end.
+pub fn too_large() -> Response<Bytes> {
+    OAuthError::invalid_request("the request body is larger than 1 MB")
+        .with_status(413)
+        .response()
 }
 
 /// What a token is to be.
@@ -113,6 +120,15 @@ impl Discovery {
             enc: ContentEncryption::A128Gcm,
         };
         self.make(msisdn, &wish, now, rng)
+    }
+
+    /// What an OP that trusts it is told.
+    pub fn as_hint_issuer(&self) -> HintIssuer {
+        let key = Jwk::parse(&jose::jwk(self.signer.as_ref()));
+        HintIssuer {
+            issuer: self.issuer.clone(),
+            jwks: JwkSet(key.into_iter().collect()),
+        }
     }
 
     fn metadata(&self) -> Value {

@@ -64,8 +64,8 @@ pub use client_auth::{
 };
 pub use config::{
     Authenticator, Client, Config, ConfigError, Delivery, DeliveryMode, LONGEST_POLL, Lifetimes,
-    MessagingMode, Mssp, Polling, Profile, RequestRules, Requests, Subscriber, Subscribers, TextPolicy,
-    UnknownUser,
+    MessagingMode, Mssp, Polling, Profile, RequestRules, Requests, Subscriber, Subscribers,
+    TextPolicy, UnknownUser,
 };
 pub use event::{Afterwards, Badge, Event, EventKind, Id, Octets, Row, Taken};
 pub use hint::{HintFormats, HintIssuer, HintRules, Msisdn, NotANumber};
@@ -82,7 +82,7 @@ pub use record::{
     AccessToken, Attempt, Callback, Failure, FailureKind, Held, HeldPoll, Key, Notification,
     RefreshToken, Request, State, Work,
 };
-pub use registration::{Invalid, RegisteredClient, Registration};
+pub use registration::{Invalid, RegisteredClient, Registration, Source};
 pub use route::path::NOTIFY as NOTIFY_PATH;
 pub use secret::Secret;
 pub use step::{

@@ -98,7 +98,12 @@ pub(crate) fn authorization_stub() -> Response<Bytes> {
 pub(crate) fn jwks(op: &Op, now: Timestamp) -> Value {
     let mut document = keys::document(&op.config.keys.at(now));
     if let Some(keys) = document["keys"].as_array_mut() {
-        keys.extend(op.config.decryption.iter().map(|key| key.public().to_value()));
+        keys.extend(
+            op.config
+                .decryption
+                .iter()
+                .map(|key| key.public().to_value()),
+        );
     }
     document
 }

@@ -36,11 +36,7 @@ const OF_OTHERS: [&str; 6] = [
 ];
 
 /// The parameters of the request, after its signature and claims were checked if it is signed.
-pub(crate) fn open(
-    cx: &mut Context<'_>,
-    client: &Client,
-    form: Form,
-) -> Result<Form, OAuthError> {
+pub(crate) fn open(cx: &mut Context<'_>, client: &Client, form: Form) -> Result<Form, OAuthError> {
     if form.get("request_uri").is_some() {
         return Err(OAuthError::invalid_request(
             "request_uri is not defined for CIBA; send request, or the parameters themselves (CIBA Core section 7.1)",
@@ -68,7 +64,8 @@ pub(crate) fn open(
             "request is encrypted; CIBA Core section 7.1.1 wants a signed JWT that is not encrypted",
         ));
     }
-    let bad = |why| OAuthError::invalid_request(format!("request: {why} (CIBA Core section 7.1.1)"));
+    let bad =
+        |why| OAuthError::invalid_request(format!("request: {why} (CIBA Core section 7.1.1)"));
     let read = Jws::parse(request).map_err(bad)?;
     read.verify(&[alg], Keys::Public(&client.authentication.jwks))
         .map_err(bad)?;
@@ -96,7 +93,10 @@ pub(crate) fn open(
     }
     let parameters = parameters(&claims).map_err(bad)?;
     replay::once(cx, "request", &client.id, jti, exp).map_err(|replay::Replayed| {
-        bad(wrong("jti", "was used before; make a new one for every request"))
+        bad(wrong(
+            "jti",
+            "was used before; make a new one for every request",
+        ))
     })?;
     Ok(parameters)
 }

@@ -52,7 +52,9 @@ fn by_authority(client: &Client, peer: &PeerCertificate) -> Result<(), OAuthErro
     }
     let certificate = read(peer)?;
     let Some(expected) = &client.authentication.certificate else {
-        return Err(refused("tls_client_auth: no certificate name is registered"));
+        return Err(refused(
+            "tls_client_auth: no certificate name is registered",
+        ));
     };
     let (what, got) = match expected {
         CertificateName::SubjectDn(dn) => {

@@ -121,10 +121,7 @@ impl ClientSecret {
     pub fn matches(&self, guess: &str) -> bool {
         match self {
             Self::Clear(secret) => secret.matches(guess),
-            Self::Hashed(hash) => fingerprint(guess)
-                .as_bytes()
-                .ct_eq(hash.as_bytes())
-                .into(),
+            Self::Hashed(hash) => fingerprint(guess).as_bytes().ct_eq(hash.as_bytes()).into(),
         }
     }
 
@@ -185,7 +182,12 @@ pub(crate) fn authenticate(
     if let Some((id, secret)) = basic {
         let client = cx
             .client(&id)
-            .filter(|client| client.secret.as_ref().is_some_and(|ours| ours.matches(&secret)))
+            .filter(|client| {
+                client
+                    .secret
+                    .as_ref()
+                    .is_some_and(|ours| ours.matches(&secret))
+            })
             .ok_or_else(|| {
                 OAuthError::invalid_client("unknown client_id or wrong client_secret")
             })?;
@@ -231,7 +233,12 @@ pub(crate) fn authenticate(
     let client = cx.client(id);
     let client = if let Some(secret) = form.get("client_secret") {
         let client = client
-            .filter(|client| client.secret.as_ref().is_some_and(|ours| ours.matches(secret)))
+            .filter(|client| {
+                client
+                    .secret
+                    .as_ref()
+                    .is_some_and(|ours| ours.matches(secret))
+            })
             .ok_or_else(|| refused("unknown client_id or wrong client_secret"))?;
         registered_for(&client, AuthMethod::ClientSecretPost)?;
         client

@@ -310,7 +310,9 @@ fn oid_text(octets: &[u8]) -> Option<String> {
     let mut arcs: Vec<u64> = Vec::new();
     let mut value = 0u64;
     for &octet in octets {
-        value = value.checked_mul(128)?.checked_add(u64::from(octet & 0x7f))?;
+        value = value
+            .checked_mul(128)?
+            .checked_add(u64::from(octet & 0x7f))?;
         if octet & 0x80 == 0 {
             if arcs.is_empty() {
                 let first = (value / 40).min(2);
@@ -411,7 +413,10 @@ mod tests {
             r"DC=example,OU=TEST ONLY+CN=Client Two,O=Example\, Ltd,C=DE",
             "nonsense",
         ] {
-            assert!(Name::parse(other).is_none_or(|name| name != subject), "{other}");
+            assert!(
+                Name::parse(other).is_none_or(|name| name != subject),
+                "{other}"
+            );
         }
     }
 

@@ -22,22 +22,16 @@ pub(crate) enum LoginHint {
 ///
 /// # Errors
 /// unknown_user_id, and what [`token::resolve`] says.
-pub(super) fn resolve(
-    cx: &Context<'_>,
-    client: &Client,
-    hint: &str,
-) -> Result<Msisdn, OAuthError> {
+pub(super) fn resolve(cx: &Context<'_>, client: &Client, hint: &str) -> Result<Msisdn, OAuthError> {
     match parse(hint) {
         Ok(LoginHint::Number(msisdn)) => Ok(msisdn),
         Ok(LoginHint::Encrypted(blob)) => token::resolve_encrypted(cx, &blob),
-        Ok(LoginHint::Pseudonym(sub)) => {
-            issuance::user_of(cx.op, client, &sub).ok_or_else(|| {
-                OAuthError::new(
-                    "unknown_user_id",
-                    "PCR: is followed by no sub that this OP gave to this client",
-                )
-            })
-        }
+        Ok(LoginHint::Pseudonym(sub)) => issuance::user_of(cx.op, client, &sub).ok_or_else(|| {
+            OAuthError::new(
+                "unknown_user_id",
+                "PCR: is followed by no sub that this OP gave to this client",
+            )
+        }),
         Err(NotANumber) => Err(OAuthError::new(
             "unknown_user_id",
             "login_hint is no phone number; send an MSISDN such as +447700900001",

@@ -121,11 +121,7 @@ impl<'a> Hint<'a> {
     ///
     /// # Errors
     /// unknown_user_id, expired_login_hint_token, invalid_request.
-    pub(crate) fn resolve(
-        self,
-        cx: &Context<'_>,
-        client: &Client,
-    ) -> Result<User, OAuthError> {
+    pub(crate) fn resolve(self, cx: &Context<'_>, client: &Client) -> Result<User, OAuthError> {
         let msisdn = match self {
             Self::IdToken(hint) => id_token::resolve(cx, client, hint),
             Self::Login(hint) => login_hint::resolve(cx, client, hint),

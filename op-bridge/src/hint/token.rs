@@ -41,7 +41,9 @@ fn encrypted(cx: &Context<'_>, token: &str, what: &str) -> Result<Msisdn, OAuthE
     let bad = |why: JoseError| OAuthError::invalid_request(format!("{what}: {why}"));
     let opened = jwe::decrypt(token, &cx.op.config.decryption, &rules.encryption).map_err(bad)?;
     let Ok(text) = std::str::from_utf8(&opened.plaintext) else {
-        return Err(OAuthError::invalid_request(format!("{what}: its content is no text")));
+        return Err(OAuthError::invalid_request(format!(
+            "{what}: its content is no text"
+        )));
     };
     let says_jwt = opened
         .header
@@ -102,7 +104,8 @@ fn audience(cx: &Context<'_>, claims: &Claims) -> Result<(), JoseError> {
 fn age(cx: &Context<'_>, claims: &Claims, what: &str, must: bool) -> Result<(), OAuthError> {
     let bad = |why: JoseError| OAuthError::invalid_request(format!("{what}: {why}"));
     let now = cx.now.as_second();
-    let expired = |why: String| OAuthError::new("expired_login_hint_token", format!("{what}: {why}"));
+    let expired =
+        |why: String| OAuthError::new("expired_login_hint_token", format!("{what}: {why}"));
     let (iat, exp) = (
         claims.instant("iat").map_err(bad)?,
         claims.instant("exp").map_err(bad)?,
@@ -141,7 +144,9 @@ fn number(claims: &Claims, what: &str) -> Result<Msisdn, OAuthError> {
     let in_object = |claim: &str, kind: &str, kind_is: &str, value: &str| {
         let object = claims.0.get(claim)?.as_object()?;
         let right = object.get(kind).and_then(Value::as_str) == Some(kind_is);
-        right.then(|| object.get(value).and_then(Value::as_str)).flatten()
+        right
+            .then(|| object.get(value).and_then(Value::as_str))
+            .flatten()
     };
     let shapes = [
         claims.0.get("MSISDN").and_then(Value::as_str),

@@ -117,7 +117,12 @@ mod tests {
         assert!(object(&[b"{\"a\":\"", &[0xff][..], b"\"}"].concat()).is_err());
         let deep = format!("{}1{}", "{\"a\":".repeat(5000), "}".repeat(5000));
         assert!(object(deep.as_bytes()).is_err());
-        assert_eq!(object(br#" {"a":[1,-1,1.5,null,true,"x"]} "#).unwrap().len(), 1);
+        assert_eq!(
+            object(br#" {"a":[1,-1,1.5,null,true,"x"]} "#)
+                .unwrap()
+                .len(),
+            1
+        );
     }
 
     proptest! {

@@ -116,7 +116,8 @@ impl DecryptionKey {
             Private::P256(secret) => {
                 let mut point = Box::new([0; 65]);
                 let encoded = secret.public_key();
-                let octets = p256::elliptic_curve::sec1::ToSec1Point::to_sec1_point(&encoded, false);
+                let octets =
+                    p256::elliptic_curve::sec1::ToSec1Point::to_sec1_point(&encoded, false);
                 point.copy_from_slice(octets.as_bytes());
                 PublicKey::P256(point)
             }
@@ -322,7 +323,12 @@ fn content_key(
                 Ok(content_key) if content_key.len() == enc.key_length() => content_key,
                 _ => {
                     let wrong = Sha256::digest(encrypted_key);
-                    wrong.iter().copied().cycle().take(enc.key_length()).collect()
+                    wrong
+                        .iter()
+                        .copied()
+                        .cycle()
+                        .take(enc.key_length())
+                        .collect()
                 }
             }))
         }

@@ -127,11 +127,7 @@ impl Jwk {
                 "e": base64url(e),
             }),
         };
-        for (name, member) in [
-            ("kid", &self.kid),
-            ("use", &self.usage),
-            ("alg", &self.alg),
-        ] {
+        for (name, member) in [("kid", &self.kid), ("use", &self.usage), ("alg", &self.alg)] {
             if let Some(member) = member {
                 value[name] = json!(member);
             }
@@ -345,7 +341,10 @@ mod tests {
         assert_eq!(Jwk::parse(&value), Err(JwkError::NotOnCurve));
         let mut value = ec();
         value["x"] = json!("AA");
-        assert!(matches!(Jwk::parse(&value), Err(JwkError::Member { member: "x", .. })));
+        assert!(matches!(
+            Jwk::parse(&value),
+            Err(JwkError::Member { member: "x", .. })
+        ));
     }
 
     #[test]

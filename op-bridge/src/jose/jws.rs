@@ -67,7 +67,6 @@ pub(crate) enum Keys<'a> {
 /// A token that was read but not verified.
 #[derive(Debug)]
 pub(crate) struct Jws<'a> {
-    pub(crate) header: Map<String, Value>,
     pub(crate) payload: Vec<u8>,
     alg: String,
     kid: Option<String>,
@@ -102,7 +101,6 @@ impl<'a> Jws<'a> {
                 .ok_or(JoseError::Header("alg", "is missing"))?
                 .to_owned(),
             kid: text(&header, "kid")?.map(str::to_owned),
-            header,
             payload,
             signing_input,
             signature: signature_octets,
@@ -134,7 +132,10 @@ impl<'a> Jws<'a> {
                 if candidates.is_empty() {
                     return Err(JoseError::NoKey {
                         alg: alg.as_str(),
-                        kid: self.kid.as_deref().map(|kid| kid.chars().take(64).collect()),
+                        kid: self
+                            .kid
+                            .as_deref()
+                            .map(|kid| kid.chars().take(64).collect()),
                     });
                 }
                 candidates.iter().any(|key| self.verified_by(alg, &key.key))
@@ -152,7 +153,10 @@ impl<'a> Jws<'a> {
             PublicKey::P256(_) => alg == JwsAlg::Es256,
             PublicKey::Rsa { .. } => matches!(alg, JwsAlg::Ps256 | JwsAlg::Rs256),
         };
-        kind && self.kid.as_ref().is_none_or(|kid| key.kid.as_ref() == Some(kid))
+        kind && self
+            .kid
+            .as_ref()
+            .is_none_or(|kid| key.kid.as_ref() == Some(kid))
             && key.usage.as_ref().is_none_or(|usage| usage == "sig")
             && key.alg.as_ref().is_none_or(|meant| meant == alg.as_str())
     }

@@ -40,7 +40,10 @@ impl Claims {
     pub(crate) fn must_be(&self, claim: &'static str, expected: &str) -> Result<(), JoseError> {
         match self.require(claim)? {
             got if got == expected => Ok(()),
-            got => Err(wrong(claim, &format!("is {}, expected {expected}", short(got)))),
+            got => Err(wrong(
+                claim,
+                &format!("is {}, expected {expected}", short(got)),
+            )),
         }
     }
 

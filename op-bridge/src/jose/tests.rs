@@ -53,7 +53,11 @@ fn jws_of_the_rfcs_verify_and_no_bit_may_change() {
         octets[5] ^= 1;
         let altered = format!("{input}.{}", base64url(octets));
         let read = Jws::parse(&altered).unwrap();
-        assert_eq!(read.verify(&[alg], keys), Err(JoseError::Signature), "{source}");
+        assert_eq!(
+            read.verify(&[alg], keys),
+            Err(JoseError::Signature),
+            "{source}"
+        );
     }
 }
 
@@ -61,12 +65,19 @@ fn jws_of_the_rfcs_verify_and_no_bit_may_change() {
 fn jws_alg_none_is_refused() {
     let rfc = rfc();
     let token = rfc["unsecured"]["token"].as_str().unwrap();
-    let error = Jws::parse(token).unwrap().verify(&ASYMMETRIC, Keys::Public(&JwkSet::default()));
+    let error = Jws::parse(token)
+        .unwrap()
+        .verify(&ASYMMETRIC, Keys::Public(&JwkSet::default()));
     assert!(matches!(error, Err(JoseError::Alg { got, .. }) if got == "none"));
-    for alg in ["none", "None", "NONE", "nOnE", "", "ES256 ", "ES512", "EdDSA"] {
+    for alg in [
+        "none", "None", "NONE", "nOnE", "", "ES256 ", "ES512", "EdDSA",
+    ] {
         let token = with_header(&TestSigner::new(), &json!({"alg": alg}));
         assert!(
-            matches!(verify(&token, &TestSigner::new()), Err(JoseError::Alg { .. })),
+            matches!(
+                verify(&token, &TestSigner::new()),
+                Err(JoseError::Alg { .. })
+            ),
             "{alg}"
         );
     }
@@ -83,8 +94,14 @@ fn jws_hmac_with_the_public_key_as_secret_is_refused() {
     for secret in secrets {
         let input = format!("{}.{}", base64url(r#"{"alg":"HS256"}"#), base64url("{}"));
         let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &secret);
-        let token = format!("{input}.{}", base64url(ring::hmac::sign(&key, input.as_bytes())));
-        assert!(matches!(verify(&token, &signer), Err(JoseError::Alg { .. })));
+        let token = format!(
+            "{input}.{}",
+            base64url(ring::hmac::sign(&key, input.as_bytes()))
+        );
+        assert!(matches!(
+            verify(&token, &signer),
+            Err(JoseError::Alg { .. })
+        ));
         // Even a configuration that allows it by mistake takes no public key for a secret.
         let keys = set(&jwk);
         let read = Jws::parse(&token).unwrap();
@@ -100,7 +117,10 @@ fn jws_alg_that_does_not_fit_the_key_is_refused() {
     let signer = TestSigner::new();
     for alg in ["PS256", "RS256"] {
         let token = with_header(&signer, &json!({"alg": alg}));
-        assert!(matches!(verify(&token, &signer), Err(JoseError::NoKey { .. })), "{alg}");
+        assert!(
+            matches!(verify(&token, &signer), Err(JoseError::NoKey { .. })),
+            "{alg}"
+        );
     }
     // Registered for another algorithm, or for encryption.
     let token = with_header(&signer, &json!({"alg": "ES256"}));
@@ -162,7 +182,10 @@ fn jws_crit_and_b64_are_refused() {
         json!({"alg": "ES256", "b64": true}),
     ] {
         let token = with_header(&signer, &header);
-        assert!(matches!(verify(&token, &signer), Err(JoseError::Header(..))), "{header}");
+        assert!(
+            matches!(verify(&token, &signer), Err(JoseError::Header(..))),
+            "{header}"
+        );
     }
 }
 
@@ -170,7 +193,10 @@ fn jws_crit_and_b64_are_refused() {
 fn jws_duplicate_header_members_are_refused() {
     let signer = TestSigner::new();
     let token = with_raw_header(&signer, r#"{"alg":"ES256","alg":"none"}"#);
-    assert!(matches!(verify(&token, &signer), Err(JoseError::Json("header", _))));
+    assert!(matches!(
+        verify(&token, &signer),
+        Err(JoseError::Json("header", _))
+    ));
 }
 
 #[test]
@@ -182,10 +208,17 @@ fn jws_kid_selects_the_key_and_nothing_else() {
     for (kid, good) in [("one", true), ("two", false), ("../../one", false)] {
         let token = with_header(&signer, &json!({"alg": "ES256", "kid": kid}));
         let read = Jws::parse(&token).unwrap();
-        assert_eq!(read.verify(&ASYMMETRIC, Keys::Public(&keys)).is_ok(), good, "{kid}");
+        assert_eq!(
+            read.verify(&ASYMMETRIC, Keys::Public(&keys)).is_ok(),
+            good,
+            "{kid}"
+        );
     }
     let token = with_header(&signer, &json!({"alg": "ES256", "kid": 7}));
-    assert!(matches!(verify(&token, &signer), Err(JoseError::Header("kid", _))));
+    assert!(matches!(
+        verify(&token, &signer),
+        Err(JoseError::Header("kid", _))
+    ));
 }
 
 #[test]
@@ -199,7 +232,10 @@ fn jws_signed_with_another_key_is_refused() {
         Err(JoseError::NoKey { .. })
     ));
     let token = with_header(&TestSigner::new(), &json!({"alg": "ES256"}));
-    assert_eq!(verify(&token, &TestSigner::new()), Err(JoseError::Signature));
+    assert_eq!(
+        verify(&token, &TestSigner::new()),
+        Err(JoseError::Signature)
+    );
 }
 
 #[test]
@@ -223,7 +259,10 @@ fn jws_of_another_shape_is_refused() {
         assert!(verify(&bad, &signer).is_err(), "{bad}");
     }
     let long = format!("{}.e30.AA", "A".repeat(20_000));
-    assert!(matches!(verify(&long, &signer), Err(JoseError::TooLong { .. })));
+    assert!(matches!(
+        verify(&long, &signer),
+        Err(JoseError::TooLong { .. })
+    ));
 }
 
 #[test]
@@ -233,7 +272,13 @@ fn jws_es256_signature_in_der_is_refused() {
     let good = with_header(&signer, &json!({"alg": "ES256"}));
     let (input, signature) = good.rsplit_once('.').unwrap();
     let raw = decode(signature).unwrap();
-    let der = [&[0x30, 0x44, 0x02, 0x20][..], &raw[..32], &[0x02, 0x20], &raw[32..]].concat();
+    let der = [
+        &[0x30, 0x44, 0x02, 0x20][..],
+        &raw[..32],
+        &[0x02, 0x20],
+        &raw[32..],
+    ]
+    .concat();
     for octets in [der, vec![0; 64], Vec::new(), raw[..63].to_vec()] {
         let token = format!("{input}.{}", base64url(octets));
         assert_eq!(verify(&token, &signer), Err(JoseError::Signature));

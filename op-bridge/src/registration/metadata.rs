@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Uri;
 use serde_json::{Map, Value, json};
 
-use super::Invalid;
+use super::{Invalid, Source};
 use crate::client_auth::x509::Certificate;
 use crate::client_auth::{AuthMethod, Authentication, CertificateName, ClientSecret};
 use crate::config::{Client, Config, DeliveryMode, Profile, Requests};
@@ -25,8 +25,9 @@ pub(super) fn client(
     id: &str,
     secret: Option<ClientSecret>,
     members: &Map<String, Value>,
+    source: Source,
 ) -> Result<Client, Invalid> {
-    let from = Members(members);
+    let from = Members(members, source);
     refuse_what_is_not_done(&from)?;
     let mode = mode(config, &from)?;
     let notification_endpoint = from.url("backchannel_client_notification_endpoint")?;
@@ -37,8 +38,10 @@ pub(super) fn client(
         ));
     }
     let authentication = authentication(config, &from)?;
-    let signing_alg = from
-        .alg("backchannel_authentication_request_signing_alg", &config.requests.algorithms)?;
+    let signing_alg = from.alg(
+        "backchannel_authentication_request_signing_alg",
+        &config.requests.algorithms,
+    )?;
     if signing_alg.is_some() && authentication.jwks.0.is_empty() {
         return Err(invalid(
             "jwks",
@@ -102,8 +105,14 @@ pub(super) fn registered(client: &Client, asked: &Map<String, Value>) -> Map<Str
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     let decided = [
-        ("backchannel_token_delivery_mode", json!(client.mode.as_str())),
-        ("backchannel_user_code_parameter", json!(client.requests.user_code)),
+        (
+            "backchannel_token_delivery_mode",
+            json!(client.mode.as_str()),
+        ),
+        (
+            "backchannel_user_code_parameter",
+            json!(client.requests.user_code),
+        ),
         ("grant_types", json!(client.requests.grant_types)),
         ("response_types", json!([])),
         (
@@ -154,7 +163,10 @@ fn mode(config: &Config, from: &Members<'_>) -> Result<DeliveryMode, Invalid> {
             "push is forbidden by FAPI-CIBA section 5.2.2; register poll or ping",
         )),
         Some("push") => Ok(DeliveryMode::Push),
-        Some(_) => Err(invalid(member, "must be poll, ping or push (CIBA Core section 4)")),
+        Some(_) => Err(invalid(
+            member,
+            "must be poll, ping or push (CIBA Core section 4)",
+        )),
         None => Err(invalid(
             member,
             "is required: poll, ping or push (CIBA Core section 4)",
@@ -169,7 +181,12 @@ fn grant_types(from: &Members<'_>) -> Result<Vec<String>, Invalid> {
     };
     let types: Option<Vec<String>> = types
         .as_array()
-        .map(|types| types.iter().map(|one| one.as_str().map(str::to_owned)).collect())
+        .map(|types| {
+            types
+                .iter()
+                .map(|one| one.as_str().map(str::to_owned))
+                .collect()
+        })
         .unwrap_or_default();
     let types = types.ok_or_else(|| invalid(member, "must be an array of strings"))?;
     let known = |one: &String| [CIBA_GRANT, REFRESH_GRANT].contains(&one.as_str());
@@ -207,7 +224,12 @@ fn authentication(config: &Config, from: &Members<'_>) -> Result<Authentication,
             why: format!("cannot be used: {why}"),
         })?,
     };
-    let certificates = from.0.get("jwks").map(certificates).transpose()?.unwrap_or_default();
+    let certificates = from
+        .0
+        .get("jwks")
+        .map(certificates)
+        .transpose()?
+        .unwrap_or_default();
     let needs_keys = matches!(
         method,
         AuthMethod::PrivateKeyJwt | AuthMethod::SelfSignedTlsClientAuth
@@ -215,7 +237,10 @@ fn authentication(config: &Config, from: &Members<'_>) -> Result<Authentication,
     if needs_keys && jwks.0.is_empty() {
         return Err(Invalid {
             member: "jwks",
-            why: format!("is required for {}, with a P-256 or RSA key", method.as_str()),
+            why: format!(
+                "is required for {}, with a P-256 or RSA key",
+                method.as_str()
+            ),
         });
     }
     let certificate = certificate_name(from)?;
@@ -325,7 +350,7 @@ fn issuance(config: &Config, from: &Members<'_>) -> Result<Issuance, Invalid> {
 }
 
 /// Metadata as they came.
-struct Members<'a>(&'a Map<String, Value>);
+struct Members<'a>(&'a Map<String, Value>, Source);
 
 impl<'a> Members<'a> {
     fn text(&self, member: &'static str) -> Result<Option<&'a str>, Invalid> {
@@ -353,7 +378,9 @@ impl<'a> Members<'a> {
         let good = uri.is_some_and(|uri| match (uri.scheme_str(), uri.host()) {
             (Some("https"), Some(_)) => true,
             (Some("http"), Some(host)) => {
-                matches!(host, "localhost" | "[::1]") || host.starts_with("127.")
+                self.1 == Source::File
+                    || matches!(host, "localhost" | "[::1]")
+                    || host.starts_with("127.")
             }
             _ => false,
         });

@@ -40,6 +40,15 @@ pub enum Registration {
     Token(Secret),
 }
 
+/// Who says what a client is registered with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// The operator of the OP, who may use plain HTTP anywhere.
+    File,
+    /// Somebody who registers.
+    Request,
+}
+
 /// Why metadata of a client cannot be registered (RFC 7591 §3.2.2).
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{member} {why}")]
@@ -90,8 +99,9 @@ impl Client {
         id: &str,
         secret: Option<ClientSecret>,
         members: &Map<String, Value>,
+        source: Source,
     ) -> Result<Self, Invalid> {
-        metadata::client(config, id, secret, members)
+        metadata::client(config, id, secret, members, source)
     }
 }
 
@@ -102,7 +112,14 @@ pub(crate) fn find(op: &Op, view: &dyn View, id: &str) -> Option<Client> {
         return None;
     }
     let record: RegisteredClient = load(view, &RegisteredClient::key(id))?;
-    metadata::client(&op.config, id, record.secret(), &record.metadata).ok()
+    metadata::client(
+        &op.config,
+        id,
+        record.secret(),
+        &record.metadata,
+        Source::Request,
+    )
+    .ok()
 }
 
 /// `POST /register`.
@@ -242,10 +259,7 @@ fn checked(
             kept.secret.clone().filter(|_| for_macs),
             kept.secret_hash.clone(),
         ),
-        (None, Some(secret)) => (
-            for_macs.then(|| secret.clone()),
-            Some(fingerprint(secret)),
-        ),
+        (None, Some(secret)) => (for_macs.then(|| secret.clone()), Some(fingerprint(secret))),
         (None, None) => (None, None),
     };
     let mut record = RegisteredClient {
@@ -255,8 +269,14 @@ fn checked(
         access_token_hash,
         issued_at: old.map_or(cx.now.as_second(), |old| old.issued_at),
     };
-    let client = metadata::client(&op.config, id, record.secret(), &record.metadata)
-        .map_err(refused)?;
+    let client = metadata::client(
+        &op.config,
+        id,
+        record.secret(),
+        &record.metadata,
+        Source::Request,
+    )
+    .map_err(refused)?;
     client
         .check(&op.config)
         .map_err(|why| OAuthError::new("invalid_client_metadata", why.to_string()))?;
@@ -300,8 +320,7 @@ fn authorized(
         )
     };
     let token = bearer(request).ok_or_else(unknown)?;
-    let record: RegisteredClient =
-        load(cx.view, &RegisteredClient::key(id)).ok_or_else(unknown)?;
+    let record: RegisteredClient = load(cx.view, &RegisteredClient::key(id)).ok_or_else(unknown)?;
     let hash = fingerprint(token);
     if bool::from(hash.as_bytes().ct_eq(record.access_token_hash.as_bytes())) {
         Ok(record)

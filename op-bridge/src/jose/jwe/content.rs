@@ -192,7 +192,9 @@ fn cbc_decrypt<C: KeyIvInit + BlockModeDecrypt>(
     let padding = usize::from(*octets.last()?);
     let length = octets.len().checked_sub(padding)?;
     let good = (1..=BLOCK).contains(&padding)
-        && octets[length..].iter().all(|&octet| usize::from(octet) == padding);
+        && octets[length..]
+            .iter()
+            .all(|&octet| usize::from(octet) == padding);
     octets.truncate(length);
     good.then_some(octets)
 }

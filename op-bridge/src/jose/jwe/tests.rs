@@ -31,7 +31,15 @@ fn sealed(alg: KeyManagement, enc: ContentEncryption) -> String {
     } else {
         p256_key(1).public()
     };
-    encrypt(b"+447700900001", &to, alg, enc, Some("JWT"), &mut TestRng(7)).unwrap()
+    encrypt(
+        b"+447700900001",
+        &to,
+        alg,
+        enc,
+        Some("JWT"),
+        &mut TestRng(7),
+    )
+    .unwrap()
 }
 
 /// The token with its header changed; nothing that follows can then be right.
@@ -49,7 +57,11 @@ fn jwe_of_rfc_7520_opens() {
         key.kid = case["kid"].as_str().unwrap().into();
         let opened = decrypt(case["token"].as_str().unwrap(), &[key], &Allowed::default()).unwrap();
         let begins = case["begins"].as_str().unwrap();
-        assert!(opened.plaintext.starts_with(begins.as_bytes()), "{}", case["source"]);
+        assert!(
+            opened.plaintext.starts_with(begins.as_bytes()),
+            "{}",
+            case["source"]
+        );
     }
 }
 
@@ -85,7 +97,12 @@ fn cbc_with_hmac_is_that_of_rfc_7518_appendix_b() {
         let enc = ContentEncryption::named(case["enc"].as_str().unwrap()).unwrap();
         let key: Vec<u8> = (0..enc.key_length() as u8).collect();
         let (_, tag) = enc.seal(&key, &iv, text("aad"), text("plaintext")).unwrap();
-        assert_eq!(hex::encode(tag), case["tag"].as_str().unwrap(), "{}", case["source"]);
+        assert_eq!(
+            hex::encode(tag),
+            case["tag"].as_str().unwrap(),
+            "{}",
+            case["source"]
+        );
     }
 }
 
@@ -120,7 +137,10 @@ fn jwe_of_every_alg_and_enc_opens_and_no_part_may_change() {
                     None => octets.push(1),
                 }
                 parts[index] = base64url(octets);
-                assert!(open(&parts.join(".")).is_err(), "{alg:?} {enc:?} part {index}");
+                assert!(
+                    open(&parts.join(".")).is_err(),
+                    "{alg:?} {enc:?} part {index}"
+                );
             }
         }
     }
@@ -154,9 +174,12 @@ fn jwe_zip_and_p2c_bombs_are_refused_before_any_work() {
             "{name}"
         );
     }
-    let token = with_header(&sealed(KeyManagement::EcdhEs, ContentEncryption::A128Gcm), |header| {
-        header["alg"] = json!("PBES2-HS256+A128KW");
-    });
+    let token = with_header(
+        &sealed(KeyManagement::EcdhEs, ContentEncryption::A128Gcm),
+        |header| {
+            header["alg"] = json!("PBES2-HS256+A128KW");
+        },
+    );
     assert!(matches!(open(&token), Err(JoseError::Alg { .. })));
 }
 
@@ -206,10 +229,20 @@ fn jwe_algs_outside_the_configured_lists_are_refused() {
 #[test]
 fn jwe_of_another_shape_is_refused() {
     let good = sealed(KeyManagement::EcdhEs, ContentEncryption::A128Gcm);
-    for bad in ["", "....", "a.b.c", &format!("{good}."), &format!("{good}="), &good[1..]] {
+    for bad in [
+        "",
+        "....",
+        "a.b.c",
+        &format!("{good}."),
+        &format!("{good}="),
+        &good[1..],
+    ] {
         assert!(open(bad).is_err(), "{bad}");
     }
-    assert!(matches!(open(&"A".repeat(20_000)), Err(JoseError::TooLong { .. })));
+    assert!(matches!(
+        open(&"A".repeat(20_000)),
+        Err(JoseError::TooLong { .. })
+    ));
     // Direct agreement has no encrypted key (RFC 7516 §5.2).
     let mut parts: Vec<&str> = good.split('.').collect();
     parts[1] = "AAAA";

@@ -9,8 +9,14 @@ use zeroize::Zeroizing;
 pub(super) fn wrap(under: &[u8], key: &[u8]) -> Option<Vec<u8>> {
     let mut wrapped = vec![0; key.len() + aes_kw::IV_LEN];
     match under.len() {
-        16 => KwAes128::new_from_slice(under).ok()?.wrap_key(key, &mut wrapped).ok()?,
-        _ => KwAes256::new_from_slice(under).ok()?.wrap_key(key, &mut wrapped).ok()?,
+        16 => KwAes128::new_from_slice(under)
+            .ok()?
+            .wrap_key(key, &mut wrapped)
+            .ok()?,
+        _ => KwAes256::new_from_slice(under)
+            .ok()?
+            .wrap_key(key, &mut wrapped)
+            .ok()?,
     };
     Some(wrapped)
 }
@@ -19,8 +25,14 @@ pub(super) fn wrap(under: &[u8], key: &[u8]) -> Option<Vec<u8>> {
 pub(super) fn unwrap(under: &[u8], wrapped: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let mut key = Zeroizing::new(vec![0; wrapped.len().checked_sub(aes_kw::IV_LEN)?]);
     match under.len() {
-        16 => KwAes128::new_from_slice(under).ok()?.unwrap_key(wrapped, &mut key).ok()?,
-        _ => KwAes256::new_from_slice(under).ok()?.unwrap_key(wrapped, &mut key).ok()?,
+        16 => KwAes128::new_from_slice(under)
+            .ok()?
+            .unwrap_key(wrapped, &mut key)
+            .ok()?,
+        _ => KwAes256::new_from_slice(under)
+            .ok()?
+            .unwrap_key(wrapped, &mut key)
+            .ok()?,
     };
     Some(key)
 }
