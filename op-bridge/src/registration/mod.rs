@@ -246,7 +246,7 @@ fn checked(
     let method = members
         .get("token_endpoint_auth_method")
         .and_then(Value::as_str)
-        .map_or(Some(AuthMethod::default()), AuthMethod::named);
+        .map_or_else(|| Some(AuthMethod::default()), AuthMethod::named);
     let needs_secret = method.is_some_and(AuthMethod::uses_secret);
     let for_macs = method == Some(AuthMethod::ClientSecretJwt);
     // A secret goes on where it can; one that is kept as a hash cannot make MACs.

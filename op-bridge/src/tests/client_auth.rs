@@ -195,7 +195,7 @@ fn assertion_of_two_requests_at_once_is_taken_once() {
     let two = caller.world.http_input(unauthenticated(&form));
     let store = caller.world.store.clone();
     let (first, second) = (store.reader(), store.reader());
-    let mut step = |reader, input| {
+    let step = |reader, input| {
         let mut rng = TestRng(5);
         caller.world.op.step(reader, input, at(0), &mut rng)
     };
