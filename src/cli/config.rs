@@ -25,9 +25,10 @@ const PORTS_VARIABLE: &str = "MIDSIM_PORT";
 const PORTS_TABLE: &str = "ports.";
 
 /// Keys of the file and the options they stand for.
-const KEYS: [(&str, &str); 21] = [
+const KEYS: [(&str, &str); 22] = [
     ("admin_token_file", "admin_token_file"),
     ("allow_host", "allow_host"),
+    ("allow_notify", "allow_notify"),
     ("any_number", "any_number"),
     ("data_dir", "data_dir"),
     ("frozen", "frozen"),
@@ -281,7 +282,7 @@ impl Settings {
     }
 
     fn values_of(&self, key: &str, value: &Value) -> Result<Vec<String>, FileError> {
-        let list = key == "allow_host";
+        let list = matches!(key, "allow_host" | "allow_notify");
         match value {
             Value::Array(values) if list => values
                 .iter()

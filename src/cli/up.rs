@@ -138,6 +138,7 @@ fn greeting(suite: &Running) -> String {
          browser    {ui}\n  OP         {op}/.well-known/openid-configuration\n  \
          MSSP       {mssp}  (WSDL: {mssp}?wsdl)\n  SMSC       {smpp}  (SMPP 3.4, midsim/midsim)\n\n\
          Ask for a person, who answers at {ui} (PIN 1234):\n\n{curl}\n\n\
+         Pings and pushes go to loopback and public addresses; --allow-notify adds networks.\n\
          Ctrl-C stops it. `midsim world` lists the numbers, `midsim docs` the documentation.\n",
         version = env!("CARGO_PKG_VERSION"),
         ui = urls.ui,

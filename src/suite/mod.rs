@@ -38,6 +38,7 @@ use crate::runtime::chance::{Chance, NoChance};
 use crate::runtime::clock::Clock;
 use crate::runtime::party::{Driver, HandleError};
 use crate::runtime::store::{Batch, CommitError, MemoryStore, RedbStore, Store, StoreError, Write};
+use crate::sockets::addresses::Network;
 use crate::sockets::ports::{PortError, Ports};
 use crate::wiring::steps::{MsspParty, OpParty, PlatformParty, SmscParty};
 use crate::wiring::{Humans, Parties, Phones};
@@ -84,6 +85,7 @@ pub struct Builder {
     op: OpSwitches,
     admin_token: Option<Secret>,
     hosts: Vec<HostName>,
+    notify: Vec<Network>,
 }
 
 /// Why a suite did not start.
@@ -171,6 +173,7 @@ impl Builder {
             op: OpSwitches::default(),
             admin_token: None,
             hosts: Vec::new(),
+            notify: Vec::new(),
         }
     }
 
@@ -241,6 +244,13 @@ impl Builder {
     #[must_use]
     pub fn admin_token(mut self, token: Secret) -> Self {
         self.admin_token = Some(token);
+        self
+    }
+
+    /// Lets the parties call addresses of this network, besides loopback and public ones.
+    #[must_use]
+    pub fn allow_notify(mut self, network: Network) -> Self {
+        self.notify.push(network);
         self
     }
 

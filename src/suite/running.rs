@@ -107,7 +107,13 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     let (stopper, shutdown) = shutdown::channel();
     let client = HttpClient::new(
         clock.clone(),
-        Policy::allowing([addresses::Network::from(near)]),
+        Policy::allowing(
+            builder
+                .notify
+                .iter()
+                .copied()
+                .chain([addresses::Network::from(near)]),
+        ),
     );
     let op_replies = Replies::new(&clock, &chance);
     let mssp_replies = Replies::new(&clock, &chance);

@@ -4,7 +4,9 @@
 
 mod driver;
 mod flow;
+mod ops;
 mod packets;
+mod pending;
 mod ready;
 mod server;
 mod timing;
@@ -16,10 +18,12 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 
 type Group = (&'static str, fn() -> Result<()>);
 
-const GROUPS: [Group; 4] = [
+const GROUPS: [Group; 6] = [
     ("packets", packets::run),
     ("flow-in-process", flow::in_process),
     ("flow-sockets", flow::sockets),
+    ("ops", ops::side_by_side),
+    ("pending", pending::run),
     ("ready", ready::run),
 ];
 
