@@ -123,7 +123,7 @@ pub(crate) fn timer(cx: &mut Context<'_>, key: &Key) {
 /// Sends the finished body.
 fn post(cx: &mut Context<'_>, key: &Key, request: &mut Request) {
     let client = cx.client(&request.client_id);
-    let endpoint = client.and_then(|client| client.notification_endpoint.as_ref());
+    let endpoint = client.and_then(|client| client.notification_endpoint.clone());
     let (Some(callback), Some(url)) = (&mut request.callback, endpoint) else {
         return;
     };

@@ -71,7 +71,7 @@ pub(crate) fn issue(cx: &mut Context<'_>, own: Id, grant: &Grant<'_>, to: To<'_>
     let lifetimes = op.config.lifetimes;
     let iat = cx.now.as_second();
     let client = cx.client(grant.client_id);
-    let sub = subject(op, client, grant.msisdn);
+    let sub = subject(op, client.as_deref(), grant.msisdn);
 
     let pushed = match &to {
         To::Push(auth_req_id) => Some(*auth_req_id),

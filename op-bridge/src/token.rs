@@ -122,11 +122,9 @@ fn redeem(
     own: &mut Id,
 ) -> Result<Answer, OAuthError> {
     let op = cx.op;
-    let client = client_auth::authenticate(op, request.headers())?;
-    let form = Form::parse(request.headers(), request.body())?;
-    client_auth::check_form(client, &form)?;
+    let (client, form) = client_auth::authenticate(cx, request)?;
     let grant_type = form.require("grant_type", "RFC 6749 section 4.5")?;
-    let thumbprint = cnf::to_bind(client, request)?;
+    let thumbprint = cnf::to_bind(&client, request)?;
     match grant_type {
         CIBA_GRANT => {
             let started = request
@@ -134,7 +132,7 @@ fn redeem(
                 .get()
                 .map_or(cx.now, |it: &Started| it.0);
             let caller = Caller {
-                client,
+                client: &client,
                 id,
                 started: started.min(cx.now),
                 thumbprint,
@@ -142,7 +140,7 @@ fn redeem(
             ciba(cx, caller, &form, own)
         }
         REFRESH_GRANT if op.config.refresh_tokens => {
-            refresh::redeem(cx, client, &form, thumbprint.as_deref(), own).map(Answer::Tokens)
+            refresh::redeem(cx, &client, &form, thumbprint.as_deref(), own).map(Answer::Tokens)
         }
         _ => Err(OAuthError::new(
             "unsupported_grant_type",

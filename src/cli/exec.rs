@@ -102,6 +102,7 @@ impl Exec {
             .args(&self.command[1..])
             .env("MIDSIM_UI_URL", &urls.ui)
             .env("MIDSIM_OP_URL", &urls.op)
+            .env("MIDSIM_DISCOVERY_URL", &urls.discovery)
             .env("MIDSIM_MSSP_URL", &urls.mssp)
             .env("MIDSIM_SMPP_ADDR", &urls.smpp)
             .kill_on_drop(true)

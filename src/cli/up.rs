@@ -102,6 +102,7 @@ impl Up {
                 json!({
                     "schema_version": 1, "pid": std::process::id(),
                     "ui": urls.ui, "op": urls.op, "mssp": urls.mssp, "smpp": urls.smpp,
+                    "discovery": urls.discovery,
                 })
             );
         } else {
@@ -136,7 +137,7 @@ fn greeting(suite: &Running) -> String {
     format!(
         "midsim {version} is ready\n\n  \
          browser    {ui}\n  OP         {op}/.well-known/openid-configuration\n  \
-         MSSP       {mssp}  (WSDL: {mssp}?wsdl)\n  SMSC       {smpp}  (SMPP 3.4, midsim/midsim)\n\n\
+         MSSP       {mssp}  (WSDL: {mssp}?wsdl)\n  SMSC       {smpp}  (SMPP 3.4, midsim/midsim)\n  discovery  {discovery}  (a number for a login_hint_token)\n\n\
          Ask for a person, who answers at {ui} (PIN 1234):\n\n{curl}\n\n\
          Pings and pushes go to loopback and public addresses; --allow-notify adds networks.\n\
          Ctrl-C stops it. `midsim world` lists the numbers, `midsim docs` the documentation.\n",
@@ -145,6 +146,7 @@ fn greeting(suite: &Running) -> String {
         op = urls.op,
         mssp = urls.mssp,
         smpp = urls.smpp,
+        discovery = urls.discovery,
         curl = suite.curl(),
     )
 }

@@ -11,6 +11,7 @@
 
 mod config;
 mod decide;
+mod discovery;
 mod in_process;
 mod keyring;
 mod readers;
@@ -105,6 +106,25 @@ pub enum StartError {
     /// The configuration of the OP contradicts itself.
     #[error(transparent)]
     Op(#[from] op_bridge::ConfigError),
+    /// A client of the world cannot be registered.
+    #[error("client {id} of the world: {why}")]
+    Client {
+        /// client_id.
+        id: String,
+        /// What is wrong with its metadata.
+        why: op_bridge::Invalid,
+    },
+    /// Keys of a discovery service of the world cannot be used.
+    #[error("op.hints.issuer {iss} of the world: its jwks cannot be used: {why}")]
+    HintIssuer {
+        /// Its name.
+        iss: String,
+        /// What is wrong.
+        why: op_bridge::JwkError,
+    },
+    /// A private key of the OP is damaged.
+    #[error("the OP's encryption key: {0}")]
+    EncryptionKey(#[from] op_bridge::BadPrivateKey),
     /// A port cannot be had.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -138,7 +158,12 @@ impl StartError {
     pub fn is_configuration(&self) -> bool {
         matches!(
             self,
-            Self::DataDir { .. } | Self::Op(_) | Self::Port(_) | Self::Smpp(_)
+            Self::DataDir { .. }
+                | Self::Client { .. }
+                | Self::HintIssuer { .. }
+                | Self::Op(_)
+                | Self::Port(_)
+                | Self::Smpp(_)
         )
     }
 }
@@ -149,6 +174,8 @@ struct Places {
     issuer: String,
     /// Where the MSSP rings, when it is not under the issuer.
     notify_url: Option<String>,
+    /// The discovery service.
+    discovery: String,
     /// SOAP endpoint of the MSSP.
     mssp: String,
     /// Where notifications of clients without an endpoint of their own go.
@@ -295,12 +322,7 @@ impl Builder {
     }
 
     /// The parties, over stores of their own.
-    fn parties(
-        &self,
-        clock: Clock,
-        chance: Chance,
-        places: Places,
-    ) -> Result<(Arc<Parties>, Arc<KeyRing>), StartError> {
+    fn parties(&self, clock: Clock, chance: Chance, places: Places) -> Result<Made, StartError> {
         let stores = Stores::open(self.data_dir.as_deref())?;
         #[cfg(test)]
         let stores = (self.stores)(stores);
@@ -315,6 +337,8 @@ impl Builder {
             key.to_vec()
         })?;
         let keys = Arc::new(KeyRing::new(&signing, &retired, self.seed.is_some())?);
+        let hints = discovery::Keys::load(&stores, &chance)?;
+        let discovery = hints.service(&places, self.seed.is_some())?;
         let op = config::op(
             &world,
             config::OpSettings {
@@ -330,9 +354,11 @@ impl Builder {
                 },
                 mac_3des: self.mac_3des,
                 keys: keys.clone(),
+                decryption: hints.decryption,
+                hint_issuer: discovery.as_hint_issuer(),
                 subject_key: op_bridge::Secret::new(hex::encode(subject)),
             },
-        );
+        )?;
         let driver = |name: &str| chance.branch(name);
         let parties = Parties::new(
             Driver::new(
@@ -362,8 +388,19 @@ impl Builder {
             Phones::new(world, stores.sim, clock.clone(), driver("sim"), self.humans),
             clock,
         );
-        Ok((Arc::new(parties), keys))
+        Ok(Made {
+            parties: Arc::new(parties),
+            keys,
+            discovery: Arc::new(discovery),
+        })
     }
+}
+
+/// What a suite consists of, without its sockets.
+struct Made {
+    parties: Arc<Parties>,
+    keys: Arc<KeyRing>,
+    discovery: Arc<op_bridge::discovery::Discovery>,
 }
 
 /// Records of the OP's keys.

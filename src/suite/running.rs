@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::readers::Readers;
-use super::{Builder, Places, Sim, StartError, config};
+use super::{Builder, Made, Places, Sim, StartError, config};
 use crate::control;
 use crate::faults::Faults;
 use crate::rp::Port;
@@ -26,6 +26,7 @@ use crate::suite::keyring::KeyRing;
 use crate::suite::receiver::Receiver;
 use crate::trace::TraceLog;
 use crate::users::{Press, PressError, Users};
+use crate::wiring::discovery::DiscoveryListener;
 use crate::wiring::sockets::{MsspListener, Network, OpListener};
 use crate::wiring::{Message, Parties, Receipt};
 use crate::world::World;
@@ -64,6 +65,8 @@ pub struct Urls {
     pub mssp: String,
     /// Address of the SMSC, without a scheme.
     pub smpp: String,
+    /// The discovery service.
+    pub discovery: String,
 }
 
 pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
@@ -76,6 +79,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     let op = builder.ports.bind(Service::Op).await?;
     let mssp = builder.ports.bind(Service::Mssp).await?;
     let smpp = builder.ports.bind(Service::Smpp).await?;
+    let discovery = builder.ports.bind(Service::Discovery).await?;
     let address = |listener: &tokio::net::TcpListener, service| {
         listener
             .local_addr()
@@ -83,6 +87,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     };
     let (ui_at, op_at) = (address(&ui, Service::Ui), address(&op, Service::Op));
     let (mssp_at, smpp_at) = (address(&mssp, Service::Mssp), address(&smpp, Service::Smpp));
+    let discovery_at = address(&discovery, Service::Discovery);
     let listen = builder.ports.listen();
     let near = near(listen);
     let name = match builder.hosts.first() {
@@ -94,16 +99,22 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         op: format!("http://{name}:{}", op_at.port()),
         mssp: format!("http://{name}:{}/soap", mssp_at.port()),
         smpp: format!("{name}:{}", smpp_at.port()),
+        discovery: format!("http://{name}:{}", discovery_at.port()),
     };
     // Our own parties need no name server.
     let at = |port: SocketAddr| format!("http://{}", SocketAddr::new(near, port.port()));
     let places = Places {
         issuer: urls.op.clone(),
+        discovery: urls.discovery.clone(),
         notify_url: Some(format!("{}{}", at(op_at), op_bridge::NOTIFY_PATH)),
         mssp: format!("{}/soap", at(mssp_at)),
         receiver: format!("{}{}", at(ui_at), control::RECEIVER),
     };
-    let (parties, keys) = builder.parties(clock.clone(), chance.clone(), places)?;
+    let Made {
+        parties,
+        keys,
+        discovery: service,
+    } = builder.parties(clock.clone(), chance.clone(), places)?;
     let (stopper, shutdown) = shutdown::channel();
     let client = HttpClient::new(
         clock.clone(),
@@ -138,6 +149,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
             (Service::Op, op_at.port()),
             (Service::Mssp, mssp_at.port()),
             (Service::Smpp, smpp_at.port()),
+            (Service::Discovery, discovery_at.port()),
         ],
         stopper,
         shutdown: shutdown.clone(),
@@ -163,6 +175,20 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         op,
         party,
         op_replies,
+        limits,
+        shutdown.clone(),
+    ));
+    let replies = Replies::new(&clock, &chance);
+    let party = Arc::new(DiscoveryListener::new(
+        service,
+        replies.clone(),
+        clock.clone(),
+        chance.branch("discovery-tokens"),
+    ));
+    tasks.spawn(http_server::serve_party(
+        discovery,
+        party,
+        replies,
         limits,
         shutdown.clone(),
     ));
@@ -223,6 +249,11 @@ impl Handle {
     /// The OP's issuer.
     pub fn op_url(&self) -> String {
         self.urls.op.clone()
+    }
+
+    /// The discovery service.
+    pub fn discovery_url(&self) -> String {
+        self.urls.discovery.clone()
     }
 
     /// SOAP endpoint of the MSSP.

@@ -1,10 +1,85 @@
-//! JSON Web Signatures (RFC 7515, compact serialisation), the keys that verify them (RFC 7517) and
-//! the hashes OpenID Connect puts into an id_token.
+//! JOSE, as small as it can be: JSON Web Signatures and Encryption in compact serialisation (RFC 7515, RFC 7516), keys
+//! (RFC 7517), the claims of a JWT (RFC 7519) and the hashes OpenID Connect puts into an id_token.
+//!
+//! Algorithms and keys come from configuration and registration, never from a token's header.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+
+pub(crate) mod json;
+pub(crate) mod jwe;
+pub(crate) mod jwk;
+pub(crate) mod jws;
+pub(crate) mod jwt;
+
+#[cfg(test)]
+mod tests;
+
+/// Why a token is not taken. The words fit into an error_description; none of them quotes a secret.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum JoseError {
+    /// The algorithm is not allowed here.
+    #[error("alg or enc {got} is not allowed here; use {expected}")]
+    Alg {
+        /// What the header says.
+        got: String,
+        /// What would be allowed.
+        expected: String,
+    },
+    /// A part is not base64url.
+    #[error("its {0} is not base64url without padding")]
+    Base64(&'static str),
+    /// A claim is missing or wrong.
+    #[error("its claim {claim} {why}")]
+    Claim {
+        /// Which.
+        claim: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The token was not encrypted for us, or changed on its way.
+    #[error("it cannot be decrypted: not encrypted for this OP's key, or altered")]
+    Decryption,
+    /// The key does not fit the algorithm.
+    #[error("it cannot be encrypted for this key with this alg")]
+    Encryption,
+    /// The ephemeral key is unusable.
+    #[error("its ephemeral key epk is refused: {0}")]
+    Epk(jwk::JwkError),
+    /// A header member is missing or wrong.
+    #[error("its header member {0} {1}")]
+    Header(&'static str, &'static str),
+    /// A part is not JSON as it should be.
+    #[error("its {0} {1}")]
+    Json(&'static str, json::NotAnObject),
+    /// No key for it.
+    #[error("no key for {alg} is known here{}", kid.as_ref().map_or(String::new(), |kid| format!(" with kid {kid}")))]
+    NoKey {
+        /// Algorithm of the token.
+        alg: &'static str,
+        /// `kid` of the token.
+        kid: Option<String>,
+    },
+    /// Not a compact serialisation.
+    #[error("it is not in compact serialisation: expected {expected}")]
+    NotCompact {
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// The signature does not verify.
+    #[error("its signature does not verify with the registered key")]
+    Signature,
+    /// Larger than anything reasonable.
+    #[error("it has {got} characters; at most {most} are read")]
+    TooLong {
+        /// Its length.
+        got: usize,
+        /// The bound.
+        most: usize,
+    },
+}
 
 /// Something that holds a private key. The runtime implements it: with *ring* on real sockets, with a
 /// deterministic ECDSA (RFC 6979) where traces must be repeatable.
@@ -41,6 +116,11 @@ impl Algorithm {
 /// Base64url without padding (RFC 7515 §2).
 pub(crate) fn base64url(octets: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(octets)
+}
+
+/// The inverse of [`base64url`], strictly: no padding, no other alphabet, no stray bits.
+pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
 }
 
 /// A signed JWT over `claims`, a JSON object.
@@ -92,7 +172,7 @@ pub(crate) fn peek(jwt: &str) -> Option<Value> {
 }
 
 #[cfg(test)]
-mod tests {
+mod signing_tests {
     use super::*;
     use crate::testing::TestSigner;
 
