@@ -28,6 +28,7 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -35,6 +36,7 @@ use tokio::task::JoinSet;
 pub use self::replies::{Replies, RequestId};
 use super::shutdown::{GRACE, Shutdown};
 use super::stall::Stalling;
+use super::tls::{PeerCertificate, ServerTls};
 use crate::runtime::clock::{Clock, InFlight};
 
 /// What one listener lets its clients use. Times are transport time.
@@ -50,6 +52,8 @@ pub struct Limits {
     pub head: usize,
     /// How long they may take to arrive, which also bounds how long a connection may be idle.
     pub head_within: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake_within: Duration,
     /// Header fields.
     pub headers: usize,
     /// Requests that a party has taken and not answered yet; more are told to come again later.
@@ -66,6 +70,7 @@ impl Default for Limits {
             connections: 4096,
             head: 64 << 10,
             head_within: Duration::from_secs(15),
+            handshake_within: Duration::from_secs(10),
             headers: 100,
             open: 3072,
             unread: Duration::from_secs(30),
@@ -76,6 +81,26 @@ impl Default for Limits {
 /// The header by which two of our own parties hand the count of messages in flight over (see [`Clock::depart`]). It is taken off
 /// before a party sees the request.
 pub const FLIGHT: HeaderName = HeaderName::from_static("midsim-flight");
+
+/// A bound port, and whether TLS is spoken there.
+pub struct Listener {
+    tcp: TcpListener,
+    tls: Option<ServerTls>,
+}
+
+impl Listener {
+    /// TLS on this port if there is a `tls`.
+    pub fn new(tcp: TcpListener, tls: Option<ServerTls>) -> Self {
+        Self { tcp, tls }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    /// Without TLS.
+    fn from(tcp: TcpListener) -> Self {
+        Self::new(tcp, None)
+    }
+}
 
 /// A party behind the shell.
 pub trait HttpParty: Send + Sync + 'static {
@@ -104,6 +129,8 @@ pub struct Arrived {
     pub peer: SocketAddr,
     /// When its head had arrived, in simulated time.
     pub started: Timestamp,
+    /// The certificate that they showed in the TLS handshake.
+    pub certificate: Option<PeerCertificate>,
     /// Counts the request as under way.
     pub flight: InFlight,
 }
@@ -111,13 +138,14 @@ pub struct Arrived {
 /// Serves a party until the shutdown. The clock knows the address from the call on, not only from the first poll: a request
 /// sent before counts too.
 pub fn serve_party<H: HttpParty>(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     handler: Arc<H>,
     replies: Replies,
     limits: Limits,
     shutdown: Shutdown,
 ) -> impl Future<Output = ()> {
-    if let Ok(address) = listener.local_addr() {
+    let listener = listener.into();
+    if let Ok(address) = listener.tcp.local_addr() {
         declare(replies.clock(), address);
     }
     let service = PartyService {
@@ -130,7 +158,7 @@ pub fn serve_party<H: HttpParty>(
 
 /// Serves an axum router until the shutdown. Its handlers can take `ConnectInfo<SocketAddr>`; bodies are theirs to bound.
 pub async fn serve_router(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     router: axum::Router,
     limits: Limits,
     shutdown: Shutdown,
@@ -139,14 +167,19 @@ pub async fn serve_router(
 }
 
 /// Serves any service until the shutdown: then nothing new is accepted and what runs has [`GRACE`] to finish.
-pub async fn serve<S, B>(listener: TcpListener, service: S, limits: Limits, shutdown: Shutdown)
-where
+pub async fn serve<S, B>(
+    listener: impl Into<Listener>,
+    service: S,
+    limits: Limits,
+    shutdown: Shutdown,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let Listener { tcp: listener, tls } = listener.into();
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
@@ -163,13 +196,9 @@ where
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
-                let service = WithPeer {
-                    inner: service.clone(),
-                    peer,
-                };
-                let served = connection(stream, service, limits, shutdown.clone());
+                let (service, shutdown, tls) = (service.clone(), shutdown.clone(), tls.clone());
                 connections.spawn(async move {
-                    served.await;
+                    accepted_from(stream, peer, tls, service, limits, shutdown).await;
                     drop(place);
                 });
             }
@@ -189,15 +218,53 @@ where
 
 const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 
-async fn connection<S, B>(stream: TcpStream, service: S, limits: Limits, shutdown: Shutdown)
-where
+/// One connection: the handshake first, where TLS is spoken.
+async fn accepted_from<S, B>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<ServerTls>,
+    inner: S,
+    limits: Limits,
+    shutdown: Shutdown,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     // Only costs speed if it fails.
     let _ = stream.set_nodelay(true);
-    let io = TokioIo::new(Stalling::new(stream, limits.unread));
+    let stream = Stalling::new(stream, limits.unread);
+    let with = |certificate| WithPeer {
+        inner,
+        peer,
+        certificate,
+    };
+    let Some(tls) = tls else {
+        return connection(stream, with(None), limits, shutdown).await;
+    };
+    let shaking = tokio::time::timeout(limits.handshake_within, tls.accept(stream));
+    let shaken = tokio::select! {
+        biased;
+        () = shutdown.draining() => return,
+        shaken = shaking => shaken,
+    };
+    match shaken {
+        Ok(Ok(accepted)) => {
+            connection(accepted.stream, with(accepted.peer), limits, shutdown).await
+        }
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+    }
+}
+
+async fn connection<T, S, B>(stream: T, service: S, limits: Limits, shutdown: Shutdown)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let io = TokioIo::new(stream);
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_within)
@@ -223,6 +290,7 @@ where
 struct WithPeer<S> {
     inner: S,
     peer: SocketAddr,
+    certificate: Option<PeerCertificate>,
 }
 
 impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for WithPeer<S> {
@@ -231,7 +299,11 @@ impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for WithPeer<S> {
     type Future = S::Future;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let extensions = request.extensions_mut();
+        extensions.insert(ConnectInfo(self.peer));
+        if let Some(certificate) = &self.certificate {
+            extensions.insert(certificate.clone());
+        }
         self.inner.call(request)
     }
 }
@@ -286,6 +358,7 @@ impl<H: HttpParty> PartyService<H> {
             .get::<ConnectInfo<SocketAddr>>()
             .map_or(UNKNOWN_PEER, |info| info.0);
         let (mut head, body) = request.into_parts();
+        let certificate = head.extensions.remove();
         head.extensions.clear();
         let body = match self.collect(&head, body).await {
             Ok(body) => own(&mut head, &body),
@@ -302,6 +375,7 @@ impl<H: HttpParty> PartyService<H> {
             request: Request::from_parts(head, body),
             peer,
             started,
+            certificate,
             flight,
         };
         let handler = Arc::clone(&self.handler);
