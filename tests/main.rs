@@ -11,6 +11,9 @@ mod crash;
 mod demo;
 mod determinism;
 mod faults;
+#[path = "fuzz/src/lib.rs"]
+mod fuzz;
+mod fuzzing;
 mod library;
 mod neighbours;
 mod op;
@@ -20,4 +23,5 @@ mod readme;
 mod signals;
 mod sims;
 mod support;
+mod tls;
 mod traces;

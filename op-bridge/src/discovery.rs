@@ -182,7 +182,10 @@ impl Discovery {
             "MSISDN": msisdn.to_string(),
         });
         if wish.format == Format::Signed {
-            return Ok(jose::sign(self.signer.as_ref(), &claims));
+            return Ok(jose::sign(
+                self.signer.as_ref(),
+                claims.to_string().as_bytes(),
+            ));
         }
         let fits = |key: &&Jwk| {
             matches!(key.key, PublicKey::Rsa { .. }) == (wish.alg == KeyManagement::RsaOaep256)
@@ -197,7 +200,10 @@ impl Discovery {
                 kid: None,
             })?;
         let (content, cty) = if wish.format == Format::Nested {
-            (jose::sign(self.signer.as_ref(), &claims), Some("JWT"))
+            (
+                jose::sign(self.signer.as_ref(), claims.to_string().as_bytes()),
+                Some("JWT"),
+            )
         } else {
             (claims.to_string(), None)
         };

@@ -78,11 +78,31 @@ pub(crate) fn discovery(op: &Op, now: Timestamp) -> Value {
     if !matches!(op.config.registration, Registration::Off) {
         document["registration_endpoint"] = json!(url(path::REGISTER));
     }
+    if let Some(aliases) = mtls_endpoint_aliases(op, &document) {
+        document["mtls_endpoint_aliases"] = aliases;
+    }
     document
 }
 
 fn names(algorithms: &[JwsAlg]) -> Vec<&'static str> {
     algorithms.iter().map(|alg| alg.as_str()).collect()
+}
+
+/// RFC 8705 §5: the same endpoints behind mutual TLS. There is none for a browser: it would ask its user for a certificate.
+fn mtls_endpoint_aliases(op: &Op, document: &Value) -> Option<Value> {
+    let base = op.config.mtls_url.as_deref()?;
+    let members = document.as_object()?.iter();
+    let aliases = members.filter_map(|(name, url)| {
+        let aliased = name.ends_with("_endpoint") && name != "authorization_endpoint";
+        let path = url.as_str()?.strip_prefix(&op.config.issuer)?;
+        aliased.then(|| {
+            (
+                name.clone(),
+                Value::from(format!("{base}{}{path}", op.base_path)),
+            )
+        })
+    });
+    Some(Value::Object(aliases.collect()))
 }
 
 /// What the authorization endpoint answers: this OP authenticates over the backchannel alone.

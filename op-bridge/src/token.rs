@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use crate::client_auth;
 use crate::cnf;
@@ -19,7 +18,7 @@ use crate::config::{Client, DeliveryMode};
 use crate::context::Context;
 use crate::event::{EventKind, Id};
 use crate::forms::Form;
-use crate::grant::{self, CIBA_GRANT, Grant, REFRESH_GRANT, To};
+use crate::grant::{self, CIBA_GRANT, Grant, REFRESH_GRANT, To, Tokens};
 use crate::oauth::{OAuthError, json_response};
 use crate::record::{AccessToken, FailureKind, HeldPoll, Key, RefreshToken, Request, State, load};
 use crate::refresh;
@@ -35,7 +34,7 @@ enum Answer {
     /// It stays open.
     Held,
     /// The members of the token response.
-    Tokens(Value),
+    Tokens(Tokens),
 }
 
 pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request<Bytes>) {
@@ -60,7 +59,7 @@ pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request
     }
 }
 
-fn reply(cx: &mut Context<'_>, id: RequestId, own: Id, outcome: Result<Value, OAuthError>) {
+fn reply(cx: &mut Context<'_>, id: RequestId, own: Id, outcome: Result<Tokens, OAuthError>) {
     let issued = outcome.is_ok();
     let response = match outcome {
         Ok(tokens) => json_response(200, &tokens),
@@ -197,7 +196,7 @@ fn conclude(
     request: &mut Request,
     own: Id,
     thumbprint: Option<&str>,
-) -> Result<Value, OAuthError> {
+) -> Result<Tokens, OAuthError> {
     match &request.state {
         State::Redeemed => Err(OAuthError::new(
             "invalid_grant",

@@ -25,9 +25,10 @@ const PORTS_VARIABLE: &str = "MIDSIM_PORT";
 const PORTS_TABLE: &str = "ports.";
 
 /// Keys of the file and the options they stand for.
-const KEYS: [(&str, &str); 21] = [
+const KEYS: [(&str, &str); 27] = [
     ("admin_token_file", "admin_token_file"),
     ("allow_host", "allow_host"),
+    ("allow_notify", "allow_notify"),
     ("any_number", "any_number"),
     ("data_dir", "data_dir"),
     ("frozen", "frozen"),
@@ -46,11 +47,34 @@ const KEYS: [(&str, &str); 21] = [
     ("port_base", "port_base"),
     ("ports_file", "ports_file"),
     ("seed", "seed"),
+    ("tls.cert", "tls_cert"),
+    ("tls.client_ca", "tls_client_ca"),
+    ("tls.key", "tls_key"),
+    ("tls.services", "tls"),
+    ("tls.trust", "tls_trust"),
     ("world.path", "world"),
 ];
 
 /// Options whose values are paths: relative ones start at the folder of the file.
-const PATHS: [&str; 4] = ["admin_token_file", "data_dir", "ports_file", "world"];
+const PATHS: [&str; 8] = [
+    "admin_token_file",
+    "data_dir",
+    "ports_file",
+    "tls_cert",
+    "tls_client_ca",
+    "tls_key",
+    "tls_trust",
+    "world",
+];
+
+/// Keys that can have several values.
+const LISTS: [&str; 5] = [
+    "allow_host",
+    "allow_notify",
+    "tls.client_ca",
+    "tls.services",
+    "tls.trust",
+];
 
 /// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -281,7 +305,7 @@ impl Settings {
     }
 
     fn values_of(&self, key: &str, value: &Value) -> Result<Vec<String>, FileError> {
-        let list = key == "allow_host";
+        let list = LISTS.contains(&key);
         match value {
             Value::Array(values) if list => values
                 .iter()

@@ -10,8 +10,9 @@ use clap::{ArgAction, Args, ValueEnum};
 use ota_wire::keys::Family;
 use ota_wire::secret::Secret;
 
+use crate::sockets::addresses::Network;
 use crate::sockets::ports::{PortError, Ports, Service};
-use crate::suite::{Builder, HostName, MssMode, OpSwitches};
+use crate::suite::{Builder, HostName, MssMode, OpSwitches, TlsOptions, TlsService};
 use crate::world::{World, WorldError};
 
 /// Shown by the commands that read `midsim.toml`.
@@ -27,12 +28,17 @@ Configuration:
     any_number = true        data_dir = \"state\"       [op]
     frozen = false           allow_host = [\"sim\"]     profile = \"modrna\"
     no_human = false         admin_token_file = \"t\"   unknown_user = \"reject\"
+                             allow_notify = [\"10.0.0.0/8\"]
                                                     authenticator = \"mssp\"
     [world]                                         interval = 5
     path = \"world.toml\"                             slow_down = true
                                                     poll_hold = 0
-                                                    expires_in = 120
-                                                    refresh_tokens = false";
+    [tls]                                           expires_in = 120
+    services = [\"op\", \"mssp\"]                     refresh_tokens = false
+    cert = \"server.pem\"
+    key = \"server.key\"
+    client_ca = [\"clients.pem\"]
+    trust = [\"servers.pem\"]";
 
 /// The variable that holds the admin token itself. There is no flag for it: everybody sees the flags of a process.
 pub(super) const ADMIN_TOKEN: &str = "MIDSIM_ADMIN_TOKEN";
@@ -75,6 +81,71 @@ pub(super) struct SuiteOptions {
     keys: Keys,
     #[command(flatten)]
     op: OpOptions,
+    #[command(flatten)]
+    tls: TlsArguments,
+}
+
+/// TLS, and whom it trusts.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Options of TLS")]
+struct TlsArguments {
+    /// Speak TLS on these ports too: op, mssp. The OP's port for mutual TLS speaks it anyway
+    #[arg(
+        long,
+        value_enum,
+        value_name = "SERVICE",
+        value_delimiter = ',',
+        env = "MIDSIM_TLS",
+        hide_env = true
+    )]
+    tls: Vec<TlsService>,
+    /// Certificate chain of all servers, PEM, instead of one of the test CA; its key must be RSA
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_key",
+        env = "MIDSIM_TLS_CERT",
+        hide_env = true
+    )]
+    tls_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_cert",
+        env = "MIDSIM_TLS_KEY",
+        hide_env = true
+    )]
+    tls_key: Option<PathBuf>,
+    /// Take client certificates of this authority for trusted, besides those of the test CA. Can be repeated
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_delimiter = ',',
+        env = "MIDSIM_TLS_CLIENT_CA",
+        hide_env = true
+    )]
+    tls_client_ca: Vec<PathBuf>,
+    /// Call servers with certificates of this authority, besides those of the test CA. Can be repeated
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_delimiter = ',',
+        env = "MIDSIM_TLS_TRUST",
+        hide_env = true
+    )]
+    tls_trust: Vec<PathBuf>,
+}
+
+impl TlsArguments {
+    fn options(&self) -> TlsOptions {
+        TlsOptions {
+            services: self.tls.iter().copied().collect(),
+            identity: self.tls_cert.clone().zip(self.tls_key.clone()),
+            client_authorities: self.tls_client_ca.clone(),
+            trusted: self.tls_trust.clone(),
+        }
+    }
 }
 
 /// Switches of the OP.
@@ -143,7 +214,7 @@ pub(super) struct PortOptions {
     /// Listen on N, N+1, … instead of the usual ports; 0 takes free ones
     #[arg(long, value_name = "N", env = "MIDSIM_PORT_BASE", hide_env = true, value_parser = port)]
     port_base: Option<u16>,
-    /// One port: ui, op, mssp or smpp; 0 takes a free one. Can be repeated; in the environment a list with commas
+    /// One port: ui, op, mssp, smpp or op-mtls; 0 takes a free one. Can be repeated; in the environment a list with commas
     #[arg(long, value_name = "SERVICE=N")]
     port: Vec<ServicePort>,
     /// Write the ports as JSON when everything is ready
@@ -162,6 +233,15 @@ pub(super) struct PortOptions {
         value_delimiter = ','
     )]
     allow_host: Vec<HostName>,
+    /// Let pings, pushes and other calls go to this network, besides loopback and public addresses. Can be repeated
+    #[arg(
+        long,
+        value_name = "NET",
+        env = "MIDSIM_ALLOW_NOTIFY",
+        hide_env = true,
+        value_delimiter = ','
+    )]
+    allow_notify: Vec<Network>,
     /// Ask for the token in this file at the page and the control API (or set MIDSIM_ADMIN_TOKEN to it)
     #[arg(
         long,
@@ -180,7 +260,13 @@ pub(super) struct ServicePort {
 }
 
 /// The services that something answers at.
-const SERVED: [Service; 4] = [Service::Ui, Service::Op, Service::Mssp, Service::Smpp];
+const SERVED: [Service; 5] = [
+    Service::Ui,
+    Service::Op,
+    Service::Mssp,
+    Service::Smpp,
+    Service::OpMtls,
+];
 
 impl FromStr for ServicePort {
     type Err = String;
@@ -296,7 +382,8 @@ impl SuiteOptions {
         let builder = Builder::new(world)
             .mss_mode(self.mss)
             .mac_3des(self.keys == Keys::TripleDes)
-            .op(self.op.switches());
+            .op(self.op.switches())
+            .tls(self.tls.options());
         match self.seed {
             Some(seed) => builder.seed(seed),
             None => builder,
@@ -343,6 +430,9 @@ impl PortOptions {
         builder = builder.ports(ports.listening_on(self.listen));
         for host in &self.allow_host {
             builder = builder.allow_host(host.clone());
+        }
+        for network in &self.allow_notify {
+            builder = builder.allow_notify(*network);
         }
         if let Some(token) = self.admin_token()? {
             builder = builder.admin_token(token);

@@ -15,10 +15,11 @@ use base64::engine::general_purpose::STANDARD;
 use ota_wire::secret::Secret;
 
 use super::op::DECISION;
-use super::{RECEIVER, problem};
+use super::{AUTHORITY, RECEIVER, problem};
 
-/// What may be called without the token: whoever watches over us has none, nor has the OP that notifies the RP.
-const OPEN: [&str; 3] = ["/livez", "/readyz", RECEIVER];
+/// What may be called without the token: whoever watches over us has none, nor has the OP that notifies the RP. The
+/// certificate is shown to everybody anyway.
+const OPEN: [&str; 4] = ["/livez", "/readyz", AUTHORITY, RECEIVER];
 /// `Basic` is what a browser asks its user for by itself.
 const CHALLENGE: HeaderValue =
     HeaderValue::from_static(r#"Bearer realm="midsim", Basic realm="midsim", charset="UTF-8""#);

@@ -8,10 +8,12 @@
 mod replies;
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
@@ -26,6 +28,7 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -33,6 +36,7 @@ use tokio::task::JoinSet;
 pub use self::replies::{Replies, RequestId};
 use super::shutdown::{GRACE, Shutdown};
 use super::stall::Stalling;
+use super::tls::{PeerCertificate, ServerTls};
 use crate::runtime::clock::{Clock, InFlight};
 
 /// What one listener lets its clients use. Times are transport time.
@@ -48,6 +52,8 @@ pub struct Limits {
     pub head: usize,
     /// How long they may take to arrive, which also bounds how long a connection may be idle.
     pub head_within: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake_within: Duration,
     /// Header fields.
     pub headers: usize,
     /// Requests that a party has taken and not answered yet; more are told to come again later.
@@ -64,6 +70,7 @@ impl Default for Limits {
             connections: 4096,
             head: 64 << 10,
             head_within: Duration::from_secs(15),
+            handshake_within: Duration::from_secs(10),
             headers: 100,
             open: 3072,
             unread: Duration::from_secs(30),
@@ -74,6 +81,26 @@ impl Default for Limits {
 /// The header by which two of our own parties hand the count of messages in flight over (see [`Clock::depart`]). It is taken off
 /// before a party sees the request.
 pub const FLIGHT: HeaderName = HeaderName::from_static("midsim-flight");
+
+/// A bound port, and whether TLS is spoken there.
+pub struct Listener {
+    tcp: TcpListener,
+    tls: Option<ServerTls>,
+}
+
+impl Listener {
+    /// TLS on this port if there is a `tls`.
+    pub fn new(tcp: TcpListener, tls: Option<ServerTls>) -> Self {
+        Self { tcp, tls }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    /// Without TLS.
+    fn from(tcp: TcpListener) -> Self {
+        Self::new(tcp, None)
+    }
+}
 
 /// A party behind the shell.
 pub trait HttpParty: Send + Sync + 'static {
@@ -102,6 +129,8 @@ pub struct Arrived {
     pub peer: SocketAddr,
     /// When its head had arrived, in simulated time.
     pub started: Timestamp,
+    /// The certificate that they showed in the TLS handshake.
+    pub certificate: Option<PeerCertificate>,
     /// Counts the request as under way.
     pub flight: InFlight,
 }
@@ -109,13 +138,14 @@ pub struct Arrived {
 /// Serves a party until the shutdown. The clock knows the address from the call on, not only from the first poll: a request
 /// sent before counts too.
 pub fn serve_party<H: HttpParty>(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     handler: Arc<H>,
     replies: Replies,
     limits: Limits,
     shutdown: Shutdown,
 ) -> impl Future<Output = ()> {
-    if let Ok(address) = listener.local_addr() {
+    let listener = listener.into();
+    if let Ok(address) = listener.tcp.local_addr() {
         declare(replies.clock(), address);
     }
     let service = PartyService {
@@ -128,7 +158,7 @@ pub fn serve_party<H: HttpParty>(
 
 /// Serves an axum router until the shutdown. Its handlers can take `ConnectInfo<SocketAddr>`; bodies are theirs to bound.
 pub async fn serve_router(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     router: axum::Router,
     limits: Limits,
     shutdown: Shutdown,
@@ -137,14 +167,19 @@ pub async fn serve_router(
 }
 
 /// Serves any service until the shutdown: then nothing new is accepted and what runs has [`GRACE`] to finish.
-pub async fn serve<S, B>(listener: TcpListener, service: S, limits: Limits, shutdown: Shutdown)
-where
+pub async fn serve<S, B>(
+    listener: impl Into<Listener>,
+    service: S,
+    limits: Limits,
+    shutdown: Shutdown,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let Listener { tcp: listener, tls } = listener.into();
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
@@ -161,13 +196,9 @@ where
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
-                let service = WithPeer {
-                    inner: service.clone(),
-                    peer,
-                };
-                let served = connection(stream, service, limits, shutdown.clone());
+                let (service, shutdown, tls) = (service.clone(), shutdown.clone(), tls.clone());
                 connections.spawn(async move {
-                    served.await;
+                    accepted_from(stream, peer, tls, service, limits, shutdown).await;
                     drop(place);
                 });
             }
@@ -187,15 +218,53 @@ where
 
 const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 
-async fn connection<S, B>(stream: TcpStream, service: S, limits: Limits, shutdown: Shutdown)
-where
+/// One connection: the handshake first, where TLS is spoken.
+async fn accepted_from<S, B>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<ServerTls>,
+    inner: S,
+    limits: Limits,
+    shutdown: Shutdown,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     // Only costs speed if it fails.
     let _ = stream.set_nodelay(true);
-    let io = TokioIo::new(Stalling::new(stream, limits.unread));
+    let stream = Stalling::new(stream, limits.unread);
+    let with = |certificate| WithPeer {
+        inner,
+        peer,
+        certificate,
+    };
+    let Some(tls) = tls else {
+        return connection(stream, with(None), limits, shutdown).await;
+    };
+    let shaking = tokio::time::timeout(limits.handshake_within, tls.accept(stream));
+    let shaken = tokio::select! {
+        biased;
+        () = shutdown.draining() => return,
+        shaken = shaking => shaken,
+    };
+    match shaken {
+        Ok(Ok(accepted)) => {
+            connection(accepted.stream, with(accepted.peer), limits, shutdown).await
+        }
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+    }
+}
+
+async fn connection<T, S, B>(stream: T, service: S, limits: Limits, shutdown: Shutdown)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let io = TokioIo::new(stream);
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_within)
@@ -221,6 +290,7 @@ where
 struct WithPeer<S> {
     inner: S,
     peer: SocketAddr,
+    certificate: Option<PeerCertificate>,
 }
 
 impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for WithPeer<S> {
@@ -229,7 +299,11 @@ impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for WithPeer<S> {
     type Future = S::Future;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let extensions = request.extensions_mut();
+        extensions.insert(ConnectInfo(self.peer));
+        if let Some(certificate) = &self.certificate {
+            extensions.insert(certificate.clone());
+        }
         self.inner.call(request)
     }
 }
@@ -284,10 +358,10 @@ impl<H: HttpParty> PartyService<H> {
             .get::<ConnectInfo<SocketAddr>>()
             .map_or(UNKNOWN_PEER, |info| info.0);
         let (mut head, body) = request.into_parts();
+        let certificate = head.extensions.remove();
         head.extensions.clear();
-        own_head(&mut head);
         let body = match self.collect(&head, body).await {
-            Ok(body) => body,
+            Ok(body) => own(&mut head, &body),
             Err(Refused::TooLarge) => return closing(self.handler.too_large(&head)),
             Err(Refused::Late) => return closing(plain(StatusCode::REQUEST_TIMEOUT)),
             Err(Refused::Broken) => return closing(plain(StatusCode::BAD_REQUEST)),
@@ -301,11 +375,25 @@ impl<H: HttpParty> PartyService<H> {
             request: Request::from_parts(head, body),
             peer,
             started,
+            certificate,
             flight,
         };
-        // A task of its own: what has begun is finished even if the client leaves.
         let handler = Arc::clone(&self.handler);
-        let handled = tokio::spawn(async move { handler.handle(arrived).await });
+        let mut handling = Box::pin(async move { handler.handle(arrived).await });
+        // With records in memory it is done without ever having to wait.
+        let begun = poll_fn(|cx| {
+            let poll = AssertUnwindSafe(|| handling.as_mut().poll(cx));
+            Poll::Ready(catch_unwind(poll))
+        });
+        let handled = match begun.await {
+            Ok(Poll::Ready(())) => return answered(waiting.reply().await),
+            // A task of its own: what has begun is finished even if the client leaves.
+            Ok(Poll::Pending) => tokio::spawn(handling),
+            Err(_) => {
+                tracing::error!("a request was not handled");
+                return answered(None);
+            }
+        };
         let reply = tokio::select! {
             biased;
             reply = waiting.reply() => reply,
@@ -317,7 +405,7 @@ impl<H: HttpParty> PartyService<H> {
                 }
             },
         };
-        reply.unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR))
+        answered(reply)
     }
 
     async fn collect(&self, head: &Parts, body: Incoming) -> Result<Bytes, Refused> {
@@ -326,7 +414,7 @@ impl<H: HttpParty> PartyService<H> {
         }
         let collected = Limited::new(body, self.limits.body).collect();
         match tokio::time::timeout(self.limits.body_within, collected).await {
-            Ok(Ok(collected)) => Ok(own_octets(&collected.to_bytes())),
+            Ok(Ok(collected)) => Ok(collected.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TooLarge),
             Ok(Err(_)) => Err(Refused::Broken),
             Err(_) => Err(Refused::Late),
@@ -340,17 +428,28 @@ pub(super) fn own_octets(octets: &Bytes) -> Bytes {
     Bytes::copy_from_slice(octets)
 }
 
-/// The same for what a request's head refers to.
-fn own_head(head: &mut Parts) {
-    // What was a value or a URI is one again.
+/// The same for a whole request: its body and what its head refers to share one buffer of their own.
+fn own(head: &mut Parts, body: &Bytes) -> Bytes {
+    let length = head.headers.values().map(HeaderValue::len).sum::<usize>();
+    let mut octets = Vec::with_capacity(body.len() + length);
+    octets.extend_from_slice(body);
+    for value in head.headers.values() {
+        octets.extend_from_slice(value.as_bytes());
+    }
+    let octets = Bytes::from(octets);
+    let mut start = body.len();
     for value in head.headers.values_mut() {
-        if let Ok(own) = HeaderValue::from_bytes(value.as_bytes()) {
+        let end = start + value.len();
+        // What was a value is one again.
+        if let Ok(own) = HeaderValue::from_maybe_shared(octets.slice(start..end)) {
             *value = own;
         }
+        start = end;
     }
     if let Ok(own) = Uri::try_from(head.uri.to_string()) {
         head.uri = own;
     }
+    octets.slice(..body.len())
 }
 
 /// Why a body was not accepted.
@@ -380,6 +479,11 @@ fn plain(status: StatusCode) -> Response<Bytes> {
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
+}
+
+/// The answer; that of the shell if the party has none.
+fn answered(reply: Option<Response<Bytes>>) -> Response<Bytes> {
+    reply.unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
 /// Tells when to come again.

@@ -36,11 +36,13 @@ pub(super) fn make(builder: Builder) -> Result<InProcessSuite, StartError> {
         chance,
         Places {
             issuer: ISSUER.into(),
+            mutual_tls: None,
             notify_url: None,
             discovery: DISCOVERY.into(),
             mssp: MSSP.into(),
             receiver: RECEIVER.into(),
         },
+        builder.stores()?,
     )?;
     let parties = made.parties;
     let now = parties.clock.now();

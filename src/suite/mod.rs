@@ -12,6 +12,7 @@
 mod config;
 mod decide;
 mod discovery;
+mod external;
 mod in_process;
 mod keyring;
 mod readers;
@@ -19,6 +20,7 @@ mod receiver;
 mod running;
 mod signer;
 mod sim;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,18 +30,22 @@ use ota_wire::secret::Secret;
 
 pub use self::config::OpSwitches;
 pub use self::decide::{Decision, DecisionError};
+pub use self::external::{Reader, ReaderFailure};
 pub use self::in_process::InProcessSuite;
 use self::keyring::{KeyRing, Retired};
 pub use self::readers::{AttachError, Attached};
 pub use self::running::{Handle, Running, Urls};
 pub use self::signer::BadKey;
-pub use self::sim::{CardView, Sim};
+pub use self::sim::{CardView, Place, Sim};
+pub use self::tls::{TlsOptions, TlsService};
 pub use crate::control::{BadHost, HostName};
 use crate::runtime::chance::{Chance, NoChance};
 use crate::runtime::clock::Clock;
 use crate::runtime::party::{Driver, HandleError};
 use crate::runtime::store::{Batch, CommitError, MemoryStore, RedbStore, Store, StoreError, Write};
+use crate::sockets::addresses::Network;
 use crate::sockets::ports::{PortError, Ports};
+use crate::sockets::tls::{Authority, TlsError};
 use crate::wiring::steps::{MsspParty, OpParty, PlatformParty, SmscParty};
 use crate::wiring::{Humans, Parties, Phones};
 use crate::world::World;
@@ -85,6 +91,8 @@ pub struct Builder {
     op: OpSwitches,
     admin_token: Option<Secret>,
     hosts: Vec<HostName>,
+    notify: Vec<Network>,
+    tls: TlsOptions,
 }
 
 /// Why a suite did not start.
@@ -141,6 +149,9 @@ pub enum StartError {
     /// The stored signing key is damaged.
     #[error(transparent)]
     Key(#[from] BadKey),
+    /// TLS cannot be had as configured.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The system refuses something.
     #[error("{what}: {why}")]
     System {
@@ -162,6 +173,7 @@ impl StartError {
                 | Self::Op(_)
                 | Self::Port(_)
                 | Self::Smpp(_)
+                | Self::Tls(TlsError::File { .. } | TlsError::Server(_))
         )
     }
 }
@@ -170,6 +182,8 @@ impl StartError {
 struct Places {
     /// The OP's issuer.
     issuer: String,
+    /// The OP behind mutual TLS, where there is one.
+    mutual_tls: Option<String>,
     /// Where the MSSP rings, when it is not under the issuer.
     notify_url: Option<String>,
     /// The discovery service.
@@ -198,6 +212,8 @@ impl Builder {
             op: OpSwitches::default(),
             admin_token: None,
             hosts: Vec::new(),
+            notify: Vec::new(),
+            tls: TlsOptions::default(),
         }
     }
 
@@ -271,11 +287,25 @@ impl Builder {
         self
     }
 
+    /// Lets the parties call addresses of this network, besides loopback and public ones.
+    #[must_use]
+    pub fn allow_notify(mut self, network: Network) -> Self {
+        self.notify.push(network);
+        self
+    }
+
     /// Another name under which the page and the control API may be called. Where others can reach us, the first one also
     /// names us in [`Urls`] and in the OP's issuer.
     #[must_use]
     pub fn allow_host(mut self, host: HostName) -> Self {
         self.hosts.push(host);
+        self
+    }
+
+    /// Which ports speak TLS, and with what.
+    #[must_use]
+    pub fn tls(mut self, options: TlsOptions) -> Self {
+        self.tls = options;
         self
     }
 
@@ -311,11 +341,21 @@ impl Builder {
         }
     }
 
-    /// The parties, over stores of their own.
-    fn parties(&self, clock: Clock, chance: Chance, places: Places) -> Result<Made, StartError> {
+    fn stores(&self) -> Result<Stores, StartError> {
         let stores = Stores::open(self.data_dir.as_deref())?;
         #[cfg(test)]
         let stores = (self.stores)(stores);
+        Ok(stores)
+    }
+
+    /// The parties, over their stores.
+    fn parties(
+        &self,
+        clock: Clock,
+        chance: Chance,
+        places: Places,
+        stores: Stores,
+    ) -> Result<Made, StartError> {
         let world = Arc::new(self.world.clone());
         let signing = stores.secret(SIGNING_KEY, || {
             signer::new_key(&mut chance.generator()).to_vec()
@@ -438,6 +478,15 @@ impl Stores {
             return Ok(Vec::new());
         };
         serde_json::from_slice(&record.value).map_err(|_| BadKey.into())
+    }
+
+    /// The test CA of this installation. Its key draws from a source of its own.
+    fn authority(&self, chance: &Chance) -> Result<Authority, StartError> {
+        let chance = chance.branch("authority");
+        let key = self.secret("authority-key", || {
+            signer::new_key(&mut chance.generator()).to_vec()
+        })?;
+        Ok(Authority::new(&key)?)
     }
 
     /// A secret of the OP that is made once and kept with its records.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::readers::Readers;
+use super::tls::{self, Tls, TlsService};
 use super::{Builder, Made, Places, Sim, StartError, config};
 use crate::control;
 use crate::faults::Faults;
@@ -40,7 +41,9 @@ pub struct Running {
 /// What can be seen of a running suite and done to it.
 pub struct Handle {
     network: Arc<Network>,
+    /// For an RP of ours.
     client: HttpClient,
+    authority: String,
     receiver: Arc<Receiver>,
     keys: Arc<KeyRing>,
     chance: Chance,
@@ -61,6 +64,8 @@ pub struct Urls {
     pub ui: String,
     /// The OP's issuer.
     pub op: String,
+    /// The OP behind mutual TLS.
+    pub op_mtls: String,
     /// SOAP endpoint of the MSSP.
     pub mssp: String,
     /// Address of the SMSC, without a scheme.
@@ -77,6 +82,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     let chance = builder.chance()?;
     let ui = builder.ports.bind(Service::Ui).await?;
     let op = builder.ports.bind(Service::Op).await?;
+    let op_mtls = builder.ports.bind(Service::OpMtls).await?;
     let mssp = builder.ports.bind(Service::Mssp).await?;
     let smpp = builder.ports.bind(Service::Smpp).await?;
     let discovery = builder.ports.bind(Service::Discovery).await?;
@@ -88,51 +94,72 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     let (ui_at, op_at) = (address(&ui, Service::Ui), address(&op, Service::Op));
     let (mssp_at, smpp_at) = (address(&mssp, Service::Mssp), address(&smpp, Service::Smpp));
     let discovery_at = address(&discovery, Service::Discovery);
+    let op_mtls_at = address(&op_mtls, Service::OpMtls);
     let listen = builder.ports.listen();
     let near = near(listen);
     let name = match builder.hosts.first() {
         Some(host) if !listen.to_canonical().is_loopback() => host.name().to_owned(),
         _ => in_url(near),
     };
+    let stores = builder.stores()?;
+    let authority = stores.authority(&chance)?;
+    let hosts = builder.hosts.iter().map(control::HostName::name);
+    let tls = Tls::new(&builder.tls, &authority, &tls::names([listen, near], hosts))?;
+    let authority = authority.certificate_pem();
+    if let Some(dir) = &builder.data_dir {
+        let file = dir.join(AUTHORITY);
+        std::fs::write(&file, &authority).map_err(|why| StartError::System {
+            what: format!("cannot write {}", file.display()),
+            why,
+        })?;
+    }
+    let (op_scheme, mssp_scheme) = (tls.scheme(TlsService::Op), tls.scheme(TlsService::Mssp));
     let urls = Urls {
         ui: format!("http://{name}:{}", ui_at.port()),
-        op: format!("http://{name}:{}", op_at.port()),
-        mssp: format!("http://{name}:{}/soap", mssp_at.port()),
+        op: format!("{op_scheme}://{name}:{}", op_at.port()),
+        op_mtls: format!("https://{name}:{}", op_mtls_at.port()),
+        mssp: format!("{mssp_scheme}://{name}:{}/soap", mssp_at.port()),
         smpp: format!("{name}:{}", smpp_at.port()),
         discovery: format!("http://{name}:{}", discovery_at.port()),
     };
     // Our own parties need no name server.
-    let at = |port: SocketAddr| format!("http://{}", SocketAddr::new(near, port.port()));
+    let at =
+        |scheme, port: SocketAddr| format!("{scheme}://{}", SocketAddr::new(near, port.port()));
     let places = Places {
         issuer: urls.op.clone(),
         discovery: urls.discovery.clone(),
-        notify_url: Some(format!("{}{}", at(op_at), op_bridge::NOTIFY_PATH)),
-        mssp: format!("{}/soap", at(mssp_at)),
-        receiver: format!("{}{}", at(ui_at), control::RECEIVER),
+        mutual_tls: Some(urls.op_mtls.clone()),
+        notify_url: Some(format!(
+            "{}{}",
+            at(op_scheme, op_at),
+            op_bridge::NOTIFY_PATH
+        )),
+        mssp: format!("{}/soap", at(mssp_scheme, mssp_at)),
+        receiver: format!("{}{}", at("http", ui_at), control::RECEIVER),
     };
     let Made {
         parties,
         keys,
         discovery: service,
-    } = builder.parties(clock.clone(), chance.clone(), places)?;
+    } = builder.parties(clock.clone(), chance.clone(), places, stores)?;
     let (stopper, shutdown) = shutdown::channel();
-    let client = HttpClient::new(
-        clock.clone(),
-        Policy::allowing([addresses::Network::from(near)]),
-    );
+    let near_us = addresses::Network::from(near);
+    let policy = Policy::allowing(builder.notify.iter().copied().chain([near_us]));
+    let client = HttpClient::with_tls(clock.clone(), policy.clone(), tls.parties.clone());
     let op_replies = Replies::new(&clock, &chance);
     let mssp_replies = Replies::new(&clock, &chance);
     let network = Network::new(
         parties.clone(),
         op_replies.clone(),
         mssp_replies.clone(),
-        client.clone(),
+        client,
     );
     let left = parties.recover()?;
 
     let handle = Arc::new_cyclic(|this| Handle {
         network: network.clone(),
-        client,
+        client: HttpClient::with_tls(clock.clone(), policy, tls.rp.clone()),
+        authority,
         receiver: Arc::new(Receiver::new(clock.clone())),
         keys,
         chance: chance.clone(),
@@ -144,6 +171,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
             (Service::Mssp, mssp_at.port()),
             (Service::Smpp, smpp_at.port()),
             (Service::Discovery, discovery_at.port()),
+            (Service::OpMtls, op_mtls_at.port()),
         ],
         stopper,
         shutdown: shutdown.clone(),
@@ -166,7 +194,14 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     ));
     let party = Arc::new(OpListener(network.clone()));
     tasks.spawn(http_server::serve_party(
-        op,
+        tls.listener(op, TlsService::Op),
+        party.clone(),
+        op_replies.clone(),
+        limits,
+        shutdown.clone(),
+    ));
+    tasks.spawn(http_server::serve_party(
+        tls.mutual(op_mtls),
         party,
         op_replies,
         limits,
@@ -188,7 +223,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     ));
     let party = Arc::new(MsspListener(network.clone()));
     tasks.spawn(http_server::serve_party(
-        mssp,
+        tls.listener(mssp, TlsService::Mssp),
         party,
         mssp_replies,
         limits,
@@ -217,6 +252,9 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     network.bound().await;
     Ok(Running { handle, tasks })
 }
+
+/// The file of the data directory that holds the certificate of the test CA.
+const AUTHORITY: &str = "ca.pem";
 
 /// The address at which this machine reaches itself.
 fn near(listen: IpAddr) -> IpAddr {
@@ -253,6 +291,16 @@ impl Handle {
     /// SOAP endpoint of the MSSP.
     pub fn mssp_url(&self) -> String {
         self.urls.mssp.clone()
+    }
+
+    /// The OP behind mutual TLS.
+    pub fn op_mtls_url(&self) -> String {
+        self.urls.op_mtls.clone()
+    }
+
+    /// The certificate of the test CA, which all of its servers and clients chain to. PEM.
+    pub fn ca_pem(&self) -> &str {
+        &self.authority
     }
 
     /// Ports in use.

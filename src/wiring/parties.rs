@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ota_wire::ids::Msisdn;
 use ota_wire::trace::Id;
+use sim_applet_sim::handset::{ReaderInput, ReaderOutput};
 
 use super::convert;
 use super::http::Refused;
@@ -218,6 +219,27 @@ impl Parties {
                     .collect())
             }
         }
+    }
+
+    /// One step of a handset for whoever has its card in a reader: what they get to hear, and what else is to be done.
+    pub(super) async fn reader(
+        &self,
+        msisdn: &Msisdn,
+        input: ReaderInput,
+    ) -> Result<(Vec<ReaderOutput>, Vec<Emission>), HandleError> {
+        let now = self.clock.now();
+        let input = sim_applet_sim::handset::Input::Reader(input);
+        let (outputs, events) = self.phones.handle(msisdn, input, now).await?;
+        self.trace
+            .record(now, events.into_iter().map(AnyEvent::Sim));
+        let (mut told, mut emissions) = (Vec::new(), Vec::new());
+        for output in outputs {
+            match output {
+                sim_applet_sim::handset::Output::Reader(output) => told.push(output),
+                output => emissions.push(Emission::Phone(msisdn.clone(), output)),
+            }
+        }
+        Ok((told, emissions))
     }
 
     /// Hands a timer that fell due to its party.

@@ -4,7 +4,10 @@
 
 mod driver;
 mod flow;
+mod mssp;
+mod ops;
 mod packets;
+mod pending;
 mod ready;
 mod server;
 mod timing;
@@ -16,10 +19,14 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 
 type Group = (&'static str, fn() -> Result<()>);
 
-const GROUPS: [Group; 4] = [
+const GROUPS: [Group; 8] = [
     ("packets", packets::run),
     ("flow-in-process", flow::in_process),
     ("flow-sockets", flow::sockets),
+    ("ops", ops::side_by_side),
+    ("pending", pending::run),
+    ("mssp", mssp::one_thread),
+    ("mssp-http", mssp::status_query),
     ("ready", ready::run),
 ];
 

@@ -24,6 +24,8 @@ pub(crate) struct Server {
     process: Process,
     /// Where the RP goes.
     pub(crate) address: SocketAddr,
+    /// Where an AP goes.
+    pub(crate) mssp: SocketAddr,
 }
 
 impl Server {
@@ -38,6 +40,24 @@ impl Server {
         Self::when_ready(&mut up()).await
     }
 
+    /// `midsim up` whose OP asks nobody.
+    pub(crate) async fn op_alone(authenticator: &str) -> Result<Self> {
+        let mut command = up();
+        let switch = format!("--op-authenticator={authenticator}");
+        Self::when_ready(command.args([switch.as_str(), "--any-number"])).await
+    }
+
+    /// Somebody else's OP, which prints its URL as `op`.
+    pub(crate) fn other(command: &mut Command) -> Result<Self> {
+        let (process, urls) = Process::start(command)?;
+        let address = address(urls["op"].as_str())?;
+        Ok(Self {
+            process,
+            address,
+            mssp: address,
+        })
+    }
+
     async fn when_ready(command: &mut Command) -> Result<Self> {
         let ports = temporary("ports.json");
         // The document is printed when the ports file is there.
@@ -47,6 +67,7 @@ impl Server {
         let server = Self {
             process,
             address: at("op")?,
+            mssp: at("mssp")?,
         };
         let ready = Request::get("/readyz").body(String::new())?;
         let (status, _) = Connection::to(at("ui")?).await?.send(ready).await?;
@@ -60,12 +81,26 @@ impl Server {
     pub(crate) fn echo() -> Result<Self> {
         let (process, document) = Process::start(Command::new(std::env::current_exe()?).arg(ECHO))?;
         let address = address(document["address"].as_str())?;
-        Ok(Self { process, address })
+        Ok(Self {
+            process,
+            address,
+            mssp: address,
+        })
     }
 
     /// Seconds of processor time that the process has used.
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
         cpu_seconds(self.process.0.id())
+    }
+}
+
+impl Server {
+    /// Octets of the process that are in memory: `VmRSS` of proc_pid_status(5).
+    pub(crate) fn resident_bytes(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.ok_or("no VmRSS")?.trim().trim_end_matches(" kB");
+        Ok(1024 * kilobytes.parse::<u64>()?)
     }
 }
 
@@ -149,10 +184,11 @@ fn up() -> Command {
     command
 }
 
-/// The address in a URL that is nothing else.
+/// The address in a URL.
 fn address(url: Option<&str>) -> Result<SocketAddr> {
     let url = url.ok_or("no address in what the process printed")?;
-    Ok(url.trim_start_matches("http://").parse()?)
+    let authority = url.trim_start_matches("http://").split('/').next();
+    Ok(authority.unwrap_or_default().parse()?)
 }
 
 fn temporary(name: &str) -> PathBuf {
