@@ -75,13 +75,67 @@ pub struct Mssp {
 }
 
 /// What the OP does where the standards leave it a choice.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Op {
     /// Whether tokens come with a refresh_token.
     pub refresh_tokens: bool,
     /// What a number that it does not know leads to.
     pub unknown_user: op_bridge::UnknownUser,
+    /// Whether clients can be registered for user_code.
+    pub user_codes: bool,
+    /// Who may register clients: everybody, nobody, or whoever has the token of this text.
+    pub registration: String,
+    /// Which hints name a user.
+    pub hints: Hints,
+}
+
+impl Default for Op {
+    fn default() -> Self {
+        Self {
+            refresh_tokens: false,
+            unknown_user: op_bridge::UnknownUser::default(),
+            user_codes: true,
+            registration: "open".into(),
+            hints: Hints::default(),
+        }
+    }
+}
+
+/// Which hints name a user.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hints {
+    /// What a login_hint_token may be.
+    pub formats: op_bridge::HintFormats,
+    /// Age at which it ends, seconds.
+    pub max_age: u32,
+    /// Whether an expired id_token still names its user.
+    pub expired_id_tokens: bool,
+    /// Discovery services besides midsim's own.
+    pub issuer: Vec<HintIssuer>,
+}
+
+impl Default for Hints {
+    fn default() -> Self {
+        let rules = op_bridge::HintRules::default();
+        Self {
+            formats: rules.formats,
+            max_age: rules.max_age,
+            expired_id_tokens: rules.expired_id_tokens,
+            issuer: Vec::new(),
+        }
+    }
+}
+
+/// A foreign discovery service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HintIssuer {
+    /// `iss` of its tokens.
+    pub iss: String,
+    /// Its keys, a JWK Set.
+    pub jwks: toml::Table,
 }
 
 /// An application provider.
@@ -130,12 +184,15 @@ pub struct Client {
     pub id: String,
     /// Shown to the user when the RP sends no binding_message.
     pub name: String,
-    /// `client_secret`.
-    pub secret: String,
+    /// `client_secret`, for the methods that use one.
+    pub secret: Option<String>,
     /// Token delivery mode.
     pub mode: Mode,
     /// Where ping and push notifications go; the runtime fills in its own receiver when there is none.
     pub notification_endpoint: Option<String>,
+    /// Further metadata, in the names of RFC 7591 §2, OpenID Connect Registration §2, RFC 8705 and CIBA Core §4.
+    #[serde(default)]
+    pub metadata: toml::Table,
 }
 
 /// How tokens reach the client (CIBA Core §5).
@@ -188,6 +245,8 @@ pub struct Subscriber {
     pub coverage: bool,
     /// Which methods the applet offers.
     pub applet: Applet,
+    /// The code that clients with backchannel_user_code_parameter must send (CIBA Core §7.1).
+    pub user_code: Option<Secret>,
     /// Claims that scopes `profile` and `phone` release.
     pub claims: BTreeMap<String, String>,
 }
@@ -323,6 +382,7 @@ impl World {
             mssp_state: named.mssp_state,
             coverage: named.coverage,
             applet: named.applet,
+            user_code: named.user_code.map(|code| Secret::new(code.into_bytes())),
             claims,
         })
     }
@@ -566,6 +626,7 @@ struct Named {
     coverage: bool,
     #[serde(default)]
     applet: Applet,
+    user_code: Option<String>,
     #[serde(default)]
     claims: BTreeMap<String, String>,
 }
@@ -582,6 +643,7 @@ impl Default for Named {
             user_identifier: None,
             coverage: true,
             applet: Applet::Full,
+            user_code: None,
             claims: BTreeMap::new(),
         }
     }

@@ -11,6 +11,7 @@
 
 mod config;
 mod decide;
+mod discovery;
 mod external;
 mod in_process;
 mod keyring;
@@ -42,6 +43,7 @@ use crate::runtime::chance::{Chance, NoChance};
 use crate::runtime::clock::Clock;
 use crate::runtime::party::{Driver, HandleError};
 use crate::runtime::store::{Batch, CommitError, MemoryStore, RedbStore, Store, StoreError, Write};
+use crate::sockets::addresses::Network;
 use crate::sockets::ports::{PortError, Ports};
 use crate::sockets::tls::{Authority, TlsError};
 use crate::wiring::steps::{MsspParty, OpParty, PlatformParty, SmscParty};
@@ -89,6 +91,7 @@ pub struct Builder {
     op: OpSwitches,
     admin_token: Option<Secret>,
     hosts: Vec<HostName>,
+    notify: Vec<Network>,
     tls: TlsOptions,
 }
 
@@ -109,6 +112,25 @@ pub enum StartError {
     /// The configuration of the OP contradicts itself.
     #[error(transparent)]
     Op(#[from] op_bridge::ConfigError),
+    /// A client of the world cannot be registered.
+    #[error("client {id} of the world: {why}")]
+    Client {
+        /// client_id.
+        id: String,
+        /// What is wrong with its metadata.
+        why: op_bridge::Invalid,
+    },
+    /// Keys of a discovery service of the world cannot be used.
+    #[error("op.hints.issuer {iss} of the world: its jwks cannot be used: {why}")]
+    HintIssuer {
+        /// Its name.
+        iss: String,
+        /// What is wrong.
+        why: op_bridge::JwkError,
+    },
+    /// A private key of the OP is damaged.
+    #[error("the OP's encryption key: {0}")]
+    EncryptionKey(#[from] op_bridge::BadPrivateKey),
     /// A port cannot be had.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -146,6 +168,8 @@ impl StartError {
         matches!(
             self,
             Self::DataDir { .. }
+                | Self::Client { .. }
+                | Self::HintIssuer { .. }
                 | Self::Op(_)
                 | Self::Port(_)
                 | Self::Smpp(_)
@@ -162,6 +186,8 @@ struct Places {
     mutual_tls: Option<String>,
     /// Where the MSSP rings, when it is not under the issuer.
     notify_url: Option<String>,
+    /// The discovery service.
+    discovery: String,
     /// SOAP endpoint of the MSSP.
     mssp: String,
     /// Where notifications of clients without an endpoint of their own go.
@@ -186,6 +212,7 @@ impl Builder {
             op: OpSwitches::default(),
             admin_token: None,
             hosts: Vec::new(),
+            notify: Vec::new(),
             tls: TlsOptions::default(),
         }
     }
@@ -260,6 +287,13 @@ impl Builder {
         self
     }
 
+    /// Lets the parties call addresses of this network, besides loopback and public ones.
+    #[must_use]
+    pub fn allow_notify(mut self, network: Network) -> Self {
+        self.notify.push(network);
+        self
+    }
+
     /// Another name under which the page and the control API may be called. Where others can reach us, the first one also
     /// names us in [`Urls`] and in the OP's issuer.
     #[must_use]
@@ -321,7 +355,7 @@ impl Builder {
         chance: Chance,
         places: Places,
         stores: Stores,
-    ) -> Result<(Arc<Parties>, Arc<KeyRing>), StartError> {
+    ) -> Result<Made, StartError> {
         let world = Arc::new(self.world.clone());
         let signing = stores.secret(SIGNING_KEY, || {
             signer::new_key(&mut chance.generator()).to_vec()
@@ -333,6 +367,8 @@ impl Builder {
             key.to_vec()
         })?;
         let keys = Arc::new(KeyRing::new(&signing, &retired, self.seed.is_some())?);
+        let hints = discovery::Keys::load(&stores, &chance)?;
+        let discovery = hints.service(&places, self.seed.is_some())?;
         let op = config::op(
             &world,
             config::OpSettings {
@@ -348,9 +384,11 @@ impl Builder {
                 },
                 mac_3des: self.mac_3des,
                 keys: keys.clone(),
+                decryption: hints.decryption,
+                hint_issuer: discovery.as_hint_issuer(),
                 subject_key: op_bridge::Secret::new(hex::encode(subject)),
             },
-        );
+        )?;
         let driver = |name: &str| chance.branch(name);
         let parties = Parties::new(
             Driver::new(
@@ -380,8 +418,19 @@ impl Builder {
             Phones::new(world, stores.sim, clock.clone(), driver("sim"), self.humans),
             clock,
         );
-        Ok((Arc::new(parties), keys))
+        Ok(Made {
+            parties: Arc::new(parties),
+            keys,
+            discovery: Arc::new(discovery),
+        })
     }
+}
+
+/// What a suite consists of, without its sockets.
+struct Made {
+    parties: Arc<Parties>,
+    keys: Arc<KeyRing>,
+    discovery: Arc<op_bridge::discovery::Discovery>,
 }
 
 /// Records of the OP's keys.
