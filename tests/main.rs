@@ -7,11 +7,14 @@
 mod architecture;
 mod bad_input;
 mod cli;
+mod clients;
 mod crash;
 mod demo;
 mod determinism;
+mod envelopes;
 mod faults;
 mod library;
+mod mssp_input;
 mod neighbours;
 mod op;
 mod readers;
