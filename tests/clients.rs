@@ -225,10 +225,15 @@ async fn each_client_gets_answers_in_its_own_shape() {
     let bench = Bench::start().await;
     for client in &CLIENTS {
         let asynch = " MessagingMode=\"asynchClientServer\" TimeOut=\"80\"";
-        let call = |operation, message, attributes, body| {
-            client.call(&bench, operation, message, attributes, body)
-        };
-        let signature = call("MSS_Signature", "MSS_SignatureReq", asynch, &to_sign()).await;
+        let signature = client
+            .call(
+                &bench,
+                "MSS_Signature",
+                "MSS_SignatureReq",
+                asynch,
+                &to_sign(),
+            )
+            .await;
         assert_eq!(code(&signature), "100", "{}", client.name);
         let id = signature.attribute(None, "MSSP_TransID").unwrap();
         let id = format!(" MSSP_TransID=\"{id}\"");
@@ -238,14 +243,28 @@ async fn each_client_gets_answers_in_its_own_shape() {
         } else {
             String::new()
         };
-        let status = call("MSS_StatusQuery", "MSS_StatusReq", &id, &who).await;
+        let status = client
+            .call(&bench, "MSS_StatusQuery", "MSS_StatusReq", &id, &who)
+            .await;
         assert_eq!(code(&status), "502", "{}", client.name);
         let receipt = user() + "<mss:Message>Thanks</mss:Message>";
-        let receipt = call("MSS_Receipt", "MSS_ReceiptReq", &id, &receipt).await;
+        let receipt = client
+            .call(&bench, "MSS_Receipt", "MSS_ReceiptReq", &id, &receipt)
+            .await;
         assert_eq!(code(&receipt), "100", "{}", client.name);
-        let profiles = call("MSS_ProfileQuery", "MSS_ProfileReq", "", &user()).await;
+        let profiles = client
+            .call(&bench, "MSS_ProfileQuery", "MSS_ProfileReq", "", &user())
+            .await;
         assert_eq!(code(&profiles), "100", "{}", client.name);
-        let registered = call("MSS_Registration", "MSS_RegistrationReq", "", &user()).await;
+        let registered = client
+            .call(
+                &bench,
+                "MSS_Registration",
+                "MSS_RegistrationReq",
+                "",
+                &user(),
+            )
+            .await;
         assert_eq!(code(&registered), "408", "{}", client.name);
         let methods = [
             "MSS_Signature",
@@ -260,10 +279,20 @@ async fn each_client_gets_answers_in_its_own_shape() {
         let body = format!(
             "<mss:SecureMethods{methods}/><mss:Certificates/><mss:RootCAs/><mss:SignatureAlgList/>"
         );
-        call("MSS_Handshake", "MSS_HandshakeReq", "", &body).await;
+        client
+            .call(&bench, "MSS_Handshake", "MSS_HandshakeReq", "", &body)
+            .await;
         // The HTTP answer waits for the user.
         let synch = " MessagingMode=\"synch\" TimeOut=\"80\"";
-        let signature = call("MSS_Signature", "MSS_SignatureReq", synch, &to_sign()).await;
+        let signature = client
+            .call(
+                &bench,
+                "MSS_Signature",
+                "MSS_SignatureReq",
+                synch,
+                &to_sign(),
+            )
+            .await;
         assert_eq!(code(&signature), "502", "{}", client.name);
         let signed = signature.elements().any(|e| e.local == "MSS_Signature");
         assert!(signed, "{}", client.name);

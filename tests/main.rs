@@ -13,13 +13,18 @@ mod demo;
 mod determinism;
 mod envelopes;
 mod faults;
+#[path = "fuzz/src/lib.rs"]
+mod fuzz;
+mod fuzzing;
 mod library;
 mod mssp_input;
 mod neighbours;
 mod op;
+mod op_answers;
 mod readers;
 mod readme;
 mod signals;
 mod sims;
 mod support;
+mod tls;
 mod traces;

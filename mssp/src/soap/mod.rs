@@ -291,6 +291,10 @@ fn open_mirrored(w: &mut Writer, ns: Option<&str>, prefix: &str, local: &str) {
         Some(MSS) => {
             w.open(&format!("mss:{local}"));
         }
+        // Namespaces in XML 1.0 §3: bound to this prefix, and to no other.
+        Some("http://www.w3.org/XML/1998/namespace") => {
+            w.open(&format!("xml:{local}"));
+        }
         Some(other) => {
             w.open(&format!("{prefix}:{local}"))
                 .attribute(&format!("xmlns:{prefix}"), other);
