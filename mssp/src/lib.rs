@@ -22,6 +22,7 @@ mod operations;
 mod party;
 mod peer;
 pub mod record;
+mod rest;
 mod schema;
 pub mod soap;
 pub mod step;
