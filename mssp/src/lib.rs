@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`xml`], [`soap`], [`messages`] | the web interface, from octets to types and back |
 //! | [`config`] | APs, profiles, subscribers |
+//! | [`pki`] | signatures of keys with certificates |
 //! | [`record`] | transactions and their keys |
 //! | [`event`] | what the trace is told |
 
@@ -18,6 +19,7 @@ mod front;
 pub mod messages;
 mod party;
 mod peer;
+pub mod pki;
 pub mod record;
 pub mod soap;
 pub mod step;
