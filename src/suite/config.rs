@@ -11,7 +11,7 @@ use ota_wire::keys::{Family, MasterKey, applet_mac_key};
 use ota_wire::secret::Secret;
 
 use super::Places;
-use crate::world::{Mode, World};
+use crate::world::{Applet, Mode, World};
 
 /// SignatureProfile that asks for the PIN and signs with 3DES (TS 102 204 profile URIs of Mobile Connect).
 const PIN_3DES: &str = "http://uri.gsma.com/mobileconnect/LoA3/CBCMAC3DES";
@@ -128,13 +128,24 @@ pub(super) fn mssp(world: &Arc<World>) -> mssp::Config {
             master: world.master_key(),
         }),
     );
-    config.aps = world
-        .mssp
+    let mssp = &world.mssp;
+    config.dialect = mssp.dialect;
+    config.strict = mssp.strict;
+    config.concurrency = mssp.when_busy;
+    config.only_expiry = mssp.only_expiry;
+    config.test_numbers = mssp.test_numbers;
+    config.aps = mssp
         .ap
         .iter()
         .map(|ap| mssp::Ap {
-            id: ap.id.clone(),
-            password: Secret::new(ap.password.clone().into_bytes()),
+            // A world with a certificate that is none was refused when it was read.
+            certificate: ap.certificate_der().ok().flatten().map(Into::into),
+            dialect: ap.dialect,
+            strict: ap.strict,
+            operations: ap.operations.clone(),
+            profiles: ap.profiles.clone(),
+            handshake: ap.handshake,
+            ..mssp::Ap::new(&ap.id, Secret::new(ap.password.clone().into_bytes()))
         })
         .collect();
     config
@@ -151,8 +162,13 @@ impl mssp::Directory for Directory {
         Some(mssp::Subscriber {
             msisdn: subscriber.msisdn,
             iccid: subscriber.iccid,
-            active: true,
+            state: subscriber.mssp_state,
+            pin: subscriber.applet != Applet::ConfirmOnly,
         })
+    }
+
+    fn identified(&self, user_identifier: &str) -> Option<Msisdn> {
+        self.world.identified(user_identifier)
     }
 
     fn mac_key(&self, iccid: &Iccid, algorithm: MacAlgorithm) -> Secret {
