@@ -44,6 +44,8 @@ impl Code {
     pub const NO_KEY_FOUND: Self = Self(404);
     /// The signature could not be made now.
     pub const PB_SIGNATURE_PROCESS: Self = Self(406);
+    /// The URL of a certificate cannot be used.
+    pub const NO_URL_FOUND: Self = Self(405);
     /// There is no certificate for the key.
     pub const NO_CERT_FOUND: Self = Self(422);
     /// Revocation cannot be checked.

@@ -24,6 +24,10 @@ impl Event {
                 ..envelope("MSSP", "OP", body)
             },
             EventKind::Challenged { msisdn, payload } => challenge(msisdn.to_string(), payload),
+            EventKind::Certificate { msisdn, state } => own(
+                "certificate changed",
+                vec![field("MSISDN", msisdn), field("state", state.name())],
+            ),
             EventKind::Expired => own("transaction expired", Vec::new()),
             EventKind::Internal { reason } => own("internal error", vec![field("reason", reason)]),
             EventKind::Reported(outcome) => Row {
@@ -74,6 +78,21 @@ impl Event {
                 Row {
                     step: (row.name == "MSS_SignatureReq").then_some(3),
                     ..row
+                }
+            }
+            EventKind::Signed {
+                code,
+                subject,
+                detail,
+            } => {
+                let mut fields = vec![field("status", code), field("certificate", subject)];
+                if !detail.is_empty() {
+                    fields.push(field("why", detail));
+                }
+                Row {
+                    clause: "RFC 5652 §5.6, RFC 5280 §6".to_owned(),
+                    badge: Badge::Standard,
+                    ..own("signature of a key", fields)
                 }
             }
             EventKind::Responded {

@@ -100,6 +100,11 @@ impl<'a> PublicKey<'a> {
         Ok(Self { algorithm, octets })
     }
 
+    /// The point, uncompressed, or RSAPublicKey: what subjectPublicKey holds.
+    pub fn octets(&self) -> &'a [u8] {
+        self.octets
+    }
+
     /// Whether `signature` under this AlgorithmIdentifier is one of `message` by the private key.
     pub fn verifies(&self, identifier: &[u8], message: &[u8], signature: &[u8]) -> bool {
         let algorithm: &dyn VerificationAlgorithm = match self.algorithm {

@@ -7,6 +7,7 @@
 //! Panics: reading never panics, whatever the octets are. It allocates no more than the octets are long.
 
 pub mod cms;
+pub mod credential;
 pub mod der;
 pub mod key;
 pub mod validate;

@@ -4,14 +4,13 @@
 use proptest::prelude::*;
 
 use super::cms::{SignedData, signed_data};
+use super::credential::TEST_POLICY;
 use super::der::{DerError, Element, Reader, element, sequence, tag, unsigned};
 use super::key::Algorithm;
 use super::validate::{Criteria, Verdict, judge};
 use super::x509::{Certificate, Crl, KeyUsage};
 
 const CONTENT: &[u8] = b"Sign in? W4SCT";
-/// 2.999.2, content octets.
-const TEST_POLICY: &[u8] = &[0x88, 0x37, 0x02];
 
 macro_rules! fixture {
     ($name:literal) => {

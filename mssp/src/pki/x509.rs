@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 use super::der::{DerError, Element, Reader, element, tag};
 use super::key::PublicKey;
@@ -50,7 +51,8 @@ pub struct Certificate<'a> {
 }
 
 /// keyUsage (RFC 5280 §4.2.1.3): bit n of the string is bit 15 - n here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct KeyUsage(pub u16);
 
 impl KeyUsage {
@@ -158,6 +160,16 @@ impl<'a> Certificate<'a> {
         issuer.verifies(self.signature_algorithm, self.tbs, self.signature)
     }
 
+    /// issuer as text, last part first (RFC 4514).
+    pub fn issuer_name(&self) -> String {
+        name_to_text(self.issuer)
+    }
+
+    /// subject as text, last part first (RFC 4514).
+    pub fn subject_name(&self) -> String {
+        name_to_text(self.subject)
+    }
+
     /// IssuerAndSerialNumber of CMS (RFC 5652 §10.2.4).
     pub fn issuer_and_serial(&self) -> Vec<u8> {
         element(
@@ -246,6 +258,50 @@ impl<'a> Crl<'a> {
     pub fn is_signed_by(&self, issuer: &PublicKey<'_>) -> bool {
         issuer.verifies(self.signature_algorithm, self.tbs, self.signature)
     }
+}
+
+/// Names of attributes (RFC 4514 §3 and what X.520 calls them), by the content octets of their OBJECT IDENTIFIERs.
+const ATTRIBUTES: [(&[u8], &str); 8] = [
+    (&[0x55, 0x04, 0x03], "CN"),
+    (&[0x55, 0x04, 0x05], "SERIALNUMBER"),
+    (&[0x55, 0x04, 0x06], "C"),
+    (&[0x55, 0x04, 0x07], "L"),
+    (&[0x55, 0x04, 0x08], "ST"),
+    (&[0x55, 0x04, 0x0A], "O"),
+    (&[0x55, 0x04, 0x0B], "OU"),
+    (&[0x55, 0x04, 0x41], "PSEUDONYM"),
+];
+
+/// A Name, for people. What cannot be read is left out; characters that RFC 4514 escapes are escaped.
+fn name_to_text(name: &[u8]) -> String {
+    let mut parts = Vec::new();
+    let mut sets = Element::only(name).map_or_else(|_| Reader::new(&[]), |name| name.inside());
+    while let Ok(set) = sets.read(tag::SET) {
+        let mut attributes = set.inside();
+        while let Ok(attribute) = attributes.read(tag::SEQUENCE) {
+            let mut attribute = attribute.inside();
+            let (Ok(kind), Ok(value)) = (attribute.read(tag::OID), attribute.any()) else {
+                continue;
+            };
+            let known = ATTRIBUTES.iter().find(|(oid, _)| *oid == kind.content);
+            let kind =
+                known.map_or_else(|| hex::encode(kind.content), |(_, name)| (*name).to_owned());
+            parts.push(format!("{kind}={}", escaped(value.content)));
+        }
+    }
+    parts.reverse();
+    parts.join(",")
+}
+
+fn escaped(value: &[u8]) -> String {
+    let mut text = String::new();
+    for c in String::from_utf8_lossy(value).chars() {
+        if matches!(c, ',' | '+' | '"' | '\\' | '<' | '>' | ';') {
+            text.push('\\');
+        }
+        text.push(if c.is_control() { '?' } else { c });
+    }
+    text
 }
 
 /// What certificates and CRLs have around what is signed.
