@@ -17,6 +17,7 @@ mod op;
 mod readers;
 mod readme;
 mod signals;
+mod signatures;
 mod sims;
 mod support;
 mod tls;

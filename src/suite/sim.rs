@@ -1,5 +1,6 @@
 //! One SIM in its handset, as a test sees it and plays with it.
 
+use mssp::pki::credential::CertificateState;
 use ota_wire::ids::Msisdn;
 use serde::Serialize;
 use sim_applet_sim::handset::Input;
@@ -54,6 +55,18 @@ impl<'a> Sim<'a> {
             .parties()
             .phones()
             .set_user(&self.msisdn, persona)
+    }
+
+    /// The user's certificate is like this from now on: revoked, say, or renewed.
+    pub async fn set_certificate(&self, state: CertificateState) {
+        let message = Message::Mssp(mssp::Input::Certificate {
+            msisdn: self.msisdn.clone(),
+            state,
+        });
+        self.handle
+            .network()
+            .handle(message, Receipt::NONE, self.handle.clock().begin())
+            .await;
     }
 
     /// The network reaches the handset, or no longer.

@@ -37,6 +37,17 @@ pub struct Credential {
     pub crl: Option<Vec<u8>>,
 }
 
+impl Credential {
+    /// No certificate.
+    pub fn none(holder: Holder) -> Self {
+        Self {
+            holder,
+            chain: Vec::new(),
+            crl: None,
+        }
+    }
+}
+
 /// Where a key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
