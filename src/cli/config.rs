@@ -25,7 +25,7 @@ const PORTS_VARIABLE: &str = "MIDSIM_PORT";
 const PORTS_TABLE: &str = "ports.";
 
 /// Keys of the file and the options they stand for.
-const KEYS: [(&str, &str); 23] = [
+const KEYS: [(&str, &str); 26] = [
     ("admin_token_file", "admin_token_file"),
     ("allow_host", "allow_host"),
     ("any_number", "any_number"),
@@ -35,10 +35,13 @@ const KEYS: [(&str, &str); 23] = [
     ("listen", "listen"),
     ("mss", "mss"),
     ("no_human", "no_human"),
+    ("op.authenticator", "op_authenticator"),
     ("op.expires_in", "op_expires_in"),
     ("op.interval", "op_interval"),
+    ("op.poll_hold", "op_poll_hold"),
     ("op.profile", "op_profile"),
     ("op.refresh_tokens", "op_refresh_tokens"),
+    ("op.slow_down", "op_slow_down"),
     ("op.unknown_user", "op_unknown_user"),
     ("port_base", "port_base"),
     ("ports_file", "ports_file"),

@@ -27,13 +27,16 @@ Configuration:
     any_number = true        data_dir = \"state\"       [op]
     frozen = false           allow_host = [\"sim\"]     profile = \"modrna\"
     no_human = false         admin_token_file = \"t\"   unknown_user = \"reject\"
-                                                    interval = 5
-    [world]                                         expires_in = 120
-    path = \"world.toml\"                             refresh_tokens = false
-
-    [tls]                                           cert = \"server.pem\"
-    services = [\"op\", \"mssp\"]                     key = \"server.key\"
-    client_ca = [\"clients.pem\"]                   trust = [\"servers.pem\"]";
+                                                    authenticator = \"mssp\"
+    [world]                                         interval = 5
+    path = \"world.toml\"                             slow_down = true
+                                                    poll_hold = 0
+    [tls]                                           expires_in = 120
+    services = [\"op\", \"mssp\"]                     refresh_tokens = false
+    cert = \"server.pem\"
+    key = \"server.key\"
+    client_ca = [\"clients.pem\"]
+    trust = [\"servers.pem\"]";
 
 /// The variable that holds the admin token itself. There is no flag for it: everybody sees the flags of a process.
 pub(super) const ADMIN_TOKEN: &str = "MIDSIM_ADMIN_TOKEN";
@@ -162,6 +165,27 @@ struct OpOptions {
     /// Seconds between polls
     #[arg(long, value_name = "SECONDS", default_value_t = OpSwitches::default().interval, env = "MIDSIM_OP_INTERVAL", hide_env = true, value_parser = clap::value_parser!(u32).range(1..))]
     op_interval: u32,
+    /// Who asks the user: the MSSP, or nobody, in tests of an RP alone
+    #[arg(long, value_enum, value_name = "WHO", default_value_t = Authenticator::Mssp, env = "MIDSIM_OP_AUTHENTICATOR", hide_env = true)]
+    op_authenticator: Authenticator,
+    /// Hold a poll without an outcome open for so many seconds, at most 30
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, env = "MIDSIM_OP_POLL_HOLD", hide_env = true, value_parser = clap::value_parser!(u32).range(..=30))]
+    op_poll_hold: u32,
+    /// Tell a client that polls within the interval to slow down
+    #[arg(
+        long,
+        env = "MIDSIM_OP_SLOW_DOWN",
+        hide_env = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "true",
+        default_missing_value = "true",
+        hide_possible_values = true,
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new()
+    )]
+    op_slow_down: bool,
     /// Seconds that a request lives when its client does not ask for another time
     #[arg(long, value_name = "SECONDS", default_value_t = OpSwitches::default().expires_in, env = "MIDSIM_OP_EXPIRES_IN", hide_env = true, value_parser = clap::value_parser!(u32).range(1..))]
     op_expires_in: u32,
@@ -285,6 +309,19 @@ enum Profile {
     Modrna,
     /// CIBA Core alone
     Ciba,
+    /// FAPI-CIBA
+    FapiCiba,
+}
+
+/// Who asks the user.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Authenticator {
+    /// The mobile signature service
+    Mssp,
+    /// Nobody: approved at once
+    Approve,
+    /// Nobody: waits for /admin/ciba/decision
+    Wait,
 }
 
 /// Answers to an unknown number.
@@ -349,12 +386,20 @@ impl OpOptions {
             profile: match self.op_profile {
                 Profile::Modrna => op_bridge::Profile::Modrna,
                 Profile::Ciba => op_bridge::Profile::Ciba,
+                Profile::FapiCiba => op_bridge::Profile::FapiCiba,
             },
             unknown_user: self.op_unknown_user.map(|answer| match answer {
                 UnknownUser::Reject => op_bridge::UnknownUser::Reject,
                 UnknownUser::AskMssp => op_bridge::UnknownUser::AskMssp,
             }),
+            authenticator: match self.op_authenticator {
+                Authenticator::Mssp => op_bridge::Authenticator::Mssp,
+                Authenticator::Approve => op_bridge::Authenticator::Approve,
+                Authenticator::Wait => op_bridge::Authenticator::Wait,
+            },
             interval: self.op_interval,
+            slow_down: self.op_slow_down,
+            poll_hold: self.op_poll_hold,
             expires_in: self.op_expires_in,
             refresh_tokens: self.op_refresh_tokens,
         }

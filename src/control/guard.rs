@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ota_wire::secret::Secret;
 
+use super::op::DECISION;
 use super::{AUTHORITY, RECEIVER, problem};
 
 /// What may be called without the token: whoever watches over us has none, nor has the OP that notifies the RP. The
@@ -124,7 +125,8 @@ impl Access {
         }
         let json =
             text(headers, header::CONTENT_TYPE).is_some_and(|t| t.starts_with("application/json"));
-        if method == Method::POST && !json {
+        // The one call whose callers send no body; a browser names the origin of every POST.
+        if method == Method::POST && !json && path != DECISION {
             return Some((
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "send Content-Type: application/json".into(),

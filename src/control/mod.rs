@@ -4,7 +4,9 @@
 //! Errors are problem documents (RFC 9457).
 
 mod guard;
+mod handsets;
 mod markdown;
+mod op;
 mod pages;
 mod readers;
 mod sims;
@@ -56,6 +58,9 @@ pub(crate) fn router(suite: Suite, access: Access) -> Router {
         .route("/api/v1/prompts/{id}", post(press))
         .route("/api/v1/traces", get(traces))
         .route("/api/v1/traces/{id}", get(trace))
+        .route("/api/v1/handsets/{sim}/inbox", get(handsets::inbox))
+        .route("/api/v1/handsets/{sim}/inbox/{mr}", post(handsets::report))
+        .route("/api/v1/handsets/{sim}/outbox", post(handsets::outbox))
         .route("/api/v1/sims/{sim}", get(sims::show).post(sims::change))
         .route(
             "/api/v1/sims/{sim}/attach",
@@ -68,6 +73,8 @@ pub(crate) fn router(suite: Suite, access: Access) -> Router {
             get(faults).post(add_fault).delete(clear_faults),
         )
         .route("/api/v1/notifications", get(notifications))
+        .route(op::DECISION, post(op::decide))
+        .route("/api/v1/op/rotate-keys", post(op::rotate_keys))
         .route(RECEIVER, post(receive))
         .route("/api/v1/clock", get(clock))
         .route("/api/v1/clock/advance", post(advance))

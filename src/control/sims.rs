@@ -22,6 +22,8 @@ pub(super) struct Change {
     coverage: Option<bool>,
     power: Option<bool>,
     certificate: Option<CertificateState>,
+    /// Whether the card is in its handset.
+    inserted: Option<bool>,
 }
 
 /// The SIM of this number, or with this ICCID.
@@ -75,6 +77,9 @@ pub(super) async fn change(
     }
     if let Some(on) = change.power {
         sim.set_power(on).await;
+    }
+    if let Some(inserted) = change.inserted {
+        sim.set_inserted(inserted).await;
     }
     show(State(suite.clone()), Path(name)).await
 }

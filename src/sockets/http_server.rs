@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -25,6 +25,7 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -53,6 +54,8 @@ pub struct Limits {
     pub handshake_within: Duration,
     /// Header fields.
     pub headers: usize,
+    /// Requests that a party has taken and not answered yet; more are told to come again later.
+    pub open: usize,
     /// How long an answer may stay unread.
     pub unread: Duration,
 }
@@ -67,6 +70,7 @@ impl Default for Limits {
             head_within: Duration::from_secs(15),
             handshake_within: Duration::from_secs(10),
             headers: 100,
+            open: 3072,
             unread: Duration::from_secs(30),
         }
     }
@@ -104,6 +108,12 @@ pub trait HttpParty: Send + Sync + 'static {
 
     /// The answer to a request whose body is larger than [`Limits::body`], in the words of the party's protocol.
     fn too_large(&self, head: &Parts) -> Response<Bytes>;
+
+    /// The answer to a request that comes on top of [`Limits::open`] others: 503, with Retry-After added.
+    fn overloaded(&self, head: &Parts) -> Response<Bytes> {
+        let _ = head;
+        plain(StatusCode::SERVICE_UNAVAILABLE)
+    }
 }
 
 /// A request that has arrived whole.
@@ -115,6 +125,8 @@ pub struct Arrived {
     pub request: Request<Bytes>,
     /// Who sent it.
     pub peer: SocketAddr,
+    /// When its head had arrived, in simulated time.
+    pub started: Timestamp,
     /// The certificate that they showed in the TLS handshake.
     pub certificate: Option<PeerCertificate>,
     /// Counts the request as under way.
@@ -323,8 +335,9 @@ impl<H: HttpParty> Service<Request<Incoming>> for PartyService<H> {
             .and_then(|id| clock.arrive(id).map(|flight| (flight, Some(id))));
         let (flight, flight_id) = taken_over.unwrap_or_else(|| (clock.begin(), None));
         let service = self.clone();
+        let started = clock.now();
         Box::pin(async move {
-            let response = service.exchange(request, flight, flight_id).await;
+            let response = service.exchange(request, started, flight, flight_id).await;
             Ok(response.map(Full::new))
         })
     }
@@ -334,6 +347,7 @@ impl<H: HttpParty> PartyService<H> {
     async fn exchange(
         self,
         request: Request<Incoming>,
+        started: Timestamp,
         flight: InFlight,
         flight_id: Option<u64>,
     ) -> Response<Bytes> {
@@ -351,11 +365,15 @@ impl<H: HttpParty> PartyService<H> {
             Err(Refused::Late) => return closing(plain(StatusCode::REQUEST_TIMEOUT)),
             Err(Refused::Broken) => return closing(plain(StatusCode::BAD_REQUEST)),
         };
+        if self.replies.open() >= self.limits.open {
+            return later(self.handler.overloaded(&head));
+        }
         let mut waiting = self.replies.register(flight_id);
         let arrived = Arrived {
             id: waiting.id(),
             request: Request::from_parts(head, body),
             peer,
+            started,
             certificate,
             flight,
         };
@@ -435,6 +453,14 @@ fn plain(status: StatusCode) -> Response<Bytes> {
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+/// Tells when to come again.
+fn later(mut response: Response<Bytes>) -> Response<Bytes> {
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let seconds = HeaderValue::from_static("5");
+    response.headers_mut().insert(RETRY_AFTER, seconds);
     response
 }
 

@@ -24,7 +24,7 @@ pub(super) struct OpSettings {
     pub(super) switches: OpSwitches,
     pub(super) messaging: op::MessagingMode,
     pub(super) mac_3des: bool,
-    pub(super) signer: Arc<dyn op_bridge::Signer>,
+    pub(super) keys: Arc<dyn op_bridge::Keys>,
     pub(super) subject_key: op_bridge::Secret,
 }
 
@@ -35,8 +35,14 @@ pub struct OpSwitches {
     pub profile: op::Profile,
     /// What to do with a number that the OP does not know; the world's word without.
     pub unknown_user: Option<op::UnknownUser>,
+    /// Who asks the user.
+    pub authenticator: op::Authenticator,
     /// Seconds between polls.
     pub interval: u32,
+    /// Whether a client that polls too fast is told slow_down.
+    pub slow_down: bool,
+    /// Seconds for which a poll without an outcome is held open; 0 answers at once.
+    pub poll_hold: u32,
     /// Seconds that an auth_req_id lives when the client does not ask for another time.
     pub expires_in: u32,
     /// Whether refresh tokens are issued; the world's word without.
@@ -48,7 +54,10 @@ impl Default for OpSwitches {
         Self {
             profile: op::Profile::default(),
             unknown_user: None,
+            authenticator: op::Authenticator::default(),
             interval: op::Polling::default().interval,
+            slow_down: op::Polling::default().slow_down,
+            poll_hold: op::Polling::default().hold,
             expires_in: op::Lifetimes::default().auth_req_id,
             refresh_tokens: None,
         }
@@ -64,10 +73,13 @@ pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> op::Config {
         mssp,
         receiver,
     } = settings.places;
-    let mut config = op::Config::new(issuer, mssp, settings.signer, settings.subject_key);
+    let mut config = op::Config::new(issuer, mssp, settings.keys, settings.subject_key);
     let switches = settings.switches;
     config.profile = switches.profile;
+    config.authenticator = switches.authenticator;
     config.polling.interval = switches.interval;
+    config.polling.slow_down = switches.slow_down;
+    config.polling.hold = switches.poll_hold;
     config.lifetimes.auth_req_id = switches.expires_in;
     config.lifetimes.auth_req_id_max = config.lifetimes.auth_req_id_max.max(switches.expires_in);
     config.mtls_url = mutual_tls;
@@ -88,6 +100,7 @@ pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> op::Config {
                 .notification_endpoint
                 .clone()
                 .or_else(|| (client.mode != Mode::Poll).then(|| receiver.clone())),
+            issuance: op::Issuance::default(),
         })
         .collect();
     let people = world.clone();

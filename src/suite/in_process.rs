@@ -28,7 +28,7 @@ pub(super) fn make(builder: Builder) -> Result<InProcessSuite, StartError> {
     let chance = builder.chance()?;
     let stores = builder.stores()?;
     let authority = stores.authority(&chance)?;
-    let parties = builder.parties(
+    let (parties, _) = builder.parties(
         clock,
         chance,
         Places {

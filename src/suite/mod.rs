@@ -10,7 +10,10 @@
 //! ```
 
 mod config;
+mod decide;
+mod external;
 mod in_process;
+mod keyring;
 mod readers;
 mod receiver;
 mod running;
@@ -26,11 +29,14 @@ use jiff::Timestamp;
 use ota_wire::secret::Secret;
 
 pub use self::config::OpSwitches;
+pub use self::decide::{Decision, DecisionError};
+pub use self::external::{Reader, ReaderFailure};
 pub use self::in_process::InProcessSuite;
+use self::keyring::{KeyRing, Retired};
 pub use self::readers::{AttachError, Attached};
 pub use self::running::{Handle, Running, Urls};
 pub use self::signer::BadKey;
-pub use self::sim::{CardView, Sim};
+pub use self::sim::{CardView, Place, Sim};
 pub use self::tls::{TlsOptions, TlsService};
 use crate::authority::Authority;
 pub use crate::control::{BadHost, HostName};
@@ -318,7 +324,7 @@ impl Builder {
         places: Places,
         stores: Stores,
         authority: &Authority,
-    ) -> Result<Arc<Parties>, StartError> {
+    ) -> Result<(Arc<Parties>, Arc<KeyRing>), StartError> {
         // The request's Host does not say whether it came over TLS.
         let mssp_base = places
             .mssp
@@ -326,14 +332,16 @@ impl Builder {
             .filter(|base| base.starts_with("https:"))
             .map(str::to_owned);
         let world = Arc::new(self.world.clone());
-        let signing = stores.secret("signing-key", || {
+        let signing = stores.secret(SIGNING_KEY, || {
             signer::new_key(&mut chance.generator()).to_vec()
         })?;
+        let retired = stores.retired_keys()?;
         let subject = stores.secret("subject-key", || {
             let mut key = [0; 32];
             rand_core::Rng::fill_bytes(&mut chance.generator(), &mut key);
             key.to_vec()
         })?;
+        let keys = Arc::new(KeyRing::new(&signing, &retired, self.seed.is_some())?);
         let op = config::op(
             &world,
             config::OpSettings {
@@ -348,7 +356,7 @@ impl Builder {
                     MssMode::Synch => op_bridge::MessagingMode::Synch,
                 },
                 mac_3des: self.mac_3des,
-                signer: Arc::new(signer::Es256::new(&signing, self.seed.is_some())?),
+                keys: keys.clone(),
                 subject_key: op_bridge::Secret::new(hex::encode(subject)),
             },
         );
@@ -358,7 +366,7 @@ impl Builder {
         let mut mssp = config::mssp(&world, subscribers, shown.unwrap_or_default());
         mssp.base_url = mssp_base;
         let driver = |name: &str| chance.branch(name);
-        Ok(Arc::new(Parties::new(
+        let parties = Parties::new(
             Driver::new(
                 OpParty(op_bridge::Op::new(op)?),
                 stores.op,
@@ -385,12 +393,16 @@ impl Builder {
             ),
             Phones::new(world, stores.sim, clock.clone(), driver("sim"), self.humans),
             clock,
-        )))
+        );
+        Ok((Arc::new(parties), keys))
     }
 }
 
 /// Whom the OP's client certificate names.
 const OP_NAME: &str = "midsim OP";
+/// Records of the OP's keys.
+const SIGNING_KEY: &str = "signing-key";
+const RETIRED_KEYS: &str = "config/retired-keys";
 
 /// When a seeded run begins.
 const SEEDED_START: Timestamp = Timestamp::constant(1_767_265_200, 0);
@@ -425,6 +437,14 @@ impl Stores {
             smsc: open("smsc")?,
             sim: open("sim")?,
         })
+    }
+
+    /// The signing keys that were followed by others.
+    fn retired_keys(&self) -> Result<Vec<Retired>, StartError> {
+        let Some(record) = self.op.get(RETIRED_KEYS)? else {
+            return Ok(Vec::new());
+        };
+        serde_json::from_slice(&record.value).map_err(|_| BadKey.into())
     }
 
     /// The test CA of this installation. Its key draws from a source of its own.

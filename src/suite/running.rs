@@ -15,6 +15,7 @@ use super::{Builder, Places, Sim, StartError, config};
 use crate::control;
 use crate::faults::Faults;
 use crate::rp::Port;
+use crate::runtime::chance::Chance;
 use crate::runtime::clock::Clock;
 use crate::sockets::addresses::{self, Policy};
 use crate::sockets::http_client::HttpClient;
@@ -22,11 +23,13 @@ use crate::sockets::http_server::{self, Limits, Replies};
 use crate::sockets::ports::Service;
 use crate::sockets::shutdown::{self, Shutdown, Stopper};
 use crate::sockets::tcp;
+use crate::suite::keyring::KeyRing;
 use crate::suite::receiver::Receiver;
 use crate::trace::TraceLog;
 use crate::users::{Press, PressError, Users};
 use crate::wiring::sockets::{MsspListener, Network, OpListener};
 use crate::wiring::{Message, Parties, Receipt};
+use crate::world::World;
 
 /// A running suite. Dropping it stops everything at once; [`Running::shutdown`] lets what runs finish.
 pub struct Running {
@@ -41,6 +44,9 @@ pub struct Handle {
     client: HttpClient,
     ca_pem: String,
     receiver: Arc<Receiver>,
+    keys: Arc<KeyRing>,
+    chance: Chance,
+    pub(super) world: World,
     urls: Urls,
     ports: Vec<(Service, u16)>,
     stopper: Stopper,
@@ -124,7 +130,8 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         mssp: format!("{}/soap", at(mssp_scheme, mssp_at)),
         receiver: format!("{}{}", at("http", ui_at), control::RECEIVER),
     };
-    let parties = builder.parties(clock.clone(), chance.clone(), places, stores, &authority)?;
+    let (parties, keys) =
+        builder.parties(clock.clone(), chance.clone(), places, stores, &authority)?;
     let (stopper, shutdown) = shutdown::channel();
     let policy = Policy::allowing([addresses::Network::from(near)]);
     let client = HttpClient::with_tls(clock.clone(), policy.clone(), tls.parties.clone());
@@ -143,6 +150,9 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         client: HttpClient::with_tls(clock.clone(), policy, tls.rp.clone()),
         ca_pem,
         receiver: Arc::new(Receiver::new(clock.clone())),
+        keys,
+        chance: chance.clone(),
+        world: builder.world.clone(),
         urls,
         ports: vec![
             (Service::Ui, ui_at.port()),
@@ -323,6 +333,18 @@ impl Handle {
     /// Moves the clock, firing every timer on the way.
     pub async fn advance(&self, by: Duration) {
         self.clock().advance(by).await;
+    }
+
+    /// Another key signs from now on; the one before stays published for as long as what it signed is good.
+    ///
+    /// # Errors
+    /// [`StartError`] when the new key cannot be stored; then the old one goes on.
+    pub async fn rotate_keys(&self) -> Result<(), StartError> {
+        let now = self.clock().now();
+        let key = super::signer::new_key(&mut self.chance.generator());
+        let store = Arc::clone(self.parties().op_store());
+        super::keyring::store_next(store.as_ref(), &*key, now).await?;
+        Ok(self.keys.rotate(&*key, now)?)
     }
 
     /// An RP of ours, in this process but over the sockets.

@@ -52,7 +52,7 @@ fn endpoints_behind_mutual_tls_have_aliases() {
         world.op.config.mtls_url = mtls_url.map(str::to_owned);
         world.op.config.issuer = issuer.to_owned();
         let op = Op::new(world.op.config.clone()).unwrap();
-        crate::metadata::discovery(&op)
+        crate::metadata::discovery(&op, at(world.now))
     };
     assert!(discovered(None, ISSUER)["mtls_endpoint_aliases"].is_null());
     let mtls = "https://op.test:8262";
