@@ -90,6 +90,7 @@ impl Event {
                     fields.push(field("why", detail));
                 }
                 Row {
+                    step: Some(13),
                     clause: "RFC 5652 §5.6, RFC 5280 §6".to_owned(),
                     badge: Badge::Standard,
                     ..own("signature of a key", fields)
@@ -137,6 +138,9 @@ fn challenge(msisdn: String, payload: &[u8]) -> Row {
         ));
         fields.push(field("ALG", algorithm(view.mac_algorithm())));
         fields.push(field("VALID", format_args!("{} s", view.valid_for())));
+        if let Some(digest) = view.digest() {
+            fields.push(field("DIGEST", hex::encode_upper(digest)));
+        }
         fields.push(field("TEXT", view.text()));
         fields.push(field("MAC", hex::encode_upper(view.mac())));
     }
