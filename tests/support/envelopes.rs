@@ -128,6 +128,8 @@ impl mssp::Directory for Everybody {
             msisdn: msisdn.clone(),
             iccid: Iccid::with_check_digit("894477009000000002").ok()?,
             state: mssp::UserState::Active,
+            certificate: mssp::pki::credential::CertificateState::default(),
+            no_spam_code: None,
             pin: true,
         })
     }
