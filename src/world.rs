@@ -253,6 +253,13 @@ impl World {
         MasterKey::new(key)
     }
 
+    /// Whether a number has a subscriber.
+    pub fn knows(&self, msisdn: &Msisdn) -> bool {
+        self.any_number
+            || self.named.contains_key(msisdn)
+            || self.ranges.iter().any(|range| range.holds(msisdn))
+    }
+
     /// The subscriber of a number, if there is one.
     pub fn subscriber(&self, msisdn: &Msisdn) -> Option<Subscriber> {
         let named = self.named.get(msisdn);
@@ -300,15 +307,17 @@ impl Default for World {
 }
 
 impl Range {
+    fn holds(&self, msisdn: &Msisdn) -> bool {
+        self.place(msisdn).is_some()
+    }
+
+    fn place(&self, msisdn: &Msisdn) -> Option<u64> {
+        let number: u64 = msisdn.digits().parse().ok()?;
+        number.checked_sub(self.first).filter(|n| *n < self.count)
+    }
+
     fn number(&self, msisdn: &Msisdn) -> Option<(Iccid, Imsi, Secret, Secret)> {
-        let n = msisdn
-            .digits()
-            .parse::<u64>()
-            .ok()?
-            .checked_sub(self.first)?;
-        if n >= self.count {
-            return None;
-        }
+        let n = self.place(msisdn)?;
         let iccid = Iccid::with_check_digit(&format!("{:018}", self.iccid_base + n)).ok()?;
         let imsi = format!("{:015}", self.imsi_base + n).parse().ok()?;
         Some((iccid, imsi, self.pin.clone(), self.puk.clone()))
