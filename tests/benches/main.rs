@@ -7,6 +7,7 @@ mod flow;
 mod packets;
 mod ready;
 mod server;
+mod smsc;
 mod timing;
 
 use std::process::ExitCode;
@@ -16,17 +17,20 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 
 type Group = (&'static str, fn() -> Result<()>);
 
-const GROUPS: [Group; 4] = [
+const GROUPS: [Group; 5] = [
     ("packets", packets::run),
     ("flow-in-process", flow::in_process),
     ("flow-sockets", flow::sockets),
+    ("smsc", smsc::run),
     ("ready", ready::run),
 ];
 
 fn main() -> ExitCode {
-    // The bare limit over sockets is a process of its own: this one, started again.
-    if std::env::args().nth(1).as_deref() == Some(server::ECHO) {
-        return finish(server::echo());
+    // A bare limit over sockets is a process of its own: this one, started again.
+    match std::env::args().nth(1).as_deref() {
+        Some(server::ECHO) => return finish(server::echo()),
+        Some(server::SMPP_ECHO) => return finish(smsc::echo()),
+        _ => {}
     }
     // cargo itself passes `--bench`.
     let wanted: Vec<_> = std::env::args()
