@@ -26,6 +26,8 @@ pub struct World {
     pub op: Op,
     /// How the OTA platform binds to the SMSC.
     pub smpp: Smpp,
+    /// Other programs that may bind to the SMSC, with numbers of their own.
+    pub esmes: Vec<Esme>,
     /// The RPs that the OP knows.
     pub clients: Vec<Client>,
     /// Ranges of numbers, of which subscribers are made on demand.
@@ -181,6 +183,19 @@ pub struct Smpp {
     pub system_id: String,
     /// `password`, at most 8 octets by SMPP 3.4; longer ones are accepted.
     pub password: String,
+}
+
+/// A program besides the OTA platform that may bind to the SMSC.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Esme {
+    /// `system_id`, at most 15 octets.
+    pub system_id: String,
+    /// `password`, at most 8 octets.
+    pub password: String,
+    /// Numbers that belong to it: messages to them are delivered to its sessions.
+    #[serde(default)]
+    pub short_codes: Vec<String>,
 }
 
 /// An RP as the OP has registered it.
@@ -361,6 +376,7 @@ impl World {
             mssp: file.mssp,
             op: file.op,
             smpp: file.smpp,
+            esmes: file.esme,
             clients: file.client,
             ranges: file
                 .range
@@ -378,6 +394,13 @@ impl World {
         let mut key = [0; 32];
         key.copy_from_slice(self.operator.master_key.expose());
         MasterKey::new(key)
+    }
+
+    /// Whether a number has a subscriber.
+    pub fn knows(&self, msisdn: &Msisdn) -> bool {
+        self.any_number
+            || self.named.contains_key(msisdn)
+            || self.ranges.iter().any(|range| range.holds(msisdn))
     }
 
     /// The subscriber of a number, if there is one.
@@ -475,6 +498,15 @@ impl Default for World {
 }
 
 impl Range {
+    fn holds(&self, msisdn: &Msisdn) -> bool {
+        self.place(msisdn).is_some()
+    }
+
+    fn place(&self, msisdn: &Msisdn) -> Option<u64> {
+        let number: u64 = msisdn.digits().parse().ok()?;
+        number.checked_sub(self.first).filter(|n| *n < self.count)
+    }
+
     /// The number whose ICCID is this without its check digit.
     fn of_card(&self, body: u64) -> Option<Msisdn> {
         let n = body.checked_sub(self.iccid_base)?;
@@ -483,14 +515,7 @@ impl Range {
     }
 
     fn number(&self, msisdn: &Msisdn) -> Option<(Iccid, Imsi, Secret, Secret)> {
-        let n = msisdn
-            .digits()
-            .parse::<u64>()
-            .ok()?
-            .checked_sub(self.first)?;
-        if n >= self.count {
-            return None;
-        }
+        let n = self.place(msisdn)?;
         let iccid = Iccid::with_check_digit(&format!("{:018}", self.iccid_base + n)).ok()?;
         let imsi = format!("{:015}", self.imsi_base + n).parse().ok()?;
         Some((iccid, imsi, self.pin.clone(), self.puk.clone()))
@@ -577,6 +602,15 @@ impl std::fmt::Debug for Smpp {
     }
 }
 
+impl std::fmt::Debug for Esme {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Esme")
+            .field("system_id", &self.system_id)
+            .field("short_codes", &self.short_codes)
+            .finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client")
@@ -594,6 +628,8 @@ struct File {
     #[serde(default)]
     op: Op,
     smpp: Smpp,
+    #[serde(default)]
+    esme: Vec<Esme>,
     client: Vec<Client>,
     #[serde(default)]
     range: Vec<RangeEntry>,

@@ -315,7 +315,7 @@ struct People(Arc<World>);
 
 impl smsc::Phones for People {
     fn knows(&self, msisdn: &Msisdn) -> bool {
-        self.0.subscriber(msisdn).is_some()
+        self.0.knows(msisdn)
     }
 }
 
