@@ -11,6 +11,7 @@ use ota_wire::keys::Family;
 use ota_wire::secret::Secret;
 
 use crate::cards::CardProfileError;
+use crate::sockets::addresses::Network;
 use crate::sockets::ports::{PortError, Ports, Service};
 use crate::suite::{Builder, HostName, MssMode, OpSwitches, TlsOptions, TlsService};
 use crate::world::{World, WorldError};
@@ -30,10 +31,11 @@ Configuration:
     no_human = false         admin_token_file = \"t\"   unknown_user = \"reject\"
     card_profile = \"c.toml\"                         authenticator = \"mssp\"
     allow_weak_cards = true                         interval = 5
-                                                    slow_down = true
-    [world]                                         poll_hold = 0
-    path = \"world.toml\"                             expires_in = 120
-                                                    refresh_tokens = false
+    allow_notify = [\"10.0.0.0/8\"]                 slow_down = true
+                                                    poll_hold = 0
+    [world]                                         expires_in = 120
+    path = \"world.toml\"                             refresh_tokens = false
+
     [tls]
     services = [\"op\", \"mssp\"]
     cert = \"server.pem\"
@@ -258,6 +260,15 @@ pub(super) struct PortOptions {
         value_delimiter = ','
     )]
     allow_host: Vec<HostName>,
+    /// Let pings, pushes and other calls go to this network, besides loopback and public addresses. Can be repeated
+    #[arg(
+        long,
+        value_name = "NET",
+        env = "MIDSIM_ALLOW_NOTIFY",
+        hide_env = true,
+        value_delimiter = ','
+    )]
+    allow_notify: Vec<Network>,
     /// Ask for the token in this file at the page and the control API (or set MIDSIM_ADMIN_TOKEN to it)
     #[arg(
         long,
@@ -461,6 +472,9 @@ impl PortOptions {
         builder = builder.ports(ports.listening_on(self.listen));
         for host in &self.allow_host {
             builder = builder.allow_host(host.clone());
+        }
+        for network in &self.allow_notify {
+            builder = builder.allow_notify(*network);
         }
         if let Some(token) = self.admin_token()? {
             builder = builder.admin_token(token);
