@@ -35,6 +35,7 @@ pub const TOPICS: &[Topic] = topics! {
     "keys": "ota/wire/docs/keys.md",
     "handset": "sim-applet-sim/docs/handset.md",
     "card": "sim-applet-sim/docs/card.md",
+    "reader": "src/docs/reader.md",
     "applet": "sim-applet-sim/docs/applet.md",
     "applet-protocol": "ota/wire/docs/applet.md",
     "apdu": "ota/wire/docs/apdu.md",

@@ -11,6 +11,7 @@
 //! | [`http_client`] | one guarded client for all they send |
 //! | [`addresses`] | whom that client may call |
 //! | [`tcp`] | sessions over octet streams (SMPP), both ends |
+//! | [`vpcd`] | the card's end of a virtual PC/SC reader |
 
 pub mod addresses;
 pub mod http_client;
@@ -20,3 +21,4 @@ pub mod ready;
 pub mod shutdown;
 mod stall;
 pub mod tcp;
+pub mod vpcd;

@@ -23,6 +23,8 @@ pub struct World {
     pub op: Op,
     /// How the OTA platform binds to the SMSC.
     pub smpp: Smpp,
+    /// Other programs that may bind to the SMSC, with numbers of their own.
+    pub esmes: Vec<Esme>,
     /// The RPs that the OP knows.
     pub clients: Vec<Client>,
     /// Ranges of numbers, of which subscribers are made on demand.
@@ -85,6 +87,19 @@ pub struct Smpp {
     pub system_id: String,
     /// `password`, at most 8 octets by SMPP 3.4; longer ones are accepted.
     pub password: String,
+}
+
+/// A program besides the OTA platform that may bind to the SMSC.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Esme {
+    /// `system_id`, at most 15 octets.
+    pub system_id: String,
+    /// `password`, at most 8 octets.
+    pub password: String,
+    /// Numbers that belong to it: messages to them are delivered to its sessions.
+    #[serde(default)]
+    pub short_codes: Vec<String>,
 }
 
 /// An RP as the OP has registered it.
@@ -234,6 +249,7 @@ impl World {
             mssp: file.mssp,
             op: file.op,
             smpp: file.smpp,
+            esmes: file.esme,
             clients: file.client,
             ranges: file
                 .range
@@ -286,6 +302,24 @@ impl World {
         })
     }
 
+    /// The subscriber whose card has this ICCID, if there is one.
+    pub fn by_iccid(&self, iccid: &Iccid) -> Option<Subscriber> {
+        let digits = iccid.digits();
+        let body = &digits[..digits.len() - 1];
+        let in_range = body
+            .parse()
+            .ok()
+            .and_then(|body| self.ranges.iter().find_map(|range| range.of_card(body)));
+        // Else the card of a number outside every range, which carries the number itself.
+        let number = || {
+            body.strip_prefix("899")
+                .map(|it| it.trim_start_matches('0'))
+        };
+        let found = in_range.or_else(|| number()?.parse().ok())?;
+        self.subscriber(&found)
+            .filter(|subscriber| subscriber.iccid == *iccid)
+    }
+
     /// The subscribers that the file names one by one, in order of their numbers.
     pub fn named(&self) -> impl Iterator<Item = Subscriber> {
         self.named
@@ -314,6 +348,13 @@ impl Range {
     fn place(&self, msisdn: &Msisdn) -> Option<u64> {
         let number: u64 = msisdn.digits().parse().ok()?;
         number.checked_sub(self.first).filter(|n| *n < self.count)
+    }
+
+    /// The number whose ICCID is this without its check digit.
+    fn of_card(&self, body: u64) -> Option<Msisdn> {
+        let n = body.checked_sub(self.iccid_base)?;
+        let number = self.first.checked_add(n).filter(|_| n < self.count)?;
+        number.to_string().parse().ok()
     }
 
     fn number(&self, msisdn: &Msisdn) -> Option<(Iccid, Imsi, Secret, Secret)> {
@@ -371,6 +412,15 @@ impl std::fmt::Debug for Smpp {
     }
 }
 
+impl std::fmt::Debug for Esme {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Esme")
+            .field("system_id", &self.system_id)
+            .field("short_codes", &self.short_codes)
+            .finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client")
@@ -388,6 +438,8 @@ struct File {
     #[serde(default)]
     op: Op,
     smpp: Smpp,
+    #[serde(default)]
+    esme: Vec<Esme>,
     client: Vec<Client>,
     #[serde(default)]
     range: Vec<RangeEntry>,
@@ -513,6 +565,21 @@ mod tests {
             world.subscriber(&stranger).unwrap().iccid.digits()[..18],
             *"899000015005550006"
         );
+    }
+
+    #[test]
+    fn cards_are_found_by_their_iccid() {
+        let world = World {
+            any_number: true,
+            ..World::default()
+        };
+        for number in ["+447700900003", "+447700900010", "+15005550006"] {
+            let subscriber = world.subscriber(&number.parse().unwrap()).unwrap();
+            let found = world.by_iccid(&subscriber.iccid).unwrap();
+            assert_eq!(found.msisdn.to_string(), number);
+        }
+        let stranger = Iccid::with_check_digit("894477009000000011").unwrap();
+        assert!(world.by_iccid(&stranger).is_none());
     }
 
     #[test]

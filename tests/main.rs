@@ -14,6 +14,7 @@ mod faults;
 mod library;
 mod neighbours;
 mod op;
+mod readers;
 mod readme;
 mod signals;
 mod sims;

@@ -17,6 +17,7 @@ pub mod event;
 mod front;
 pub mod messages;
 mod party;
+mod peer;
 pub mod record;
 pub mod soap;
 pub mod step;
@@ -31,6 +32,7 @@ pub use config::{Ap, Config, Directory, Profile, Subscriber};
 pub use event::Event;
 pub use front::too_large;
 pub use party::Mssp;
+pub use peer::PeerCertificate;
 pub use record::Change;
 pub use step::{
     Input, OtaOutcome, Output, Peer, RequestId, Send, SendError, Step, Submit, View, Write,

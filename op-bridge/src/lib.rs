@@ -33,6 +33,7 @@ mod metadata;
 mod mss;
 mod notification;
 mod oauth;
+mod peer;
 mod record;
 mod route;
 mod secret;
@@ -54,6 +55,7 @@ pub use event::{Afterwards, Badge, Event, EventKind, Id, Octets, Row, Taken};
 pub use hint::{HintError, Msisdn, NotANumber, parse_login_hint};
 pub use jose::{Algorithm, Signer};
 pub use mss::StatusCode;
+pub use peer::PeerCertificate;
 pub use record::{
     AccessToken, Attempt, Callback, Failure, FailureKind, Held, Key, Notification, RefreshToken,
     Request, State, Work,

@@ -100,13 +100,15 @@ struct Added {
 }
 
 fn added(matches: &ArgMatches) -> Result<Vec<Added>, FileError> {
-    let command = Cli::command();
-    let Some((chosen, matches)) = matches.subcommand() else {
-        return Ok(Vec::new());
-    };
-    let Some(command) = command.find_subcommand(chosen) else {
-        return Ok(Vec::new());
-    };
+    let whole = Cli::command();
+    let (mut command, mut matches) = (&whole, matches);
+    // The innermost command: that is where arguments at the end of the line go.
+    while let Some((chosen, inner)) = matches.subcommand() {
+        let Some(found) = command.find_subcommand(chosen) else {
+            return Ok(Vec::new());
+        };
+        (command, matches) = (found, inner);
+    }
     if !KEYS.iter().any(|(_, id)| has(command, id)) {
         return Ok(Vec::new());
     }

@@ -6,6 +6,7 @@ mod demo;
 mod docs;
 mod exec;
 mod options;
+mod sim;
 mod steps;
 mod up;
 mod vectors;
@@ -44,6 +45,7 @@ enum Command {
     Demo(demo::Demo),
     Docs(docs::Docs),
     Exec(exec::Exec),
+    Sim(sim::Sim),
     Up(up::Up),
     Vectors(vectors::Vectors),
     Wait(wait::Wait),
@@ -90,6 +92,7 @@ impl Cli {
             Command::Demo(command) => command.run(),
             Command::Docs(command) => command.run(),
             Command::Exec(command) => command.run(),
+            Command::Sim(command) => command.run(),
             Command::Up(command) => command.run(),
             Command::Vectors(command) => command.run(),
             Command::Wait(command) => command.run(),

@@ -6,6 +6,7 @@
 mod guard;
 mod markdown;
 mod pages;
+mod readers;
 mod sims;
 
 pub(crate) use guard::Access;
@@ -52,7 +53,13 @@ pub(crate) fn router(suite: Suite, access: Access) -> Router {
         .route("/api/v1/prompts/{id}", post(press))
         .route("/api/v1/traces", get(traces))
         .route("/api/v1/traces/{id}", get(trace))
-        .route("/api/v1/sims/{msisdn}", get(sims::show).post(sims::change))
+        .route("/api/v1/sims/{sim}", get(sims::show).post(sims::change))
+        .route(
+            "/api/v1/sims/{sim}/attach",
+            get(readers::show)
+                .post(readers::attach)
+                .delete(readers::detach),
+        )
         .route(
             "/api/v1/faults",
             get(faults).post(add_fault).delete(clear_faults),
@@ -107,6 +114,7 @@ async fn info(State(suite): State<Suite>) -> Json<Value> {
     }))
 }
 
+/// What a client knows already, and how long it waits for more.
 #[derive(Deserialize)]
 struct Follow {
     #[serde(default)]

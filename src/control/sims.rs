@@ -1,4 +1,4 @@
-//! `/api/v1/sims/{msisdn}`: what a card remembers; what its user does, and whether the network reaches the handset.
+//! `/api/v1/sims/{sim}`, by number or ICCID: what a card remembers; what its user does, and whether the network reaches the handset.
 
 use std::sync::Arc;
 
@@ -6,11 +6,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use ota_wire::ids::Msisdn;
+use ota_wire::ids::{Iccid, IdError};
 use serde::Deserialize;
 
 use super::problem;
-use crate::suite::Handle;
+use crate::suite::{Handle, Sim};
 use crate::world::Persona;
 
 /// What to change; what is left out stays.
@@ -22,16 +22,32 @@ pub(super) struct Change {
     power: Option<bool>,
 }
 
-pub(super) async fn show(State(suite): State<Arc<Handle>>, Path(number): Path<String>) -> Response {
-    let msisdn = match number.parse::<Msisdn>() {
-        Ok(msisdn) => msisdn,
-        Err(error) => return problem(StatusCode::BAD_REQUEST, &error.to_string()),
+/// The SIM of this number, or with this ICCID.
+pub(super) fn find<'a>(suite: &'a Handle, name: &str) -> Result<Sim<'a>, Box<Response>> {
+    let bad = |error: IdError| Box::new(problem(StatusCode::BAD_REQUEST, &error.to_string()));
+    // Numbers have at most 15 digits, ICCIDs at least 18.
+    if name.len() < 18 {
+        return Ok(suite.sim(name.parse().map_err(bad)?));
+    }
+    let iccid: Iccid = name.parse().map_err(bad)?;
+    suite.sim_by_iccid(&iccid).ok_or_else(|| {
+        Box::new(problem(
+            StatusCode::NOT_FOUND,
+            &format!("no card has ICCID {name}; `midsim world` lists them"),
+        ))
+    })
+}
+
+pub(super) async fn show(State(suite): State<Arc<Handle>>, Path(name): Path<String>) -> Response {
+    let sim = match find(&suite, &name) {
+        Ok(sim) => sim,
+        Err(problem) => return *problem,
     };
-    match suite.sim(msisdn).card().await {
+    match sim.card().await {
         Ok(Some(card)) => Json(card).into_response(),
         Ok(None) => problem(
             StatusCode::NOT_FOUND,
-            &format!("{number} is nobody's; `midsim world` lists the numbers"),
+            &format!("{name} is nobody's; `midsim world` lists the numbers"),
         ),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
@@ -39,14 +55,13 @@ pub(super) async fn show(State(suite): State<Arc<Handle>>, Path(number): Path<St
 
 pub(super) async fn change(
     State(suite): State<Arc<Handle>>,
-    Path(number): Path<String>,
+    Path(name): Path<String>,
     Json(change): Json<Change>,
 ) -> Response {
-    let msisdn = match number.parse::<Msisdn>() {
-        Ok(msisdn) => msisdn,
-        Err(error) => return problem(StatusCode::BAD_REQUEST, &error.to_string()),
+    let sim = match find(&suite, &name) {
+        Ok(sim) => sim,
+        Err(problem) => return *problem,
     };
-    let sim = suite.sim(msisdn);
     if let Some(Err(error)) = change.user.map(|persona| sim.set_user(persona)) {
         return problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string());
     }
@@ -56,5 +71,5 @@ pub(super) async fn change(
     if let Some(on) = change.power {
         sim.set_power(on).await;
     }
-    show(State(suite.clone()), Path(number)).await
+    show(State(suite.clone()), Path(name)).await
 }

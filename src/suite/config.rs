@@ -177,13 +177,17 @@ pub(super) fn platform(world: &Arc<World>) -> platform::Config {
 
 /// The SMSC's configuration.
 pub(super) fn smsc(world: &Arc<World>) -> smsc::Config {
-    let esme = smsc::Esme {
+    let platform = smsc::Esme {
         system_id: world.smpp.system_id.clone(),
         short_codes: vec![world.operator.short_code.clone()],
     };
+    let others = world.esmes.iter().map(|esme| smsc::Esme {
+        system_id: esme.system_id.clone(),
+        short_codes: esme.short_codes.clone(),
+    });
     smsc::Config::new(
         world.operator.smsc.clone(),
-        vec![esme],
+        std::iter::once(platform).chain(others).collect(),
         Arc::new(People(world.clone())),
     )
 }
@@ -223,12 +227,19 @@ pub(super) fn esme(world: &World) -> EsmeConfig {
 
 /// The SMSC's end of any SMPP connection.
 pub(super) fn smsc_end(world: &World) -> SmscConfig {
+    let account = |system_id: &str, password: &str| Account {
+        system_id: system_id.to_owned(),
+        password: Secret::new(password.as_bytes().to_vec()),
+    };
+    let others = world
+        .esmes
+        .iter()
+        .map(|esme| account(&esme.system_id, &esme.password));
     SmscConfig {
         system_id: world.operator.name.clone(),
-        accounts: vec![Account {
-            system_id: world.smpp.system_id.clone(),
-            password: Secret::new(world.smpp.password.clone().into_bytes()),
-        }],
+        accounts: std::iter::once(account(&world.smpp.system_id, &world.smpp.password))
+            .chain(others)
+            .collect(),
         limits: limits(),
     }
 }

@@ -11,6 +11,7 @@
 
 mod config;
 mod in_process;
+mod readers;
 mod receiver;
 mod running;
 mod signer;
@@ -24,6 +25,7 @@ use ota_wire::secret::Secret;
 
 pub use self::config::OpSwitches;
 pub use self::in_process::InProcessSuite;
+pub use self::readers::{AttachError, Attached};
 pub use self::running::{Handle, Running, Urls};
 pub use self::signer::BadKey;
 pub use self::sim::{CardView, Sim};

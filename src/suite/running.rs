@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use ota_wire::ids::Msisdn;
+use ota_wire::ids::{Iccid, Msisdn};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
+use super::readers::Readers;
 use super::{Builder, Places, Sim, StartError, config};
 use crate::control;
 use crate::faults::Faults;
@@ -40,7 +41,10 @@ pub struct Handle {
     urls: Urls,
     ports: Vec<(Service, u16)>,
     stopper: Stopper,
-    shutdown: Shutdown,
+    pub(super) shutdown: Shutdown,
+    pub(super) readers: Readers,
+    /// For tasks that outlive the call that starts them.
+    pub(super) this: Weak<Self>,
 }
 
 /// Where the parties are.
@@ -109,7 +113,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     );
     let left = parties.recover()?;
 
-    let handle = Arc::new(Handle {
+    let handle = Arc::new_cyclic(|this| Handle {
         network: network.clone(),
         client,
         receiver: Arc::new(Receiver::new(clock.clone())),
@@ -122,6 +126,8 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         ],
         stopper,
         shutdown: shutdown.clone(),
+        readers: Readers::default(),
+        this: this.clone(),
     });
     let limits = Limits::default();
     let access = control::Access {
@@ -237,6 +243,12 @@ impl Handle {
     /// The SIM and handset of a number.
     pub fn sim(&self, msisdn: Msisdn) -> Sim<'_> {
         Sim::new(self, msisdn)
+    }
+
+    /// The SIM with this ICCID, if the world has one.
+    pub fn sim_by_iccid(&self, iccid: &Iccid) -> Option<Sim<'_>> {
+        let msisdn = self.parties().phones().number_of(iccid)?;
+        Some(self.sim(msisdn))
     }
 
     /// What ping and push clients without an endpoint of their own were sent.

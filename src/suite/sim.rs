@@ -11,8 +11,8 @@ use crate::world::Persona;
 
 /// A handle on the SIM and handset of one number. See [`Handle::sim`].
 pub struct Sim<'a> {
-    handle: &'a Handle,
-    msisdn: Msisdn,
+    pub(super) handle: &'a Handle,
+    pub(super) msisdn: Msisdn,
 }
 
 /// What a card remembers, without its secrets.

@@ -6,16 +6,14 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use ota::smsc;
-use ota_wire::ids::Msisdn;
-use ota_wire::secret::Secret;
+use ota_wire::ids::{Iccid, Msisdn};
 use sim_applet_sim::event::Event;
 use sim_applet_sim::handset::{Input, Output, Phone, Prompt, Reply};
-use sim_applet_sim::pin::{PinCode, PinCodeError};
-use sim_applet_sim::profile::{NetworkProfile, Profile};
 use sim_applet_sim::state::CardState;
 use sim_applet_sim::user::{Gesture, Persona as Script, PersonaState, Reaction};
 
 use super::parties::{Effect, Emission, Message};
+use crate::cards::{Profiles, fresh_state, owner};
 use crate::runtime::chance::Chance;
 use crate::runtime::clock::Clock;
 use crate::runtime::lock;
@@ -23,7 +21,7 @@ use crate::runtime::party::HandleError;
 use crate::runtime::store::{Batch, CommitError, Store, StoreError, Write};
 use crate::suite::CardView;
 use crate::users::Users;
-use crate::world::{Applet, Persona, Subscriber, World};
+use crate::world::{Persona, Subscriber, World};
 
 /// The name under which the clock knows the timers of handsets and of their users.
 pub(super) const TIMERS: &str = "sim";
@@ -35,8 +33,7 @@ const SHARDS: usize = 64;
 pub struct Phones {
     shards: Box<[Mutex<Shard>]>,
     world: Arc<World>,
-    full: Arc<Profile>,
-    confirm_only: Arc<Profile>,
+    profiles: Profiles,
     store: Arc<dyn Store>,
     clock: Clock,
     chance: Chance,
@@ -66,6 +63,8 @@ struct Powered {
     first: Vec<Input>,
     /// It knows what its card's journal does not: it starts again from the journal.
     lost: bool,
+    /// The card is in somebody else's reader.
+    taken: bool,
 }
 
 /// The one who holds a handset.
@@ -95,14 +94,9 @@ impl Phones {
         chance: Chance,
         humans: Humans,
     ) -> Self {
-        let network = NetworkProfile {
-            smsc: world.operator.smsc.clone(),
-            platform: world.operator.short_code.clone(),
-        };
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            full: Arc::new(Profile::standard(world.master_key(), network.clone())),
-            confirm_only: Arc::new(Profile::confirm_only(world.master_key(), network)),
+            profiles: Profiles::new(&world),
             world,
             store,
             clock,
@@ -127,9 +121,20 @@ impl Phones {
             let Some(subscriber) = self.world.subscriber(msisdn) else {
                 return Ok((Vec::new(), Vec::new()));
             };
+            let taken = powered.taken;
             *powered = self.powered(&subscriber, &handset.card_key)?;
+            powered.taken = taken;
+            if taken {
+                powered.first.clear();
+            }
         }
-        let Powered { phone, first, lost } = &mut *powered;
+        if powered.taken && matches!(input, Input::PowerOn) {
+            // A handset without a card.
+            return Ok((Vec::new(), Vec::new()));
+        }
+        let Powered {
+            phone, first, lost, ..
+        } = &mut *powered;
         let (mut outputs, mut events, mut changed) = (Vec::new(), Vec::new(), false);
         for input in first.drain(..) {
             let step = phone.step(input, now, &mut self.chance.generator());
@@ -150,22 +155,84 @@ impl Phones {
         events.extend(step.events);
         changed |= step.changed;
         if changed {
-            let write = Write::Put {
-                key: handset.card_key.clone(),
-                value: phone.card_state().to_bytes(),
-            };
-            // The lock is held: the next step of this card must not overtake the journal.
-            let journaled = self.store.commit(Batch {
-                writes: vec![write],
-                ..Batch::default()
-            });
-            // Until it is written nothing of this step has happened: should that fail, or never end, the handset has lost
-            // its power before it.
-            *lost = true;
-            journaled.await.map_err(journal_failed)?;
-            *lost = false;
+            self.journal(&handset.card_key, phone, lost).await?;
         }
         Ok((outputs, events))
+    }
+
+    /// Writes what the card must remember. The lock on the handset is held: the next step of this card must not overtake
+    /// the journal.
+    async fn journal(
+        &self,
+        card_key: &str,
+        phone: &Phone,
+        lost: &mut bool,
+    ) -> Result<(), HandleError> {
+        let write = Write::Put {
+            key: card_key.to_owned(),
+            value: phone.card_state().to_bytes(),
+        };
+        let journaled = self.store.commit(Batch {
+            writes: vec![write],
+            ..Batch::default()
+        });
+        // Until it is written nothing of this step has happened: should that fail, or never end, the handset has lost
+        // its power before it.
+        *lost = true;
+        journaled.await.map_err(journal_failed)?;
+        *lost = false;
+        Ok(())
+    }
+
+    /// Answer to reset of the card of a number.
+    pub(crate) async fn atr(&self, msisdn: &Msisdn) -> Result<Option<Vec<u8>>, HandleError> {
+        let Some(handset) = self.handset(msisdn)? else {
+            return Ok(None);
+        };
+        let powered = handset.phone.lock().await;
+        Ok(Some(powered.phone.atr().to_vec()))
+    }
+
+    /// The card of a number is out of its handset, which was switched off before, or back in it.
+    pub(crate) async fn take_card(&self, msisdn: &Msisdn, taken: bool) -> Result<(), HandleError> {
+        if let Some(handset) = self.handset(msisdn)? {
+            let mut powered = handset.phone.lock().await;
+            powered.taken = taken;
+            powered.first.clear();
+            powered.phone.reset_card();
+        }
+        Ok(())
+    }
+
+    /// Resets a card that is in a reader.
+    pub(crate) async fn reset_card(&self, msisdn: &Msisdn) -> Result<(), HandleError> {
+        if let Some(handset) = self.handset(msisdn)? {
+            handset.phone.lock().await.phone.reset_card();
+        }
+        Ok(())
+    }
+
+    /// Passes a command of a reader to the card of a number. What the card must remember is in the store when this returns.
+    pub(crate) async fn transmit(
+        &self,
+        msisdn: &Msisdn,
+        command: &[u8],
+    ) -> Result<Vec<u8>, HandleError> {
+        let Some(handset) = self.handset(msisdn)? else {
+            return Ok(Vec::new());
+        };
+        let mut powered = handset.phone.lock().await;
+        let Powered { phone, lost, .. } = &mut *powered;
+        let answer = phone.transmit(command);
+        if phone.take_card_changed() {
+            self.journal(&handset.card_key, phone, lost).await?;
+        }
+        Ok(answer)
+    }
+
+    /// The number whose card has this ICCID.
+    pub(crate) fn number_of(&self, iccid: &Iccid) -> Option<Msisdn> {
+        Some(self.world.by_iccid(iccid)?.msisdn)
     }
 
     /// What the card of a number remembers.
@@ -299,7 +366,8 @@ impl Phones {
         };
         let card_key = format!("card/{}", subscriber.iccid.digits());
         let powered = self.powered(&subscriber, &card_key)?;
-        let knows = PersonaState::new(code("pin", &subscriber.pin)?);
+        let owner = owner(&subscriber).map_err(|error| damaged("world", &error))?;
+        let knows = PersonaState::new(owner.pin);
         let script = self.script(subscriber.persona);
         let handset = Arc::new(Handset {
             phone: tokio::sync::Mutex::new(powered),
@@ -316,10 +384,7 @@ impl Phones {
 
     /// The handset of a subscriber, about to be switched on, with the card as its journal has it.
     fn powered(&self, subscriber: &Subscriber, card_key: &str) -> Result<Powered, HandleError> {
-        let profile = match subscriber.applet {
-            Applet::ConfirmOnly => &self.confirm_only,
-            Applet::Full => &self.full,
-        };
+        let profile = self.profiles.of(subscriber);
         let record = self
             .store
             .get(card_key)
@@ -330,24 +395,18 @@ impl Phones {
         let state = match record.map(|record| CardState::from_bytes(&record.value)) {
             Some(Ok(state)) => state,
             Some(Err(error)) => return Err(damaged(card_key, &error)),
-            None if subscriber.pin_blocked => CardState::fresh(profile).with_pin_tries(0),
-            None => CardState::fresh(profile),
+            None => fresh_state(subscriber, profile),
         };
         let mut first = vec![Input::PowerOn];
         if !subscriber.coverage {
             first.push(Input::Coverage(false));
         }
-        let owner = sim_applet_sim::profile::Subscriber {
-            msisdn: subscriber.msisdn.clone(),
-            iccid: subscriber.iccid.clone(),
-            imsi: subscriber.imsi.clone(),
-            pin: code("pin", &subscriber.pin)?,
-            puk: code("puk", &subscriber.puk)?,
-        };
+        let owner = owner(subscriber).map_err(|error| damaged("world", &error))?;
         Ok(Powered {
             phone: Phone::new(profile.clone(), owner, state),
             first,
             lost: false,
+            taken: false,
         })
     }
 
@@ -403,13 +462,6 @@ fn journal_failed(error: CommitError) -> HandleError {
             key,
         },
     }
-}
-
-/// A code as the world writes it: its digits.
-fn code(what: &str, digits: &Secret) -> Result<PinCode, HandleError> {
-    let text = str::from_utf8(digits.expose()).map_err(|error| damaged(what, &error))?;
-    text.parse()
-        .map_err(|error: PinCodeError| damaged(what, &error))
 }
 
 /// A card whose record or codes make no sense: seen as damage, never as a fresh card with all its tries.

@@ -93,6 +93,28 @@ pub fn applet_mac_key(master: &MasterKey, iccid: &Iccid, algorithm: MacAlgorithm
     master.derive(label, iccid, 0, 16)
 }
 
+/// The private key with which the applet of one card signs: a scalar of P-256, 32 octets, big-endian.
+///
+/// Octets that are no private key (0, or not below the order of the curve) are passed over and the next version is
+/// derived; for one card in 2^32 that happens at all.
+pub fn applet_signing_key(master: &MasterKey, iccid: &Iccid) -> Secret {
+    let candidates = (0..=u8::MAX).map(|version| master.derive("applet-p256", iccid, version, 32));
+    match first_scalar(candidates) {
+        Some(key) => key,
+        None => panic!("256 candidates of which each is no scalar once in 2^32"),
+    }
+}
+
+fn first_scalar(mut candidates: impl Iterator<Item = Secret>) -> Option<Secret> {
+    candidates.find(|key| *key.expose() < P256_ORDER[..] && key.expose().iter().any(|o| *o != 0))
+}
+
+/// Order of the curve P-256 (SP 800-186 §3.2.1.3).
+const P256_ORDER: [u8; 32] = [
+    0xFF, 0xFF, 0xFF, 0xFF, 0x00, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+    0xBC, 0xE6, 0xFA, 0xAD, 0xA7, 0x17, 0x9E, 0x84, 0xF3, 0xB9, 0xCA, 0xC2, 0xFC, 0x63, 0x25, 0x51,
+];
+
 /// Which algorithms a derived key set has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Family {
@@ -131,6 +153,17 @@ impl KeySet {
                 key: master.derive("KID", iccid, version, 16),
                 cc_len: 8,
             },
+        }
+    }
+
+    /// KIK, the key that ciphers keys on their way into the card (PUT KEY), by the same rules (label `KIK`).
+    pub fn derive_kik(master: &MasterKey, iccid: &Iccid, version: u8, family: Family) -> CipherKey {
+        CipherKey {
+            algorithm: match family {
+                Family::Aes128 => CipherAlgorithm::Aes,
+                Family::TripleDes2 => CipherAlgorithm::TripleDes2,
+            },
+            key: master.derive("KIK", iccid, version, 16),
         }
     }
 
@@ -347,6 +380,20 @@ mod tests {
             mac(MacAlgorithm::TripleDesCbcMac),
             "64bb35bb6435d7aa19e97e14c04bff1d"
         );
+    }
+
+    #[test]
+    fn octets_that_are_no_scalar_of_the_curve_are_passed_over() {
+        let key = applet_signing_key(&master(), &iccid());
+        assert_eq!(
+            hex::encode(key.expose()),
+            "8bbf86bea3b0c7f3c39ad2236041564c50ceab41ea4a867db023793e91be7495"
+        );
+        let mut below = P256_ORDER;
+        below[31] -= 1;
+        let candidates = [[0; 32], [0xFF; 32], P256_ORDER, below, [7; 32]];
+        let first = first_scalar(candidates.map(|key| Secret::new(key.to_vec())).into_iter());
+        assert_eq!(first, Some(Secret::new(below.to_vec())));
     }
 
     /// Check values computed with `openssl enc -aes-128-ecb` over 01s and `-des-ede` over zeros.

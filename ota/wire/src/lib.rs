@@ -7,6 +7,7 @@ pub mod dissect;
 pub mod ids;
 pub mod keys;
 pub mod packet;
+pub mod remote_apdu;
 pub mod rp;
 pub mod secret;
 pub mod sms;

@@ -146,6 +146,11 @@ impl Phone {
         self.card.transmit(c_apdu)
     }
 
+    /// Whether the card's state has changed since the last step, or since this was last asked.
+    pub const fn take_card_changed(&mut self) -> bool {
+        self.card.take_changed()
+    }
+
     /// The card's answer to reset.
     pub fn atr(&self) -> &[u8] {
         self.card.atr()

@@ -53,6 +53,7 @@ impl Profile {
         let mut profile = Self::standard(master_key, network);
         profile.name = "confirm-only".to_owned();
         profile.applet.pin_method = false;
+        profile.applet.signing_key = false;
         profile
     }
 }
@@ -121,6 +122,8 @@ pub struct AppletProfile {
     pub msl: u8,
     /// Whether it asks for a PIN; without, PIN challenges are answered as unsupported.
     pub pin_method: bool,
+    /// Whether it has a P-256 key to sign with; without, challenges with a digest are answered as unsupported.
+    pub signing_key: bool,
     /// Wrong PINs until it is blocked.
     pub pin_tries: u8,
     /// Wrong PUKs until that is blocked.
@@ -139,6 +142,7 @@ impl AppletProfile {
             tar: Tar::MID,
             msl: 0x16,
             pin_method: true,
+            signing_key: true,
             pin_tries: 3,
             puk_tries: 10,
             retries: 3,

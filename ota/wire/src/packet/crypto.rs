@@ -1,5 +1,7 @@
 //! CBC, CBC-MAC, CMAC and CRC over buffers in place. Key schedules are made per call and not kept.
 
+use core::slice::ChunksMut;
+
 use aes::{Aes128, Aes192, Aes256};
 use cbc::{Decryptor, Encryptor};
 use cipher::array::sizes::{U8, U16};
@@ -12,9 +14,11 @@ use cmac::{Cmac, Mac};
 use crc::{CRC_16_IBM_SDLC, CRC_32_ISO_HDLC, Crc};
 use des::{Des, TdesEde2, TdesEde3};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use super::{CipherAlgorithm, IntegrityAlgorithm};
 use crate::keys::{CipherKey, IntegrityKey, KeyError};
+use crate::secret::Secret;
 
 static CRC16: Crc<u16> = Crc::<u16>::new(&CRC_16_IBM_SDLC);
 static CRC32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
@@ -133,6 +137,45 @@ pub(crate) fn ciphered_block_start(key: &CipherKey, fill: u8) -> Result<[u8; 3],
     Ok([block[0], block[1], block[2]])
 }
 
+/// A key under a key encryption key (TS 102 226 §8.2.1.5): DES in ECB mode, AES in CBC mode from a zero IV with zeros
+/// up to whole blocks.
+pub(crate) fn encipher_key(kik: &CipherKey, key: &Secret) -> Result<Vec<u8>, KeyError> {
+    let block = kik.algorithm().block_len();
+    if block == 1 || key.is_empty() {
+        return Err(KeyError::Unsuitable {
+            got: kik.secret().len(),
+        });
+    }
+    let mut octets = key.expose().to_vec();
+    octets.resize(key.len().next_multiple_of(block), 0);
+    for chunk in key_chunks(kik, &mut octets) {
+        encrypt(kik, chunk)?;
+    }
+    Ok(octets)
+}
+
+/// The first `len` octets of what [`encipher_key`] made; `None` if it cannot have made these octets of such a key.
+pub(crate) fn decipher_key(kik: &CipherKey, octets: &[u8], len: usize) -> Option<Secret> {
+    let block = kik.algorithm().block_len();
+    if block == 1 || len == 0 || octets.len() != len.next_multiple_of(block) {
+        return None;
+    }
+    let mut octets = Zeroizing::new(octets.to_vec());
+    for chunk in key_chunks(kik, &mut octets) {
+        decrypt(kik, chunk).ok()?;
+    }
+    Some(Secret::new(octets[..len].to_vec()))
+}
+
+/// One block at a time is ECB, all at once is CBC.
+fn key_chunks<'o>(kik: &CipherKey, octets: &'o mut [u8]) -> ChunksMut<'o, u8> {
+    let chunk = match kik.algorithm() {
+        CipherAlgorithm::Aes => octets.len(),
+        algorithm => algorithm.block_len(),
+    };
+    octets.chunks_mut(chunk.max(1))
+}
+
 fn cbc_encrypt<C: BlockCipherEncrypt + KeyInit>(
     key: &[u8],
     buffer: &mut [u8],
@@ -180,7 +223,6 @@ fn with_key<C: KeyInit>(key: &[u8]) -> Result<C, KeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
 
     #[test]
     fn crc_check_values() {

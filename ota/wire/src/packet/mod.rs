@@ -37,7 +37,9 @@ pub use response::{
 };
 pub use spi::{CounterMode, Integrity, PorMode, Spi};
 
-pub(crate) use crypto::{Tag, cbc_mac_3des2, ciphered_block_start, cmac, cmac_256};
+pub(crate) use crypto::{
+    Tag, cbc_mac_3des2, ciphered_block_start, cmac, cmac_256, decipher_key, encipher_key,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Replays, forgeries, and what the sender of a packet gets to hear.
 
 use ota_wire::applet::AppletResponse;
+use ota_wire::keys::MacAlgorithm;
 
 use super::*;
 
@@ -215,4 +216,54 @@ fn a_handset_that_cannot_ask_is_told_apart_from_a_user_who_does_not_answer() {
         world.phone.card_state().last_challenge(),
         (challenge.tid, true)
     );
+}
+
+/// The card's public key is from `openssl ec -pubout`, its private key from `openssl kdf`.
+#[test]
+fn a_digest_is_signed_by_the_key_of_the_card_and_by_nothing_less_than_the_right_pin() {
+    use p256::ecdsa::signature::hazmat::PrehashVerifier;
+    use p256::ecdsa::{DerSignature, VerifyingKey};
+
+    let public = hex::decode(concat!(
+        "04191acb79c26077796dbd4edcbd9b9bc88f7af901a462afc40767b09b7ee29a8e",
+        "6091ec3b7a8add978db365b870bb6513df01cbf55bf3f5215dca20497a7ae297"
+    ));
+    let public = VerifyingKey::from_sec1_bytes(&public.unwrap()).unwrap();
+    let digest: [u8; 32] = std::array::from_fn(|i| i as u8);
+    let answered = |step: &Step| {
+        let (_, submit) = submit(step).expect("a message was sent");
+        AppletResponse::parse(submit.user_data.payload()).unwrap()
+    };
+    let algorithms = [MacAlgorithm::AesCmac8, MacAlgorithm::TripleDesCbcMac];
+    for (method, mac_algorithm) in [Method::Confirm, Method::Pin].into_iter().zip(algorithms) {
+        let mut world = World::new();
+        let mut challenge = world.challenge(method, &"Ж".repeat(119));
+        challenge.digest = Some(digest);
+        challenge.mac_algorithm = mac_algorithm;
+        world.send_challenge(&challenge);
+        let mut step = world.act(Action::Ok);
+        if method == Method::Pin {
+            world.type_in("9999");
+            world.act(Action::Ok);
+            step = world.type_in("1234");
+        }
+        assert_eq!(world.answer(&step, &challenge).0, ResultCode::OK);
+        let signature = DerSignature::try_from(answered(&step).signature.as_slice()).unwrap();
+        assert!(public.verify_prehash(&digest, &signature).is_ok());
+    }
+    for action in [Action::Cancel, Action::Back, Action::NoResponse] {
+        let mut world = World::new();
+        let mut challenge = world.challenge(Method::Confirm, TEXT);
+        challenge.digest = Some(digest);
+        world.send_challenge(&challenge);
+        let step = world.act(action);
+        world.answer(&step, &challenge);
+        assert!(answered(&step).signature.is_empty());
+    }
+    let mut world = World::with(Arc::new(Profile::confirm_only(master(), network())));
+    let mut challenge = world.challenge(Method::Confirm, TEXT);
+    challenge.digest = Some(digest);
+    let step = world.send_challenge(&challenge);
+    assert_eq!(world.answer(&step, &challenge).0, ResultCode::UNSUPPORTED);
+    assert!(answered(&step).signature.is_empty());
 }

@@ -4,6 +4,8 @@
 //! without power is [`AppletState`], what a dialogue needs is [`Dialogue`] and dies with the session: so no challenge
 //! is ever taken up again after a power cut.
 
+mod signing;
+
 use ota_wire::applet::{
     AppletError, AppletResponse, Challenge, ChallengeView, Method, ResultCode, TextAlphabet,
 };
@@ -120,7 +122,7 @@ impl Applet<'_> {
         let pin = challenge.method == Method::Pin;
         let ucs2 = challenge.text.alphabet() == TextAlphabet::Ucs2;
         let unable = pin && !self.profile.pin_method
-            || challenge.digest.is_some()
+            || challenge.digest.is_some() && !self.profile.signing_key
             || !self.terminal.supports(Facility::DISPLAY_TEXT)
             || ucs2 && !self.terminal.supports(Facility::UCS2_DISPLAY)
             || pin && !self.terminal.supports(Facility::GET_INPUT);
@@ -245,13 +247,22 @@ impl Applet<'_> {
         if !self.terminal.supports(Facility::SEND_SHORT_MESSAGE) {
             return None;
         }
+        let digest = dialogue
+            .challenge
+            .as_ref()
+            .and_then(|challenge| challenge.digest)
+            .filter(|_| result == ResultCode::OK);
+        let signature = match digest {
+            Some(digest) => signing::sign(self.master, self.iccid, &digest)?,
+            None => Vec::new(),
+        };
         let response = AppletResponse {
             tid: dialogue.tid,
             ctr: dialogue.ctr,
             result,
             tries_left: self.state.pin_tries.left(),
             mac_algorithm,
-            signature: Vec::new(),
+            signature,
         };
         let key = applet_mac_key(self.master, self.iccid, mac_algorithm);
         let octets = response.seal(&key, &dialogue.mac);

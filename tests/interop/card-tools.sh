@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# Debian's pcscd, vsmartcard-vpcd, opensc and pcsc-tools against the cards of $1, the binary.
+set -euo pipefail
+midsim=$1
+if [ "${2:-}" = inside ]; then
+    sim=$MIDSIM_UI_URL/api/v1/sims/+447700900003
+    # What the answer to a request contains. `grep -q` would leave before the other end has written all.
+    has() { grep -e "$1" >/dev/null || { echo "card-tools: no $1" >&2 && exit 1; }; }
+    api() { curl -sf -H 'Content-Type: application/json' "$@"; }
+    api "$sim/attach" -d '{}' | has '"attached":true'
+    until opensc-tool -r 0 -a >/dev/null 2>&1; do :; done
+    opensc-tool -r 0 -s 002000010839393939FFFFFFFF 2>/dev/null | has 'SW1=0x63, SW2=0xC2'
+    api "$sim" | has '"attached":false'
+    api "$sim/attach?wait=1" | has '0020000108\*\*'
+    api -X DELETE "$sim/attach"
+    # The handset is on again.
+    api "$sim" | has '"attached":true'
+    exit
+fi
+card=+447700900002
+scratch=$(mktemp -d)
+started=()
+# Whoever was started, by its number; the last one first.
+finish() {
+    for ((i = ${#started[@]} - 1; i >= 0; i--)); do
+        [ -z "${started[i]:-}" ] || { kill "${started[i]}" && wait "${started[i]}"; } 2>/dev/null || true
+    done
+    rm -rf "$scratch"
+}
+trap finish EXIT
+fail() {
+    printf 'card-tools: %s\n' "$1" >&2
+    for log in "$scratch"/*; do printf -- '-- %s\n' "$log" >&2 && tail -n 20 "$log" >&2; done
+    exit 1
+}
+# Waits until `$2...` works, ten seconds at most.
+until_works() {
+    local what=$1 tries=100
+    shift
+    until "$@" >/dev/null 2>&1; do
+        ((tries-- > 0)) || fail "$what does not come"
+        read -rt 0.1 <> <(:) || true
+    done
+}
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1"); }
+# Answers of the card in the reader to these commands, a line each: status word, then data.
+apdus() {
+    local arguments=() apdu
+    for apdu in "$@"; do arguments+=(-s "$apdu"); done
+    # Behind at most 16 octets in hexadecimal stand the same as text.
+    timeout 20 opensc-tool -r 0 "${arguments[@]}" 2>/dev/null | awk '
+        /^Sending/ { next }
+        /^Received/ {
+            if (line) print line
+            sub(/^.*SW1=0x/, ""); sub(/, SW2=0x/, ""); sub(/\).*/, "")
+            line = $0 " "; next
+        }
+        match($0, /^([0-9A-F][0-9A-F] )+/) { data = substr($0, 1, RLENGTH < 48 ? RLENGTH : 48); gsub(/ /, "", data); line = line data }
+        END { print line }' | sed 's/ $//'
+}
+expect() {
+    [ "$2" = "$3" ] || fail "$1: expected
+$2
+got
+$3"
+}
+atr=3b:9b:95:80:1f:c7:80:31:a0:73:be:21:13:6d:53:69:6d:82
+
+pcscd -f >"$scratch/pcscd" 2>&1 &
+started+=($!)
+until_works "the reader's driver" listens 35963
+
+"$midsim" sim attach "$card" --alone --trace >"$scratch/trace" 2>"$scratch/attach" &
+started+=($!)
+until_works "the card" timeout 5 opensc-tool -r 0 -a
+expect "opensc-tool reads the ATR" "$atr" "$(timeout 20 opensc-tool -r 0 -a)"
+grep -q '^  opensc-tool -r 0 -a$' "$scratch/attach" || fail "attach prints no commands to try"
+timeout 3 pcsc_scan -n >"$scratch/scan" || true
+grep -qi "ATR: ${atr//:/ }" "$scratch/scan" || fail "pcsc_scan reads another ATR"
+expect "EF.ICCID, a file that is not there, EF.DIR, EF.IMSI without PIN1" "9000
+9000 984477000900000020F6
+6A82
+9000
+9000 61184F10A0000000871002FFFFFFFF890709000050045553494DFFFFFFFFFFFFFFFFFFFFFFFF
+9000
+9000
+6982" "$(apdus 00A4000C022FE2 00B000000A 00A4000C026FFF 00A4000C022F00 00B2010426 \
+    00A4040C07A0000000871002 00A4000C026F07 00B0000009)"
+expect "EF.IMSI with PIN1" "9000
+9000
+9000
+9000 080910100000000020" "$(apdus 002000010830303030FFFFFFFF 00A4040C07A0000000871002 00A4000C026F07 00B0000009)"
+expect "PIN1: wrong three times, blocked, unblocked" "63C3
+63C2
+63C1
+63C0
+6983
+6983
+63CA
+9000
+9000" "$(apdus 0020000100 002000010839393939FFFFFFFF 002000010839393939FFFFFFFF 002000010839393939FFFFFFFF \
+    002000010830303030FFFFFFFF 0020000100 002C000100 002C000110313233343536373830303030FFFFFFFF \
+    002000010830303030FFFFFFFF)"
+grep -q '> 0020000108\*\*\*\*\*\*' "$scratch/trace" || fail "the trace lacks VERIFY PIN, or shows the code"
+timeout 30 opensc-tool -r 0 -n >"$scratch/name" 2>&1 || true
+grep -q 'Unsupported card' "$scratch/name" || fail "opensc-tool -n takes the card for something else than a SIM"
+kill "${started[1]}" && wait "${started[1]}" || fail "attach does not end well"
+unset 'started[1]'
+
+# The card of a running midsim: what the reader did to it is still so in its handset, and the handset is off meanwhile.
+"$midsim" exec -- "$0" "$midsim" inside

@@ -1,0 +1,179 @@
+//! `midsim sim stdio` and `midsim sim attach`: cards for tools that are not ours. A reader's driver is played here; the real one
+//! is in `tests/interop/card-tools.sh`.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+
+use midsim::Suite;
+use midsim::suite::AttachError;
+
+const NUMBER: &str = "+447700900002";
+const ATR: &str = "3b9b95801fc78031a073be21136d53696d82";
+
+#[test]
+fn stdio_answers_one_command_a_line() {
+    let (status, out, err) = stdio(
+        &[NUMBER, "--trace"],
+        "# a comment\n\n00 A4 00 0C 02 2FE2\n00b000000a\nreset\n002000010831323334FFFFFFFF\n",
+    );
+    assert_eq!(status, 0, "{err}");
+    assert_eq!(
+        out,
+        "9000\n984477000900000020F69000\n3B9B95801FC78031A073BE21136D53696D82\n63C2\n"
+    );
+    assert!(err.contains("003 > 0020000108****************\n    < 63C2"));
+    assert!(!err.contains("31323334"), "{err}");
+}
+
+#[test]
+fn stdio_takes_the_iccid_too_and_names_the_line_that_is_wrong() {
+    let (status, out, _) = stdio(&["8944770090000000026"], "00A4000C022FE2\n");
+    assert_eq!((status, out.as_str()), (0, "9000\n"));
+    let (status, out, err) = stdio(&[NUMBER], "00A4000C022FE2\nhello\n");
+    assert_eq!((status, out.as_str()), (2, "9000\n"));
+    assert!(err.contains("line 2"), "{err}");
+    let (status, _, err) = stdio(&["8944770090000000027"], "");
+    assert_eq!(status, 2);
+    assert!(err.contains("check digit"), "{err}");
+    let (status, _, err) = stdio(&["+15005550006"], "");
+    assert_eq!(status, 2);
+    assert!(err.contains("midsim world"), "{err}");
+}
+
+fn stdio(arguments: &[&str], input: &str) -> (i32, String, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_midsim"))
+        .args(["sim", "stdio"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that is refused before it reads closes the pipe.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let text = |octets| String::from_utf8(octets).unwrap();
+    (
+        output.status.code().unwrap(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn attach_prints_what_to_try_and_what_the_reader_did() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let reader = listener.local_addr().unwrap().to_string();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_midsim"))
+        .args([
+            "sim", "attach", NUMBER, "--alone", "--trace", "--reader", &reader,
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut driver = Driver(listener.accept().unwrap().0);
+    driver.power(1);
+    assert_eq!(driver.ask("04"), ATR);
+    assert_eq!(driver.ask("00a4000c023f00"), "9000");
+    assert_eq!(driver.ask("04"), ATR);
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    let mut told = String::new();
+    while !told.contains("opensc-tool -r 0 -a\n") {
+        assert!(err.read_line(&mut told).unwrap() > 0, "{told}");
+    }
+    drop(driver);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "the reader has gone");
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "# POWER_ON\n001 > 00A4000C023F00\n    < 9000\n"
+    );
+}
+
+#[tokio::test]
+async fn a_card_of_a_running_suite_is_in_one_place_at_a_time() {
+    let suite = Suite::builder().frozen_clock().start().await.unwrap();
+    let sim = suite.sim(NUMBER.parse().unwrap());
+    let attached = async || sim.card().await.unwrap().unwrap().attached;
+    assert!(attached().await);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let reader = listener.local_addr().unwrap().to_string();
+    sim.attach(&reader).await.unwrap();
+    assert!(!attached().await);
+    assert!(matches!(
+        sim.attach(&reader).await,
+        Err(AttachError::Taken { .. })
+    ));
+    sim.set_power(true).await;
+    assert!(!attached().await, "there is no card in the handset");
+
+    let talk = tokio::task::spawn_blocking(move || {
+        let mut driver = Driver(listener.accept().unwrap().0);
+        driver.power(1);
+        assert_eq!(driver.ask("04"), ATR);
+        assert_eq!(driver.ask("002000010839393939ffffffff"), "63c2");
+        driver.power(2);
+        assert_eq!(driver.ask("002000010839393939ffffffff"), "63c1");
+        driver
+    });
+    let driver = talk.await.unwrap();
+    let seen = sim.attached(1, std::time::Duration::ZERO).await;
+    assert!(seen.attached);
+    assert_eq!(seen.commands, 2);
+    assert_eq!(seen.lines, ["002 > 0020000108****************\n    < 63C1"]);
+
+    assert!(sim.detach().await);
+    assert!(attached().await, "the handset is on again");
+    assert!(!sim.detach().await);
+    drop(driver);
+    // The wrong codes stay: the next reader sees one try left.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    sim.attach(&listener.local_addr().unwrap().to_string())
+        .await
+        .unwrap();
+    let talk =
+        tokio::task::spawn_blocking(move || Driver(listener.accept().unwrap().0).ask("0020000100"));
+    assert_eq!(talk.await.unwrap(), "63c1");
+    suite.shutdown().await;
+}
+
+#[tokio::test]
+async fn attaching_to_nothing_leaves_the_handset_on() {
+    let suite = Suite::builder().frozen_clock().start().await.unwrap();
+    let sim = suite.sim(NUMBER.parse().unwrap());
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let reader = free.local_addr().unwrap().to_string();
+    drop(free);
+    let error = sim.attach(&reader).await.unwrap_err();
+    assert!(error.to_string().contains("pcscd"), "{error}");
+    assert!(sim.card().await.unwrap().unwrap().attached);
+    assert!(!sim.detach().await);
+    suite.shutdown().await;
+}
+
+/// The reader's end.
+struct Driver(TcpStream);
+
+impl Driver {
+    fn send(&mut self, octets: &[u8]) {
+        let mut frame = (octets.len() as u16).to_be_bytes().to_vec();
+        frame.extend_from_slice(octets);
+        self.0.write_all(&frame).unwrap();
+    }
+
+    fn power(&mut self, control: u8) {
+        self.send(&[control]);
+    }
+
+    /// Sends octets that are answered.
+    fn ask(&mut self, octets: &str) -> String {
+        self.send(&hex::decode(octets).unwrap());
+        let mut length = [0; 2];
+        self.0.read_exact(&mut length).unwrap();
+        let mut answer = vec![0; u16::from_be_bytes(length).into()];
+        self.0.read_exact(&mut answer).unwrap();
+        hex::encode(answer)
+    }
+}
