@@ -1,11 +1,12 @@
-//! The handle on one SIM: what its user does, whether the network reaches it, what its card remembers.
+//! The handle on one SIM: what its user does, whether the network reaches it, what its card remembers, where its card is.
 
 use std::time::Duration;
 
 use midsim::Suite;
 use midsim::rp::{self, Ended, Flow};
-use midsim::suite::Running;
+use midsim::suite::{Place, Running};
 use midsim::world::{Mode, Persona};
+use ota_wire::cat::{Body, Envelope, ProactiveCommand};
 
 const NUMBER: &str = "+447700900002";
 
@@ -63,6 +64,60 @@ async fn nobodys_number_has_no_card() {
             .unwrap(),
         None
     );
+    suite.shutdown().await;
+}
+
+#[tokio::test]
+async fn whoever_has_the_card_in_a_reader_plays_the_handset() {
+    let suite = Suite::builder().frozen_clock().start().await.unwrap();
+    let sim = suite.sim(NUMBER.parse().unwrap());
+    let soon = Duration::from_secs(20);
+    let error = sim.take(soon, true).await.unwrap_err();
+    assert!(error.to_string().contains("not in a reader"), "{error}");
+    let reader = sim.reader().await.unwrap();
+    assert!(sim.reader().await.is_err(), "it is in one");
+    assert_eq!(sim.card().await.unwrap().unwrap().place, Place::Reader);
+    let command = async |text: &str| {
+        let command = hex::decode(text).unwrap();
+        hex::encode_upper(reader.transmit(&command).await.unwrap())
+    };
+    let playing = async {
+        reader.reset().await.unwrap();
+        assert_eq!(command("8010000004FFFFFFFF").await, "9000");
+        let messages = sim.take(soon, false).await.unwrap();
+        let [message] = messages.as_slice() else {
+            panic!("one message");
+        };
+        let envelope = Envelope::sms_pp_download(message.tpdu.clone()).emit();
+        let envelope = format!("80C20000{:02X}{}", envelope.len(), hex::encode(envelope));
+        let sw = command(&envelope).await;
+        sim.report(message.mr, None, None).await.unwrap();
+        assert!(sim.report(message.mr, None, None).await.is_err(), "once");
+        command(&format!("80120000{}", &sw[2..])).await;
+        let sw = command("801400000C810301218182028281830110").await;
+        let send = command(&format!("80120000{}", &sw[2..])).await;
+        let send = hex::decode(send.strip_suffix("9000").unwrap()).unwrap();
+        let Body::SendShortMessage { tpdu, .. } = ProactiveCommand::parse(&send).unwrap().body
+        else {
+            panic!("SEND SHORT MESSAGE");
+        };
+        let (_, cause) = sim.submit(None, tpdu).await.unwrap();
+        assert_eq!(cause, None);
+        assert_eq!(command("801400000C810302130082028281830100").await, "9000");
+    };
+    let (ended, ()) = tokio::join!(flow(&suite), playing);
+    assert!(matches!(ended, Ended::Refused { error, .. } if error == "access_denied"));
+    reader.eject().await.unwrap();
+    assert!(
+        matches!(flow(&suite).await, Ended::Tokens(_)),
+        "the handset again"
+    );
+
+    sim.set_inserted(false).await;
+    let card = sim.card().await.unwrap().unwrap();
+    assert_eq!((card.place, card.attached), (Place::Out, false));
+    sim.set_inserted(true).await;
+    assert!(sim.card().await.unwrap().unwrap().attached);
     suite.shutdown().await;
 }
 

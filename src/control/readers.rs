@@ -47,7 +47,7 @@ pub(super) async fn attach(
         Ok(()) => Json(sim.attached(0, Duration::ZERO).await).into_response(),
         Err(error) => {
             let status = match error {
-                AttachError::Taken { .. } => StatusCode::CONFLICT,
+                AttachError::Taken { .. } | AttachError::Card(_) => StatusCode::CONFLICT,
                 AttachError::NoReader { .. } => StatusCode::BAD_GATEWAY,
                 AttachError::Unknown(_) => StatusCode::NOT_FOUND,
                 AttachError::Handle(_) => StatusCode::INTERNAL_SERVER_ERROR,

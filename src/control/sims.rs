@@ -20,6 +20,8 @@ pub(super) struct Change {
     user: Option<Persona>,
     coverage: Option<bool>,
     power: Option<bool>,
+    /// Whether the card is in its handset.
+    inserted: Option<bool>,
 }
 
 /// The SIM of this number, or with this ICCID.
@@ -70,6 +72,9 @@ pub(super) async fn change(
     }
     if let Some(on) = change.power {
         sim.set_power(on).await;
+    }
+    if let Some(inserted) = change.inserted {
+        sim.set_inserted(inserted).await;
     }
     show(State(suite.clone()), Path(name)).await
 }

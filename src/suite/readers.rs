@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::{Handle, Sim};
+use super::{Handle, Reader, ReaderFailure, Sim};
 use crate::cards::exchange;
 use crate::runtime::lock;
 use crate::runtime::party::HandleError;
@@ -77,6 +77,9 @@ pub enum AttachError {
     /// Its record cannot be read.
     #[error(transparent)]
     Handle(#[from] HandleError),
+    /// It cannot be put into a reader.
+    #[error(transparent)]
+    Card(#[from] ReaderFailure),
 }
 
 impl Attachment {
@@ -112,8 +115,9 @@ impl Sim<'_> {
     /// # Errors
     /// [`AttachError`]; then the card is where it was.
     pub async fn attach(&self, reader: &str) -> Result<(), AttachError> {
-        let atr = self.handle.parties().phones().atr(&self.msisdn).await?;
-        let atr = atr.ok_or_else(|| AttachError::Unknown(self.msisdn.clone()))?;
+        if self.card().await?.is_none() {
+            return Err(AttachError::Unknown(self.msisdn.clone()));
+        }
         let no_reader = |why| AttachError::NoReader {
             reader: reader.to_owned(),
             why,
@@ -133,14 +137,18 @@ impl Sim<'_> {
             }
             all.insert(self.msisdn.clone(), attachment.clone());
         }
-        self.set_power(false).await;
-        let phones = self.handle.parties().phones();
-        phones.take_card(&self.msisdn, true).await?;
+        let card = match self.reader().await {
+            Ok(reader) => HandsetCard { reader, attachment },
+            Err(error) => {
+                lock(&self.handle.readers.0).remove(&self.msisdn);
+                return Err(error.into());
+            }
+        };
         let Some(handle) = self.handle.this.upgrade() else {
             return Ok(());
         };
         let msisdn = self.msisdn.clone();
-        tokio::spawn(async move { handle.play(msisdn, atr, stream, attachment).await });
+        tokio::spawn(async move { handle.play(msisdn, stream, card).await });
         Ok(())
     }
 
@@ -190,19 +198,8 @@ impl Sim<'_> {
 
 impl Handle {
     /// Plays the card in the reader until either has enough, then puts it back into its handset.
-    async fn play(
-        self: Arc<Self>,
-        msisdn: Msisdn,
-        atr: Vec<u8>,
-        stream: TcpStream,
-        attachment: Arc<Attachment>,
-    ) {
-        let mut card = HandsetCard {
-            handle: self.clone(),
-            msisdn: msisdn.clone(),
-            atr,
-            attachment: attachment.clone(),
-        };
+    async fn play(self: Arc<Self>, msisdn: Msisdn, stream: TcpStream, mut card: HandsetCard) {
+        let attachment = card.attachment.clone();
         tokio::select! {
             ended = vpcd::serve(stream, &mut card) => if let Err(error) = ended {
                 tracing::warn!(%error, reader = attachment.reader, "the card left its reader");
@@ -211,11 +208,9 @@ impl Handle {
             () = self.shutdown.draining() => {}
         }
         attachment.enter(Stage::Leaving);
-        let phones = self.parties().phones();
-        if let Err(error) = phones.take_card(&msisdn, false).await {
+        if let Err(error) = card.reader.eject().await {
             tracing::error!(%error, "the card is lost");
         }
-        Sim::new(&self, msisdn.clone()).set_power(true).await;
         lock(&self.readers.0).remove(&msisdn);
         attachment.enter(Stage::InHandset);
     }
@@ -223,33 +218,25 @@ impl Handle {
 
 /// The card of a handset, in a reader.
 struct HandsetCard {
-    handle: Arc<Handle>,
-    msisdn: Msisdn,
-    atr: Vec<u8>,
+    reader: Reader,
     attachment: Arc<Attachment>,
 }
 
 impl vpcd::Card for HandsetCard {
     fn atr(&self) -> Vec<u8> {
-        self.atr.clone()
+        self.reader.atr().to_vec()
     }
 
     async fn reset(&mut self) -> io::Result<()> {
-        let phones = self.handle.parties().phones();
-        phones
-            .reset_card(&self.msisdn)
-            .await
-            .map_err(io::Error::other)
+        self.reader.reset().await.map_err(io::Error::other)
     }
 
     async fn power_off(&mut self) -> io::Result<()> {
-        // What a card loses with its power it has lost when it is next used, too.
-        self.reset().await
+        self.reader.power_off().await.map_err(io::Error::other)
     }
 
     async fn transmit(&mut self, command: &[u8]) -> io::Result<Vec<u8>> {
-        let phones = self.handle.parties().phones();
-        let answer = phones.transmit(&self.msisdn, command).await;
+        let answer = self.reader.transmit(command).await;
         let answer = answer.map_err(io::Error::other)?;
         self.attachment.exchanged(command, &answer);
         Ok(answer)

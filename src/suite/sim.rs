@@ -1,10 +1,15 @@
 //! One SIM in its handset, as a test sees it and plays with it.
 
+use std::time::Duration;
+
 use ota_wire::ids::Msisdn;
+use ota_wire::rp::Cause;
+use ota_wire::sms::address::Address;
 use serde::Serialize;
-use sim_applet_sim::handset::Input;
+use sim_applet_sim::handset::{Delivered, Input, ReaderInput};
 
 use super::Handle;
+use super::external::{self, Reader, ReaderFailure};
 use crate::runtime::party::HandleError;
 use crate::wiring::{Message, Receipt};
 use crate::world::Persona;
@@ -30,6 +35,20 @@ pub struct CardView {
     pub cntr: Vec<u64>,
     /// Whether the network reaches the handset.
     pub attached: bool,
+    /// Where the card is.
+    pub place: Place,
+}
+
+/// Where a card is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// In its handset.
+    Handset,
+    /// On the table.
+    Out,
+    /// In somebody's reader.
+    Reader,
 }
 
 impl<'a> Sim<'a> {
@@ -65,6 +84,63 @@ impl<'a> Sim<'a> {
     pub async fn set_power(&self, on: bool) {
         self.input(if on { Input::PowerOn } else { Input::PowerOff })
             .await;
+    }
+
+    /// The card is taken out of its handset, or put back, which restarts the handset.
+    pub async fn set_inserted(&self, inserted: bool) {
+        self.input(Input::Card { inserted }).await;
+    }
+
+    /// Takes the card out of its handset and puts it into a reader. Its handset is off until the card is back; see
+    /// [`Sim::take`] and [`Sim::submit`] for what the network has to do with it.
+    ///
+    /// # Errors
+    /// [`ReaderFailure`], when it is in a reader already, say.
+    pub async fn reader(&self) -> Result<Reader, ReaderFailure> {
+        Reader::insert(self.handle.network(), &self.msisdn).await
+    }
+
+    /// Takes the messages that the network has for a number whose card is in a reader; waits so long in real time for the
+    /// first one. With `acknowledge` the network is told at once that they arrived; otherwise [`Sim::report`] tells it.
+    ///
+    /// # Errors
+    /// [`ReaderFailure`], when the card is in its handset, say.
+    pub async fn take(
+        &self,
+        wait: Duration,
+        acknowledge: bool,
+    ) -> Result<Vec<Delivered>, ReaderFailure> {
+        external::take(self.handle.network(), &self.msisdn, wait, acknowledge).await
+    }
+
+    /// Tells the network what became of a message that was taken: an RP-ACK, or an RP-ERROR with this cause, and perhaps an
+    /// SMS-DELIVER-REPORT.
+    ///
+    /// # Errors
+    /// [`ReaderFailure`], when no such message waits for it, say.
+    pub async fn report(
+        &self,
+        mr: u8,
+        cause: Option<Cause>,
+        tpdu: Option<Vec<u8>>,
+    ) -> Result<(), ReaderFailure> {
+        let input = ReaderInput::Report { mr, cause, tpdu };
+        external::tell(self.handle.network(), &self.msisdn, input)
+            .await
+            .map(drop)
+    }
+
+    /// Sends an SMS-SUBMIT for a number whose card is in a reader; gives the network's answer: its reference, and the
+    /// RP-Cause if it was refused.
+    ///
+    /// # Errors
+    /// [`ReaderFailure`], when the network does not answer, say.
+    pub async fn submit(
+        &self,
+        service_centre: Option<Address>,
+        tpdu: Vec<u8>,
+    ) -> Result<(u8, Option<u8>), ReaderFailure> {
+        external::submit(self.handle.network(), &self.msisdn, service_centre, tpdu).await
     }
 
     /// The handset hears this RP message (TS 24.011), whoever sent it: anybody near it can. Returns when the handset and

@@ -1,7 +1,11 @@
 //! The parties of one system and what passes between them without a network protocol of its own.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use ota_wire::ids::Msisdn;
 use ota_wire::trace::Id;
+use sim_applet_sim::handset::{ReaderInput, ReaderOutput};
 
 use super::convert;
 use super::http::Refused;
@@ -11,6 +15,7 @@ use super::waits::{self, Waits};
 use crate::faults::{Action, Faults, Injected, LinkName};
 use crate::runtime::clock::{Clock, Due};
 use crate::runtime::party::{Driver, HandleError, Party};
+use crate::runtime::store::{Store, StoreError};
 use crate::trace::{AnyEvent, TraceLog};
 use crate::users::Users;
 
@@ -110,6 +115,21 @@ impl Parties {
             users: Users::new(),
             waits: Waits::default(),
         }
+    }
+
+    /// Who asks the OP's users.
+    pub(crate) fn op_authenticator(&self) -> op_bridge::Authenticator {
+        self.op.party().0.config().authenticator
+    }
+
+    /// Where the OP keeps its records.
+    pub(crate) fn op_store(&self) -> &Arc<dyn Store> {
+        self.op.store()
+    }
+
+    /// One record of the OP.
+    pub(crate) fn op_record(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.op.store().get(key)?.map(|record| record.value))
     }
 
     /// The handsets with their cards.
@@ -229,6 +249,27 @@ impl Parties {
             emissions.extend(self.handle(message).await?);
         }
         Ok(emissions)
+    }
+
+    /// One step of a handset for whoever has its card in a reader: what they get to hear, and what else is to be done.
+    pub(super) async fn reader(
+        &self,
+        msisdn: &Msisdn,
+        input: ReaderInput,
+    ) -> Result<(Vec<ReaderOutput>, Vec<Emission>), HandleError> {
+        let now = self.clock.now();
+        let input = sim_applet_sim::handset::Input::Reader(input);
+        let (outputs, events) = self.phones.handle(msisdn, input, now).await?;
+        self.trace
+            .record(now, events.into_iter().map(AnyEvent::Sim));
+        let (mut told, mut emissions) = (Vec::new(), Vec::new());
+        for output in outputs {
+            match output {
+                sim_applet_sim::handset::Output::Reader(output) => told.push(output),
+                output => emissions.push(Emission::Phone(msisdn.clone(), output)),
+            }
+        }
+        Ok((told, emissions))
     }
 
     /// Hands a timer that fell due to its party.

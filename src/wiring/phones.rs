@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use ota::smsc;
 use ota_wire::ids::{Iccid, Msisdn};
 use sim_applet_sim::event::Event;
-use sim_applet_sim::handset::{Input, Output, Phone, Prompt, Reply};
+use sim_applet_sim::handset::{Input, Output, Phone, Prompt, ReaderInput, ReaderOutput, Reply};
 use sim_applet_sim::state::CardState;
 use sim_applet_sim::user::{Gesture, Persona as Script, PersonaState, Reaction};
+use tokio::sync::watch;
 
 use super::parties::{Effect, Emission, Message};
 use crate::cards::{Profiles, fresh_state, owner};
@@ -19,7 +20,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::lock;
 use crate::runtime::party::HandleError;
 use crate::runtime::store::{Batch, CommitError, Store, StoreError, Write};
-use crate::suite::CardView;
+use crate::suite::{CardView, Place};
 use crate::users::Users;
 use crate::world::{Persona, Subscriber, World};
 
@@ -38,6 +39,8 @@ pub struct Phones {
     clock: Clock,
     chance: Chance,
     humans: Humans,
+    /// Counts what happened to those who have a card in a reader.
+    news: watch::Sender<u64>,
 }
 
 type Shard = HashMap<Msisdn, Arc<Handset>>;
@@ -55,6 +58,8 @@ struct Handset {
     phone: tokio::sync::Mutex<Powered>,
     card_key: String,
     user: Mutex<User>,
+    /// What the network said to messages that were sent for a card in a reader: RP-Cause by RP-MR.
+    ended: Mutex<HashMap<u8, Option<u8>>>,
 }
 
 struct Powered {
@@ -63,8 +68,6 @@ struct Powered {
     first: Vec<Input>,
     /// It knows what its card's journal does not: it starts again from the journal.
     lost: bool,
-    /// The card is in somebody else's reader.
-    taken: bool,
 }
 
 /// The one who holds a handset.
@@ -102,6 +105,7 @@ impl Phones {
             clock,
             chance,
             humans,
+            news: watch::Sender::new(0),
         }
     }
 
@@ -121,20 +125,13 @@ impl Phones {
             let Some(subscriber) = self.world.subscriber(msisdn) else {
                 return Ok((Vec::new(), Vec::new()));
             };
-            let taken = powered.taken;
+            let in_reader = powered.phone.is_in_reader();
             *powered = self.powered(&subscriber, &handset.card_key)?;
-            powered.taken = taken;
-            if taken {
-                powered.first.clear();
+            if in_reader {
+                powered.first.push(Input::Reader(ReaderInput::Insert));
             }
         }
-        if powered.taken && matches!(input, Input::PowerOn) {
-            // A handset without a card.
-            return Ok((Vec::new(), Vec::new()));
-        }
-        let Powered {
-            phone, first, lost, ..
-        } = &mut *powered;
+        let Powered { phone, first, lost } = &mut *powered;
         let (mut outputs, mut events, mut changed) = (Vec::new(), Vec::new(), false);
         for input in first.drain(..) {
             let step = phone.step(input, now, &mut self.chance.generator());
@@ -184,52 +181,6 @@ impl Phones {
         Ok(())
     }
 
-    /// Answer to reset of the card of a number.
-    pub(crate) async fn atr(&self, msisdn: &Msisdn) -> Result<Option<Vec<u8>>, HandleError> {
-        let Some(handset) = self.handset(msisdn)? else {
-            return Ok(None);
-        };
-        let powered = handset.phone.lock().await;
-        Ok(Some(powered.phone.atr().to_vec()))
-    }
-
-    /// The card of a number is out of its handset, which was switched off before, or back in it.
-    pub(crate) async fn take_card(&self, msisdn: &Msisdn, taken: bool) -> Result<(), HandleError> {
-        if let Some(handset) = self.handset(msisdn)? {
-            let mut powered = handset.phone.lock().await;
-            powered.taken = taken;
-            powered.first.clear();
-            powered.phone.reset_card();
-        }
-        Ok(())
-    }
-
-    /// Resets a card that is in a reader.
-    pub(crate) async fn reset_card(&self, msisdn: &Msisdn) -> Result<(), HandleError> {
-        if let Some(handset) = self.handset(msisdn)? {
-            handset.phone.lock().await.phone.reset_card();
-        }
-        Ok(())
-    }
-
-    /// Passes a command of a reader to the card of a number. What the card must remember is in the store when this returns.
-    pub(crate) async fn transmit(
-        &self,
-        msisdn: &Msisdn,
-        command: &[u8],
-    ) -> Result<Vec<u8>, HandleError> {
-        let Some(handset) = self.handset(msisdn)? else {
-            return Ok(Vec::new());
-        };
-        let mut powered = handset.phone.lock().await;
-        let Powered { phone, lost, .. } = &mut *powered;
-        let answer = phone.transmit(command);
-        if phone.take_card_changed() {
-            self.journal(&handset.card_key, phone, lost).await?;
-        }
-        Ok(answer)
-    }
-
     /// The number whose card has this ICCID.
     pub(crate) fn number_of(&self, iccid: &Iccid) -> Option<Msisdn> {
         Some(self.world.by_iccid(iccid)?.msisdn)
@@ -250,7 +201,37 @@ impl Phones {
             cntr: card.counters().iter().map(|cntr| cntr.get()).collect(),
             // A handset that nobody has used yet is switched on when it is.
             attached: powered.phone.is_attached() || !powered.first.is_empty(),
+            place: if powered.phone.is_in_reader() {
+                Place::Reader
+            } else if powered.phone.has_card() {
+                Place::Handset
+            } else {
+                Place::Out
+            },
         }))
+    }
+
+    /// The answer to reset of a number's card.
+    pub(crate) async fn atr(&self, msisdn: &Msisdn) -> Result<Option<Vec<u8>>, HandleError> {
+        let Some(handset) = self.handset(msisdn)? else {
+            return Ok(None);
+        };
+        Ok(Some(handset.phone.lock().await.phone.atr().to_vec()))
+    }
+
+    /// Changes whenever something happens to one who has a card in a reader.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    /// What the network said to this message; once.
+    pub(crate) fn take_ended(
+        &self,
+        msisdn: &Msisdn,
+        mr: u8,
+    ) -> Result<Option<Option<u8>>, HandleError> {
+        let handset = self.handset(msisdn)?;
+        Ok(handset.and_then(|handset| lock(&handset.ended).remove(&mr)))
     }
 
     /// From now on the user of a number does this. A number that is nobody's has no user.
@@ -289,6 +270,15 @@ impl Phones {
                         msisdn: msisdn.clone(),
                     },
                 ))]
+            }
+            Output::Reader(news) => {
+                if let (ReaderOutput::Ended { mr, cause }, Ok(Some(handset))) =
+                    (news, self.handset(msisdn))
+                {
+                    lock(&handset.ended).insert(mr, cause.map(|cause| cause.0));
+                }
+                self.news.send_modify(|count| *count += 1);
+                Vec::new()
             }
             // Whoever pressed the key was told already; a phone that is gone says nothing.
             Output::Attached(false) | Output::Refused { .. } => Vec::new(),
@@ -377,6 +367,7 @@ impl Phones {
                 knows,
                 deciding: HashMap::new(),
             }),
+            ended: Mutex::default(),
         });
         shard.insert(msisdn.clone(), handset.clone());
         Ok(Some(handset))
@@ -406,7 +397,6 @@ impl Phones {
             phone: Phone::new(profile.clone(), owner, state),
             first,
             lost: false,
-            taken: false,
         })
     }
 

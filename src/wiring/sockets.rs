@@ -11,6 +11,8 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use ota::smpp::{EsmeConfig, SmscConfig};
+use ota_wire::ids::Msisdn;
+use sim_applet_sim::handset::{ReaderInput, ReaderOutput};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -19,6 +21,7 @@ use super::parties::{Effect, Emission, Message, Parties, Receipt};
 use super::smpp_links::Links;
 use crate::faults::LinkName;
 use crate::runtime::clock::{Due, InFlight};
+use crate::runtime::party::HandleError;
 use crate::sockets::http_client::{Bounds, HttpClient, SendError, Sent};
 use crate::sockets::http_server::{Arrived, HttpParty, Replies, RequestId};
 use crate::sockets::shutdown::Shutdown;
@@ -129,6 +132,18 @@ impl Network {
                 false
             }
         }
+    }
+
+    /// Does something with a card that is in a reader; what comes of it there.
+    pub async fn reader(
+        self: &Arc<Self>,
+        msisdn: &Msisdn,
+        input: ReaderInput,
+    ) -> Result<Vec<ReaderOutput>, HandleError> {
+        let flight = self.parties.clock.begin();
+        let (told, emissions) = self.parties.reader(msisdn, input).await?;
+        self.carry_out(emissions, &flight);
+        Ok(told)
     }
 
     /// Hands out timers as they fall due, until the shutdown.
@@ -299,10 +314,17 @@ pub struct MsspListener(pub Arc<Network>);
 impl HttpParty for OpListener {
     async fn handle(&self, arrived: Arrived) {
         let id = op_bridge::RequestId(arrived.id.0);
-        let message = Message::Op(op_bridge::Input::Http {
-            id,
-            request: arrived.request,
-        });
+        let mut request = arrived.request;
+        request
+            .extensions_mut()
+            .insert(op_bridge::Started(arrived.started));
+        if let Some(certificate) = arrived.certificate {
+            request.extensions_mut().insert(op_bridge::PeerCertificate {
+                der: certificate.der,
+                trusted: certificate.trusted,
+            });
+        }
+        let message = Message::Op(op_bridge::Input::Http { id, request });
         self.0.handle(message, Receipt::NONE, arrived.flight).await;
     }
 
@@ -312,15 +334,24 @@ impl HttpParty for OpListener {
             r#"{"error":"invalid_request","error_description":"the request is larger than 1 MB"}"#;
         answer(StatusCode::PAYLOAD_TOO_LARGE, "application/json", body)
     }
+
+    fn overloaded(&self, _: &Parts) -> Response<Bytes> {
+        let body = r#"{"error":"temporarily_unavailable","error_description":"too many requests are open; come again later"}"#;
+        answer(StatusCode::SERVICE_UNAVAILABLE, "application/json", body)
+    }
 }
 
 impl HttpParty for MsspListener {
     async fn handle(&self, arrived: Arrived) {
         let id = mssp::RequestId(arrived.id.0);
-        let message = Message::Mssp(mssp::Input::Http {
-            id,
-            request: arrived.request,
-        });
+        let mut request = arrived.request;
+        if let Some(certificate) = arrived.certificate {
+            request.extensions_mut().insert(mssp::PeerCertificate {
+                der: certificate.der,
+                trusted: certificate.trusted,
+            });
+        }
+        let message = Message::Mssp(mssp::Input::Http { id, request });
         self.0.handle(message, Receipt::NONE, arrived.flight).await;
     }
 

@@ -4,6 +4,7 @@
 mod card;
 mod network;
 mod prompt;
+mod reader;
 mod toolkit;
 
 use std::collections::VecDeque;
@@ -22,8 +23,10 @@ use crate::uicc::Uicc;
 
 pub use network::InboxMessage;
 pub use prompt::{Action, Prompt, PromptKind, Refusal, Reply, Typed};
+pub use reader::{Delivered, ReaderError, ReaderInput, ReaderOutput};
 
 use prompt::OpenPrompt;
+use reader::Place;
 
 /// One subscriber's handset with the card in it.
 ///
@@ -39,6 +42,7 @@ pub struct Phone {
     card: Uicc,
     coverage: bool,
     inbox: Vec<InboxMessage>,
+    place: Place,
     powered: Option<Box<Powered>>,
 }
 
@@ -60,6 +64,13 @@ pub enum Input {
     },
     /// There is coverage now, or none.
     Coverage(bool),
+    /// The card is put into the handset, which restarts, or taken out of it.
+    Card {
+        /// Whether it is in the handset now.
+        inserted: bool,
+    },
+    /// Somebody uses the card in a reader.
+    Reader(ReaderInput),
 }
 
 /// What a phone wants done.
@@ -90,6 +101,8 @@ pub enum Output {
     },
     /// The network can reach the phone from now on, or no longer.
     Attached(bool),
+    /// Tell the one who has the card in a reader.
+    Reader(ReaderOutput),
 }
 
 /// What one input led to.
@@ -110,6 +123,7 @@ impl Phone {
             card: Uicc::new(profile, subscriber, state),
             coverage: true,
             inbox: Vec::new(),
+            place: Place::Handset,
             powered: None,
         }
     }
@@ -128,6 +142,9 @@ impl Phone {
             Input::User(reply) => self.user(reply, &mut turn),
             Input::Timer { key } => self.timer(&key, &mut turn),
             Input::Coverage(coverage) => self.cover(coverage, &mut turn),
+            Input::Card { inserted: true } => self.insert_card(&mut turn),
+            Input::Card { inserted: false } => self.remove_card(&mut turn),
+            Input::Reader(input) => self.reader(input, &mut turn),
         }
         self.unlink_if_idle();
         turn.step.changed = self.card.take_changed();
@@ -139,11 +156,10 @@ impl Phone {
         self.card.state()
     }
 
-    /// Raw access to the card, as through a reader. The handset does not notice; do not mix both.
-    ///
-    /// Journal [`Phone::card_state`] before the answer is passed on.
-    pub fn transmit(&mut self, c_apdu: &[u8]) -> Vec<u8> {
-        self.card.transmit(c_apdu)
+    /// The card, behind the back of the handset.
+    #[cfg(test)]
+    pub(crate) const fn card_mut(&mut self) -> &mut Uicc {
+        &mut self.card
     }
 
     /// Whether the card's state has changed since the last step, or since this was last asked.
@@ -156,11 +172,6 @@ impl Phone {
         self.card.atr()
     }
 
-    /// Resets the card, as a reader does.
-    pub fn reset_card(&mut self) {
-        self.card.reset();
-    }
-
     /// Who owns the phone.
     pub const fn subscriber(&self) -> &Subscriber {
         self.card.subscriber()
@@ -168,7 +179,22 @@ impl Phone {
 
     /// Whether the network can reach it.
     pub const fn is_attached(&self) -> bool {
-        self.coverage && self.powered.is_some()
+        let reachable = match &self.place {
+            Place::Handset => self.powered.is_some(),
+            Place::Out => false,
+            Place::Reader(reader) => reader.listening,
+        };
+        self.coverage && reachable
+    }
+
+    /// Whether the card is in somebody's reader.
+    pub const fn is_in_reader(&self) -> bool {
+        matches!(self.place, Place::Reader(_))
+    }
+
+    /// Whether the card is in the handset.
+    pub const fn has_card(&self) -> bool {
+        matches!(self.place, Place::Handset)
     }
 
     /// The prompt that is on the screen.
@@ -183,6 +209,10 @@ impl Phone {
     }
 
     fn power_on(&mut self, turn: &mut Turn<'_>) {
+        if !matches!(self.place, Place::Handset) {
+            // Without a card there is nothing to do for it; it starts when it has one again.
+            return;
+        }
         if self.powered.is_some() {
             self.power_off(turn);
         }
@@ -196,6 +226,9 @@ impl Phone {
     }
 
     fn power_off(&mut self, turn: &mut Turn<'_>) {
+        if self.powered.is_none() {
+            return;
+        }
         self.close_prompt(turn);
         self.stop_waiting_for_network(turn);
         if self.is_attached() {
@@ -233,6 +266,7 @@ impl Phone {
             .powered
             .as_ref()
             .and_then(|powered| powered.link.clone());
+        let link = link.or_else(|| self.place.link().cloned());
         let link = link.unwrap_or_else(|| Link {
             own: Id::new("phone", self.subscriber().msisdn.digits()),
             parent: None,
@@ -257,10 +291,14 @@ impl Phone {
     /// Records what happened inside the card, and takes up the ids of the challenge it found.
     fn note_card(&mut self, turn: &mut Turn<'_>) {
         for note in self.card.take_notes() {
-            if let (Note::Challenge { ctr, .. }, Some(powered)) = (&note, &mut self.powered) {
+            let link = match &mut self.powered {
+                Some(powered) => Some(&mut powered.link),
+                None => self.place.link_mut(),
+            };
+            if let (Note::Challenge { ctr, .. }, Some(link)) = (&note, link) {
                 let own = Id::card(&self.card.subscriber().iccid, *ctr);
-                let cause = powered.link.take().map(|link| link.own);
-                powered.link = Some(Link { own, parent: cause });
+                let cause = link.take().map(|link| link.own);
+                *link = Some(Link { own, parent: cause });
             }
             self.note(EventKind::Card(note), turn);
         }

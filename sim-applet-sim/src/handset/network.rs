@@ -41,6 +41,10 @@ impl Phone {
             self.note(EventKind::RpDropped { octets, reason }, turn);
             return;
         }
+        if self.is_in_reader() {
+            self.receive_for_reader(octets, turn);
+            return;
+        }
         match Message::parse(Direction::ToPhone, &octets) {
             Ok(Message::Data { .. }) if self.is_sending() => self.hold(octets, turn),
             Ok(Message::Data { mr, oa, tpdu, .. }) => self.data(octets, mr, oa, &tpdu, turn),
@@ -48,18 +52,22 @@ impl Phone {
             Ok(Message::Error { mr, cause, .. }) => {
                 self.acknowledged(octets, mr, Some(cause), turn);
             }
-            Ok(Message::Smma { .. }) => {
-                let reason = "RP-SMMA only goes to the network";
-                self.note(EventKind::RpDropped { octets, reason }, turn);
-            }
-            Err(error) => {
-                let reference = Message::reference(&octets).filter(|_| octets[0] == RP_DATA);
-                let reason = "no RP message";
-                self.note(EventKind::RpDropped { octets, reason }, turn);
-                if let Some(mr) = reference {
-                    self.reply(&Message::error(mr, error.cause()), turn);
-                }
-            }
+            Ok(Message::Smma { .. }) | Err(_) => self.receive_malformed(octets, turn),
+        }
+    }
+
+    /// An RP message that has no business here, or is none; RP-DATA is refused, anything else dropped.
+    pub(super) fn receive_malformed(&self, octets: Vec<u8>, turn: &mut Turn<'_>) {
+        let Err(error) = Message::parse(Direction::ToPhone, &octets) else {
+            let reason = "RP-SMMA only goes to the network";
+            self.note(EventKind::RpDropped { octets, reason }, turn);
+            return;
+        };
+        let reference = Message::reference(&octets).filter(|_| octets[0] == RP_DATA);
+        let reason = "no RP message";
+        self.note(EventKind::RpDropped { octets, reason }, turn);
+        if let Some(mr) = reference {
+            self.reply(&Message::error(mr, error.cause()), turn);
         }
     }
 
@@ -307,7 +315,7 @@ impl Phone {
         Some(sending)
     }
 
-    fn refuse(&self, mr: u8, cause: Cause, report: DeliverReport, turn: &mut Turn<'_>) {
+    pub(super) fn refuse(&self, mr: u8, cause: Cause, report: DeliverReport, turn: &mut Turn<'_>) {
         let message = Message::Error {
             mr,
             cause,
@@ -317,7 +325,7 @@ impl Phone {
         self.reply(&message, turn);
     }
 
-    fn reply(&self, message: &Message, turn: &mut Turn<'_>) {
+    pub(super) fn reply(&self, message: &Message, turn: &mut Turn<'_>) {
         let octets = message.emit(Direction::FromPhone);
         let kind = EventKind::RpSent {
             octets: octets.clone(),

@@ -12,6 +12,7 @@ use crate::testing::{self, World, master, network, notes, sent, submit};
 mod hostile;
 mod malformed;
 mod radio;
+mod reader;
 mod security;
 mod trace;
 

@@ -250,7 +250,7 @@ fn case_16_nothing_is_taken_before_the_terminal_profile_or_while_busy() {
     let challenge = world.challenge(Method::Confirm, TEXT);
     let octets = challenge.seal(&world.key(challenge.mac_algorithm));
     let packet = world.packet(octets);
-    world.phone.reset_card();
+    world.phone.card_mut().reset();
     let step = world.send_packet(&packet);
     let messages = sent(&step);
     let [

@@ -225,7 +225,7 @@ proptest! {
                     None => Step::default(),
                 },
                 Move::Apdu(command) => {
-                    world.phone.transmit(&command);
+                    world.phone.card_mut().transmit(&command);
                     Step::default()
                 }
                 Move::Restart => {

@@ -1,0 +1,232 @@
+//! The card in somebody else's reader, who plays the handset with octets.
+
+use ota_wire::rp::Tpdu;
+use ota_wire::sms::tpdu::Deliver;
+
+use super::*;
+
+fn insert(world: &mut World) -> Step {
+    world.step(Input::Reader(ReaderInput::Insert))
+}
+
+/// Puts the card into the reader and begins to listen.
+fn listen(world: &mut World) {
+    insert(world);
+    assert!(!world.phone.is_attached(), "nobody listens yet");
+    let (messages, step) = take(world, true);
+    assert!(messages.is_empty() && step.outputs.contains(&Output::Attached(true)));
+}
+
+fn apdu(world: &mut World, command: &str) -> String {
+    let command = hex::decode(command.replace(' ', "")).unwrap();
+    let step = world.step(Input::Reader(ReaderInput::Apdu(command)));
+    let response = step.outputs.iter().find_map(|output| match output {
+        Output::Reader(ReaderOutput::Response(octets)) => Some(hex::encode_upper(octets)),
+        _ => None,
+    });
+    response.expect("the card answers")
+}
+
+fn take(world: &mut World, acknowledge: bool) -> (Vec<Delivered>, Step) {
+    let step = world.step(Input::Reader(ReaderInput::Take { acknowledge }));
+    let messages = step.outputs.iter().find_map(|output| match output {
+        Output::Reader(ReaderOutput::Messages(messages)) => Some(messages.clone()),
+        _ => None,
+    });
+    (messages.expect("messages, or none"), step)
+}
+
+fn refusal(step: &Step) -> Option<ReaderError> {
+    step.outputs.iter().find_map(|output| match output {
+        Output::Reader(ReaderOutput::Refused(error)) => Some(*error),
+        _ => None,
+    })
+}
+
+/// Commands as a program with a PC/SC reader sends them; lengths by hand.
+#[test]
+fn a_whole_dialogue_by_hand() {
+    let mut world = World::new();
+    let step = insert(&mut world);
+    assert!(step.outputs.contains(&Output::Attached(false)));
+    assert!(world.phone.is_in_reader() && !world.phone.is_attached());
+    let step = world.deliver(&[0]);
+    assert!(step.outputs.is_empty(), "nobody listens yet");
+    let (messages, step) = take(&mut world, true);
+    assert!(messages.is_empty() && step.outputs.contains(&Output::Attached(true)));
+
+    world.step(Input::Reader(ReaderInput::Reset));
+    assert_eq!(apdu(&mut world, "8010000004 FFFFFFFF"), "9000");
+    let challenge = world.challenge(Method::Pin, "Hi");
+    let step = world.send_challenge(&challenge);
+    assert_eq!(
+        step.outputs,
+        [Output::Reader(ReaderOutput::Arrived)],
+        "the handset does nothing"
+    );
+    let (messages, step) = take(&mut world, true);
+    assert!(matches!(
+        sent(&step).as_slice(),
+        [Message::Ack { tpdu: None, .. }]
+    ));
+    assert!(take(&mut world, true).0.is_empty());
+    let [message] = messages.as_slice() else {
+        panic!("one message");
+    };
+    assert!(Deliver::parse(&message.tpdu).is_ok());
+
+    let tpdu = hex::encode(&message.tpdu);
+    let len = message.tpdu.len();
+    let value = format!("82028381 8B81{len:02X}{tpdu}").replace(' ', "");
+    let value = format!("D181{:02X}{value}", value.len() / 2);
+    let envelope = format!("80C20000{:02X}{value}", value.len() / 2);
+    let sw = apdu(&mut world, &envelope);
+    let fetch = |world: &mut World, sw: &str| {
+        assert_eq!(&sw[..2], "91", "{sw}");
+        apdu(world, &format!("80120000{}", &sw[2..]))
+    };
+    let display = fetch(&mut world, &sw);
+    assert_eq!(&display[4..14], "8103012181");
+    let sw = apdu(&mut world, "801400000C 810301218182028281830100");
+    let input = fetch(&mut world, &sw);
+    assert_eq!(&input[4..14], "8103022304");
+    let sw = apdu(
+        &mut world,
+        "8014000013 8103022304 82028281 830100 8D050431323334",
+    );
+    let send = fetch(&mut world, &sw);
+    assert_eq!(&send[4..14], "8103031300");
+
+    let at = send.find("8B").unwrap();
+    let len = usize::from_str_radix(&send[at + 2..at + 4], 16).unwrap();
+    let tpdu = hex::decode(&send[at + 4..at + 4 + 2 * len]).unwrap();
+    let step = world.step(Input::Reader(ReaderInput::Submit {
+        service_centre: None,
+        tpdu,
+    }));
+    assert_eq!(world.answer(&step, &challenge), (ResultCode::OK, 3));
+    let (mr, _) = submit(&step).unwrap();
+    assert!(
+        step.outputs
+            .contains(&Output::Reader(ReaderOutput::Submitted { mr }))
+    );
+    let step = world.acknowledge(&step);
+    assert_eq!(
+        step.outputs,
+        [Output::Reader(ReaderOutput::Ended { mr, cause: None })]
+    );
+    assert_eq!(
+        apdu(&mut world, "801400000C 810303130082028281830100"),
+        "9000"
+    );
+
+    world.step(Input::Reader(ReaderInput::Eject));
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    world.send_challenge(&challenge);
+    assert_eq!(world.screen().as_deref(), Some(TEXT), "the handset again");
+}
+
+#[test]
+fn the_one_with_the_reader_answers_the_network() {
+    let mut world = World::new();
+    listen(&mut world);
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    world.send_challenge(&challenge);
+    let (messages, step) = take(&mut world, false);
+    assert!(sent(&step).is_empty());
+    let mr = messages[0].mr;
+    let busy = DeliverReport::new(Some(Fcs::TOOLKIT_BUSY)).emit();
+    let report = |tpdu: Option<Vec<u8>>| {
+        Input::Reader(ReaderInput::Report {
+            mr,
+            cause: Some(Cause::PROTOCOL_ERROR),
+            tpdu,
+        })
+    };
+    let step = world.step(report(Some(vec![0xFF])));
+    assert_eq!(refusal(&step), Some(ReaderError::Malformed));
+    let step = world.step(report(Some(busy.clone())));
+    assert_eq!(
+        sent(&step),
+        [Message::Error {
+            mr,
+            cause: Cause::PROTOCOL_ERROR,
+            diagnostic: None,
+            tpdu: Tpdu::new(busy).ok(),
+        }]
+    );
+    let step = world.step(report(None));
+    assert_eq!(refusal(&step), Some(ReaderError::NoSuchMessage));
+}
+
+#[test]
+fn what_nobody_takes_is_bounded_and_goes_to_the_handset_in_the_end() {
+    let mut world = World::new();
+    listen(&mut world);
+    let mut first = None;
+    for n in 0..17 {
+        let challenge = world.challenge(Method::Confirm, "Hi");
+        let step = world.send_challenge(&challenge);
+        first.get_or_insert(challenge);
+        let refused = matches!(
+            sent(&step).as_slice(),
+            [Message::Error {
+                cause: Cause::MEMORY_EXCEEDED,
+                ..
+            }]
+        );
+        assert_eq!(refused, n == 16, "{n}");
+    }
+    let step = world.step(Input::Reader(ReaderInput::Eject));
+    assert_eq!(world.screen().as_deref(), Some("Hi"));
+    assert_eq!(sent(&step).len(), 16);
+    let step = world.act(Action::Ok);
+    assert_eq!(world.answer(&step, &first.unwrap()).0, ResultCode::OK);
+}
+
+#[test]
+fn what_cannot_be_done() {
+    let mut world = World::new();
+    for input in [
+        ReaderInput::Eject,
+        ReaderInput::Reset,
+        ReaderInput::Apdu(vec![0; 4]),
+        ReaderInput::Take { acknowledge: true },
+    ] {
+        let step = world.step(Input::Reader(input));
+        assert_eq!(refusal(&step), Some(ReaderError::NotInReader));
+    }
+    insert(&mut world);
+    let step = insert(&mut world);
+    assert_eq!(refusal(&step), Some(ReaderError::Taken));
+    world.step(Input::Coverage(false));
+    let submit = |tpdu: &str| ReaderInput::Submit {
+        service_centre: None,
+        tpdu: hex::decode(tpdu).unwrap(),
+    };
+    let step = world.step(Input::Reader(submit("0100048121430000013A")));
+    assert_eq!(refusal(&step), Some(ReaderError::NoCoverage));
+    let step = world.step(Input::Reader(submit("00")));
+    assert_eq!(refusal(&step), Some(ReaderError::Malformed));
+}
+
+#[test]
+fn a_card_that_is_taken_out_in_a_dialogue_loses_it_and_the_handset_the_network() {
+    let mut world = World::new();
+    let challenge = world.challenge(Method::Pin, TEXT);
+    world.send_challenge(&challenge);
+    world.act(Action::Ok);
+    world.type_in("9999");
+    let step = world.step(Input::Card { inserted: false });
+    assert!(step.outputs.contains(&Output::Attached(false)));
+    assert_eq!(world.screen(), None);
+    world.step(Input::PowerOn);
+    assert!(!world.phone.is_attached(), "no card, no network");
+    let step = world.step(Input::Card { inserted: true });
+    assert_eq!(step.outputs.last(), Some(&Output::Attached(true)));
+    assert_eq!(world.screen(), None);
+    assert_eq!(world.phone.card_state().pin_tries(), 2);
+    let next = world.challenge(Method::Confirm, TEXT);
+    world.send_challenge(&next);
+    assert_eq!(world.screen().as_deref(), Some(TEXT));
+}
