@@ -6,6 +6,7 @@ pub mod control;
 pub mod decode;
 pub mod docs;
 pub mod faults;
+pub mod ota_api;
 pub mod rp;
 pub mod runtime;
 pub mod sockets;

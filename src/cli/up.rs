@@ -102,7 +102,7 @@ impl Up {
                 json!({
                     "schema_version": 1, "pid": std::process::id(),
                     "ui": urls.ui, "op": urls.op, "op_mtls": urls.op_mtls,
-                    "mssp": urls.mssp, "smpp": urls.smpp,
+                    "mssp": urls.mssp, "ota": urls.ota, "smpp": urls.smpp,
                 })
             );
         } else {
@@ -137,7 +137,8 @@ fn greeting(suite: &Running) -> String {
     format!(
         "midsim {version} is ready\n\n  \
          browser    {ui}\n  OP         {op}/.well-known/openid-configuration\n  \
-         OP, mTLS   {op_mtls}  (its CA: {ui}/ca.pem)\n  MSSP       {mssp}  (WSDL: {mssp}?wsdl)\n  SMSC       {smpp}  (SMPP 3.4, midsim/midsim)\n\n\
+         OP, mTLS   {op_mtls}  (its CA: {ui}/ca.pem)\n  MSSP       {mssp}  (WSDL: {mssp}?wsdl)\n  \
+         OTA        {ota}  (OpenAPI: {ota}/openapi.json)\n  SMSC       {smpp}  (SMPP 3.4, midsim/midsim)\n\n\
          Ask for a person, who answers at {ui} (PIN 1234):\n\n{curl}\n\n\
          Ctrl-C stops it. `midsim world` lists the numbers, `midsim docs` the documentation.\n",
         version = env!("CARGO_PKG_VERSION"),
@@ -145,6 +146,7 @@ fn greeting(suite: &Running) -> String {
         op = urls.op,
         op_mtls = urls.op_mtls,
         mssp = urls.mssp,
+        ota = urls.ota,
         smpp = urls.smpp,
         curl = suite.curl(),
     )

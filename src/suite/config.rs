@@ -5,7 +5,7 @@ use std::sync::Arc;
 use op_bridge as op;
 use ota::smpp::{self, Account, BindMode, EsmeConfig, SmscConfig};
 use ota::{platform, smsc};
-use ota_wire::applet::{MacAlgorithm, Text};
+use ota_wire::applet::{ChallengeView, MacAlgorithm, ResponseView, Text};
 use ota_wire::ids::{Iccid, Msisdn};
 use ota_wire::keys::{Family, MasterKey, applet_mac_key};
 use ota_wire::secret::Secret;
@@ -190,7 +190,7 @@ impl mssp::Directory for Directory {
 }
 
 /// Version of the OTA key set that holds keys of this family.
-pub(super) fn key_version(family: Family) -> u8 {
+pub(crate) fn key_version(family: Family) -> u8 {
     match family {
         Family::Aes128 => 1,
         Family::TripleDes2 => 2,
@@ -199,11 +199,23 @@ pub(super) fn key_version(family: Family) -> u8 {
 
 /// The OTA platform's configuration.
 pub(super) fn platform(world: &Arc<World>) -> platform::Config {
-    platform::Config::new(
+    let mut config = platform::Config::new(
         &world.operator.short_code,
         world.master_key(),
         Arc::new(People(world.clone())),
-    )
+    );
+    config.answers = answers;
+    config
+}
+
+/// A challenge of the signature applet is answered by the response with its transaction id, which only the card has seen; any
+/// other order by whatever is no response of the applet.
+fn answers(order: &platform::Submit, message: &[u8]) -> bool {
+    let response = ResponseView::new_checked(message).ok();
+    match ChallengeView::new_checked(&order.payload) {
+        Ok(challenge) => response.is_some_and(|response| response.tid() == challenge.tid()),
+        Err(_) => response.is_none(),
+    }
 }
 
 /// The SMSC's configuration.

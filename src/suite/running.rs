@@ -14,6 +14,7 @@ use super::tls::{self, Tls, TlsService};
 use super::{Builder, Places, Sim, StartError, config};
 use crate::control;
 use crate::faults::Faults;
+use crate::ota_api;
 use crate::rp::Port;
 use crate::runtime::chance::Chance;
 use crate::runtime::clock::Clock;
@@ -67,6 +68,8 @@ pub struct Urls {
     pub op_mtls: String,
     /// SOAP endpoint of the MSSP.
     pub mssp: String,
+    /// HTTP API of the OTA platform.
+    pub ota: String,
     /// Address of the SMSC, without a scheme.
     pub smpp: String,
 }
@@ -81,6 +84,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     let op = builder.ports.bind(Service::Op).await?;
     let op_mtls = builder.ports.bind(Service::OpMtls).await?;
     let mssp = builder.ports.bind(Service::Mssp).await?;
+    let ota = builder.ports.bind(Service::Ota).await?;
     let smpp = builder.ports.bind(Service::Smpp).await?;
     let address = |listener: &tokio::net::TcpListener, service| {
         listener
@@ -89,6 +93,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     };
     let (ui_at, op_at) = (address(&ui, Service::Ui), address(&op, Service::Op));
     let (mssp_at, smpp_at) = (address(&mssp, Service::Mssp), address(&smpp, Service::Smpp));
+    let ota_at = address(&ota, Service::Ota);
     let op_mtls_at = address(&op_mtls, Service::OpMtls);
     let listen = builder.ports.listen();
     let near = near(listen);
@@ -114,6 +119,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         op: format!("{op_scheme}://{name}:{}", op_at.port()),
         op_mtls: format!("https://{name}:{}", op_mtls_at.port()),
         mssp: format!("{mssp_scheme}://{name}:{}/soap", mssp_at.port()),
+        ota: format!("http://{name}:{}", ota_at.port()),
         smpp: format!("{name}:{}", smpp_at.port()),
     };
     // Our own parties need no name server.
@@ -157,6 +163,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
             (Service::Ui, ui_at.port()),
             (Service::Op, op_at.port()),
             (Service::Mssp, mssp_at.port()),
+            (Service::Ota, ota_at.port()),
             (Service::Smpp, smpp_at.port()),
             (Service::OpMtls, op_mtls_at.port()),
         ],
@@ -171,8 +178,25 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         hosts: builder.hosts,
         token: builder.admin_token,
     };
+    let ota_access = control::Access {
+        listen: SocketAddr::new(listen, ota_at.port()),
+        ..access.clone()
+    };
     let router = control::router(handle.clone(), access);
     let mut tasks = JoinSet::new();
+    let api = ota_api::Api {
+        network: network.clone(),
+        world: Arc::new(builder.world.clone()),
+        life: format!("{:08x}", rand_core::Rng::next_u32(&mut chance.generator())),
+        chance: chance.clone(),
+        shutdown: shutdown.clone(),
+    };
+    tasks.spawn(http_server::serve_router(
+        ota,
+        ota_api::router(api, ota_access),
+        limits,
+        shutdown.clone(),
+    ));
     tasks.spawn(http_server::serve_router(
         ui,
         router,

@@ -6,7 +6,7 @@ use ota_wire::packet::{Checked, ResponseStatus, check_response};
 use ota_wire::sms::udh::{Iei, Udh};
 use ota_wire::trace::Id;
 
-use super::record::{Card, CardResponse, Job, JobState};
+use super::record::{Card, CardResponse, Job, JobState, Part};
 use super::submit::{Why, command};
 use super::work::Work;
 use super::{FailReason, Outcome, Output, Por};
@@ -91,11 +91,12 @@ impl Work<'_> {
         self.output(Output::Mo {
             id,
             from: from.clone(),
-            payload,
+            payload: payload.clone(),
             correlation,
         });
         // An answer stands for the response packet: the card has taken this counter, the next packet may go.
-        if let Some(job) = job.filter(|job| job.submit.por != Por::Always) {
+        if let Some(mut job) = job.filter(|job| job.submit.por != Por::Always) {
+            job.answer = Some(Part(payload));
             self.end(job, JobState::Answered);
         }
     }

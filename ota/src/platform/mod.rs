@@ -39,11 +39,6 @@ pub type Step = step::Step<Change, Output>;
 pub trait Directory: Send + Sync {
     /// The subscriber who has this number.
     fn find(&self, msisdn: &Msisdn) -> Option<Subscriber>;
-
-    /// The number that has this card.
-    fn number_of(&self, _card: &Iccid) -> Option<Msisdn> {
-        None
-    }
 }
 
 /// What the platform must know of a subscriber.

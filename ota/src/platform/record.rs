@@ -55,6 +55,9 @@ pub struct Job {
     /// What the card said in a response packet that proved itself.
     #[serde(default)]
     pub response: Option<CardResponse>,
+    /// The bare message that ended it.
+    #[serde(default)]
+    pub answer: Option<Part>,
 }
 
 /// A response packet of a card, without its protection.

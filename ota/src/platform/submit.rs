@@ -48,6 +48,7 @@ impl Work<'_> {
             card: card.as_ref().ok().cloned(),
             state: JobState::Queued,
             response: None,
+            answer: None,
         };
         let card = match card {
             Ok(card) => card,
