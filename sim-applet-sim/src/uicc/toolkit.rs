@@ -14,12 +14,12 @@ use ota_wire::sms::address::Address;
 
 use super::{Reply, Session, Uicc};
 use crate::applet::{Applet, Dialogue, Turn};
-use crate::card_manager::{self, CardManager, Parts};
+use crate::card_manager::{self, Parts};
 use crate::event::Note;
 
 /// The toolkit's part of a session.
 #[derive(Debug)]
-pub(super) struct Toolkit {
+pub(crate) struct Toolkit {
     /// What the terminal can do; until it has said so, it is asked for nothing.
     terminal: Option<TerminalProfile>,
     outstanding: Option<Outstanding>,
@@ -27,10 +27,10 @@ pub(super) struct Toolkit {
     /// Number of the last proactive command.
     number: u8,
     dialogue: Option<Box<Dialogue>>,
-    parts: Parts,
+    pub(super) parts: Parts,
     /// Key sets, derived when the first message needs them.
-    keys: Vec<KeySet>,
-    notes: Vec<Note>,
+    pub(super) keys: Vec<KeySet>,
+    pub(super) notes: Vec<Note>,
 }
 
 /// Who is told how a proactive command ended.
@@ -131,23 +131,10 @@ impl Uicc {
         let Envelope::SmsPpDownload(download) = envelope else {
             return Err(Sw::FUNCTION_NOT_SUPPORTED);
         };
-        if toolkit.keys.is_empty() {
-            let derive = |(version, family): &(u8, _)| {
-                let master = &self.profile.master_key;
-                KeySet::derive(master, &self.subscriber.iccid, *version, *family)
-            };
-            toolkit.keys = self.profile.key_sets.iter().map(derive).collect();
-        }
-        let mut manager = CardManager {
-            applet: &self.profile.applet,
-            keys: &toolkit.keys,
-            counters: &mut self.state.counters,
-            notes: &mut toolkit.notes,
-        };
-        let delivery = manager.receive(&mut toolkit.parts, &download.tpdu);
+        let delivery = self.download(session, &download.tpdu);
+        let toolkit = &mut session.toolkit;
         trim(&mut toolkit.notes);
         let delivery = delivery?;
-        self.changed |= delivery.counted;
         let sends = toolkit
             .terminal
             .as_ref()
