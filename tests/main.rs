@@ -18,6 +18,7 @@ mod library;
 mod neighbours;
 mod op;
 mod op_answers;
+mod ota;
 mod readers;
 mod readme;
 mod signals;

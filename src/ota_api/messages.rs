@@ -46,7 +46,9 @@ fn valid_for() -> u32 {
 }
 
 pub(super) async fn submit(state: State, body: Bytes) -> Response {
-    accept(&state, &body).await.unwrap_or_else(|problem| *problem)
+    accept(&state, &body)
+        .await
+        .unwrap_or_else(|problem| *problem)
 }
 
 async fn accept(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
@@ -80,7 +82,8 @@ struct Target {
 
 impl Target {
     fn card(&self, api: &Api) -> Result<(Msisdn, Iccid), Box<Response>> {
-        let bad = |field: &str, why: &dyn std::fmt::Display| unprocessable(&format!("{field}: {why}"));
+        let bad =
+            |field: &str, why: &dyn std::fmt::Display| unprocessable(&format!("{field}: {why}"));
         let msisdn = self.msisdn.as_deref().map(str::parse::<Msisdn>).transpose();
         let msisdn = msisdn.map_err(|error| bad("msisdn", &error))?;
         let iccid = self.iccid.as_deref().map(str::parse::<Iccid>).transpose();
@@ -259,7 +262,9 @@ enum Action {
 
 /// Submits a script, waits for what the card says, and says what that means.
 pub(super) async fn remote(state: State, body: Bytes) -> Response {
-    manage(&state, &body).await.unwrap_or_else(|problem| *problem)
+    manage(&state, &body)
+        .await
+        .unwrap_or_else(|problem| *problem)
 }
 
 async fn manage(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
@@ -292,12 +297,8 @@ async fn manage(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
             let version = target
                 .key_version
                 .unwrap_or_else(|| crate::suite::key_version(api.world.family));
-            let under = KeySet::derive_kik(
-                &api.world.master_key(),
-                &iccid,
-                version,
-                api.world.family,
-            );
+            let under =
+                KeySet::derive_kik(&api.world.master_key(), &iccid, version, api.world.family);
             Task::PutKey {
                 keys,
                 kik,

@@ -54,7 +54,10 @@ pub(crate) fn router(api: Api, access: Access) -> Router {
     Router::new()
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
-        .route("/openapi.json", get(|| async { axum::Json(openapi::document()) }))
+        .route(
+            "/openapi.json",
+            get(|| async { axum::Json(openapi::document()) }),
+        )
         .route("/v1/messages", post(messages::submit))
         .route(
             "/v1/messages/{id}",

@@ -20,15 +20,9 @@ pub(super) fn document() -> Value {
         json!({"type": "object", "properties": properties, "required": required})
     };
     let hex = |what: &str| json!({"type": "string", "pattern": "^([0-9A-Fa-f]{2})*$", "description": what});
-    let body = |schema: &str| {
-        json!({"required": true, "content": {"application/json": {"schema": {"$ref": format!("#/components/schemas/{schema}")}}}})
-    };
-    let answer = |what: &str, schema: &str| {
-        json!({"description": what, "content": {"application/json": {"schema": {"$ref": format!("#/components/schemas/{schema}")}}}})
-    };
-    let problem = |what: &str| {
-        json!({"description": what, "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}})
-    };
+    let body = |schema: &str| json!({"required": true, "content": {"application/json": {"schema": {"$ref": format!("#/components/schemas/{schema}")}}}});
+    let answer = |what: &str, schema: &str| json!({"description": what, "content": {"application/json": {"schema": {"$ref": format!("#/components/schemas/{schema}")}}}});
+    let problem = |what: &str| json!({"description": what, "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}});
     json!({
         "openapi": "3.1.0",
         "info": {

@@ -111,7 +111,11 @@ pub(super) async fn stream(state: State, headers: HeaderMap) -> Response {
             }
             None => results.last(),
         };
-        if sender.send_data(Bytes::from_static(b": midsim\n\n")).await.is_err() {
+        if sender
+            .send_data(Bytes::from_static(b": midsim\n\n"))
+            .await
+            .is_err()
+        {
             return;
         }
         loop {
@@ -121,7 +125,11 @@ pub(super) async fn stream(state: State, headers: HeaderMap) -> Response {
             };
             for (number, kind, value) in missed {
                 at = number;
-                if sender.send_data(event(&life, number, kind, &value)).await.is_err() {
+                if sender
+                    .send_data(event(&life, number, kind, &value))
+                    .await
+                    .is_err()
+                {
                     return;
                 }
             }
@@ -139,7 +147,9 @@ pub(super) async fn stream(state: State, headers: HeaderMap) -> Response {
 }
 
 fn event(life: &str, number: u64, kind: &str, value: &Value) -> Bytes {
-    Bytes::from(format!("id: {life}-{number}\nevent: {kind}\ndata: {value}\n\n"))
+    Bytes::from(format!(
+        "id: {life}-{number}\nevent: {kind}\ndata: {value}\n\n"
+    ))
 }
 
 /// The event of a report.

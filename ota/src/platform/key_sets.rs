@@ -11,6 +11,8 @@ use std::fmt;
 use super::record::Change;
 use super::work::Work;
 
+/// Digits of an ICCID without its check digit.
+const WITHOUT_CHECK_DIGIT: usize = 18;
 /// Highest key set version that KIc and KID can name.
 const LAST_VERSION: u8 = 0x0F;
 
@@ -94,11 +96,12 @@ impl Entry {
     /// # Errors
     /// [`EntryError`] for what is no ICCID.
     pub fn card(&self) -> Result<Iccid, EntryError> {
-        let whole = self.iccid.parse::<Iccid>();
-        whole
-            .ok()
-            .or_else(|| Iccid::with_check_digit(&self.iccid).ok())
-            .ok_or_else(|| EntryError::new("iccid", "18 to 20 digits", &self.iccid))
+        let read = if self.iccid.len() == WITHOUT_CHECK_DIGIT {
+            Iccid::with_check_digit(&self.iccid)
+        } else {
+            self.iccid.parse()
+        };
+        read.map_err(|error| EntryError::new("iccid", "18 digits, or 19 with check digit", error))
     }
 
     /// The key set.
