@@ -102,7 +102,8 @@ impl Up {
                 json!({
                     "schema_version": 1, "pid": std::process::id(),
                     "ui": urls.ui, "op": urls.op, "op_mtls": urls.op_mtls,
-                    "mssp": urls.mssp, "smpp": urls.smpp, "discovery": urls.discovery,
+                    "mssp": urls.mssp, "ota": urls.ota, "smpp": urls.smpp,
+                    "discovery": urls.discovery,
                 })
             );
         } else {
@@ -137,7 +138,9 @@ fn greeting(suite: &Running) -> String {
     format!(
         "midsim {version} is ready\n\n  \
          browser    {ui}\n  OP         {op}/.well-known/openid-configuration\n  \
-         OP, mTLS   {op_mtls}  (its CA: {ui}/ca.pem)\n  MSSP       {mssp}  (WSDL: {mssp}?wsdl)\n  SMSC       {smpp}  (SMPP 3.4, midsim/midsim)\n  discovery  {discovery}  (a number for a login_hint_token)\n\n\
+         OP, mTLS   {op_mtls}  (its CA: {ui}/ca.pem)\n  MSSP       {mssp}  (WSDL: {mssp}?wsdl)\n  \
+         OTA        {ota}  (OpenAPI: {ota}/openapi.json)\n  SMSC       {smpp}  (SMPP 3.4, midsim/midsim)\n  \
+         discovery  {discovery}  (a number for a login_hint_token)\n\n\
          Ask for a person, who answers at {ui} (PIN 1234):\n\n{curl}\n\n\
          Pings and pushes go to loopback and public addresses; --allow-notify adds networks.\n\
          Ctrl-C stops it. `midsim world` lists the numbers, `midsim docs` the documentation.\n",
@@ -146,6 +149,7 @@ fn greeting(suite: &Running) -> String {
         op = urls.op,
         op_mtls = urls.op_mtls,
         mssp = urls.mssp,
+        ota = urls.ota,
         smpp = urls.smpp,
         discovery = urls.discovery,
         curl = suite.curl(),
