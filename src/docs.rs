@@ -26,6 +26,8 @@ pub const TOPICS: &[Topic] = topics! {
     "quickstart": "src/docs/quickstart.md",
     "world": "src/docs/world.md",
     "op": "op-bridge/docs/op.md",
+    "clients": "op-bridge/docs/clients.md",
+    "discovery": "op-bridge/docs/discovery.md",
     "mssp": "mssp/docs/mssp.md",
     "faults": "mssp/docs/faults.md",
     "platform": "ota/docs/platform.md",
