@@ -208,13 +208,13 @@ pub(crate) fn read_header(octets: &[u8]) -> Result<Map<String, Value>, JoseError
     Ok(header)
 }
 
-/// A header member that is a string.
+/// A header member that is a string. Some libraries write null for what is absent.
 pub(crate) fn text<'a>(
     header: &'a Map<String, Value>,
     name: &'static str,
 ) -> Result<Option<&'a str>, JoseError> {
     match header.get(name) {
-        None => Ok(None),
+        None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(JoseError::Header(name, "must be a string")),
     }

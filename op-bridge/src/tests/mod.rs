@@ -19,6 +19,7 @@ mod endpoints;
 mod hints;
 mod long_poll;
 mod mssp;
+mod mutated;
 mod notification;
 mod refresh;
 mod registration;
