@@ -1,7 +1,6 @@
 //! What a step reads, and what is to be checked for it at the commit.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use super::ReadView;
 use crate::runtime::store::{Batch, Record, Scanned, Store, StoreError, Version};
@@ -9,7 +8,8 @@ use crate::runtime::store::{Batch, Record, Scanned, Store, StoreError, Version};
 /// A view that remembers what was read of the store, for one step.
 pub(super) struct Recording<'a> {
     store: &'a dyn Store,
-    records: RefCell<BTreeMap<String, Option<Record>>>,
+    /// A step reads a handful: looking through them is quicker than any index.
+    records: RefCell<Vec<(String, Option<Record>)>>,
     scans: RefCell<Vec<Scanned>>,
     failed: RefCell<Option<StoreError>>,
 }
@@ -51,11 +51,13 @@ impl<'a> Recording<'a> {
 impl ReadView for Recording<'_> {
     fn get(&self, key: &str) -> Option<Vec<u8>> {
         let mut records = self.records.borrow_mut();
-        if !records.contains_key(key) {
+        let known = records.iter().position(|(known, _)| known == key);
+        let at = known.unwrap_or_else(|| {
             let record = self.read(self.store.get(key));
-            records.insert(key.to_owned(), record);
-        }
-        let record = records.get(key)?.as_ref()?;
+            records.push((key.to_owned(), record));
+            records.len() - 1
+        });
+        let record = records[at].1.as_ref()?;
         Some(record.value.to_vec())
     }
 
