@@ -26,6 +26,7 @@ pub const TOPICS: &[Topic] = topics! {
     "quickstart": "src/docs/quickstart.md",
     "world": "src/docs/world.md",
     "op": "op-bridge/docs/op.md",
+    "conformance": "op-bridge/docs/conformance.md",
     "mssp": "mssp/docs/mssp.md",
     "faults": "mssp/docs/faults.md",
     "platform": "ota/docs/platform.md",
