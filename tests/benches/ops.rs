@@ -187,7 +187,7 @@ impl Assertions {
 
     /// A fresh one (RFC 7523 §3).
     fn next(&self, audience: &str) -> Result<String> {
-        let now = jiff::Zoned::now().timestamp().as_second();
+        let now = midsim::runtime::clock::Clock::real().now().as_second();
         let mut jti = [0; 16];
         ring::rand::SecureRandom::fill(&self.random, &mut jti).map_err(|_| "no random octets")?;
         let header = json!({ "alg": "ES256", "kid": member("kid")? });
