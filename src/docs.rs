@@ -28,6 +28,7 @@ pub const TOPICS: &[Topic] = topics! {
     "op": "op-bridge/docs/op.md",
     "clients": "op-bridge/docs/clients.md",
     "discovery": "op-bridge/docs/discovery.md",
+    "conformance": "op-bridge/docs/conformance.md",
     "mssp": "mssp/docs/mssp.md",
     "faults": "mssp/docs/faults.md",
     "platform": "ota/docs/platform.md",

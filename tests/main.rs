@@ -7,6 +7,7 @@
 mod architecture;
 mod bad_input;
 mod cli;
+mod conformance;
 mod crash;
 mod demo;
 mod determinism;
