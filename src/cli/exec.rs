@@ -24,6 +24,7 @@ The command finds in its environment:
   MIDSIM_UI_URL      page and control API, http://127.0.0.1:PORT
   MIDSIM_OP_URL      issuer of the OP
   MIDSIM_OP_MTLS_URL the OP behind mutual TLS, https://127.0.0.1:PORT; its CA is at $MIDSIM_UI_URL/ca.pem
+  MIDSIM_DISCOVERY_URL  discovery service: POST /discover turns a number into a login_hint_token
   MIDSIM_MSSP_URL    SOAP endpoint of the MSSP
   MIDSIM_OTA_URL     HTTP API of the OTA platform; /openapi.json describes it
   MIDSIM_SMPP_ADDR   address of the SMSC, 127.0.0.1:PORT

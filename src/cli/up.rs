@@ -9,6 +9,7 @@ use serde_json::json;
 use super::options::CONFIGURATION;
 use super::{FAILURE, OK, PortOptions, SetupError, SuiteOptions, USAGE, WorldOptions, complain};
 use crate::sockets::ports::write_ports_file;
+use crate::sockets::shutdown::Signals;
 use crate::suite::{Builder, Running};
 use crate::wiring::Humans;
 
@@ -90,6 +91,10 @@ impl Up {
             Ok(suite) => suite,
             Err(error) => return super::not_started(&error),
         };
+        let signals = match Signals::new() {
+            Ok(signals) => signals,
+            Err(error) => return complain(&error, FAILURE),
+        };
         if let Some(file) = &self.ports.ports_file
             && let Err(error) = write_ports_file(file, suite.ports())
         {
@@ -109,10 +114,8 @@ impl Up {
         } else {
             print!("{}", greeting(&suite));
         }
-        match suite.until_signal().await {
-            Ok(()) => OK,
-            Err(error) => complain(&error, FAILURE),
-        }
+        suite.until(signals).await;
+        OK
     }
 
     fn builder(&self) -> Result<Builder, SetupError> {

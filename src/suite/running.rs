@@ -22,7 +22,7 @@ use crate::sockets::addresses::{self, Policy};
 use crate::sockets::http_client::HttpClient;
 use crate::sockets::http_server::{self, Limits, Replies};
 use crate::sockets::ports::Service;
-use crate::sockets::shutdown::{self, Shutdown, Stopper};
+use crate::sockets::shutdown::{self, Shutdown, Signals, Stopper};
 use crate::sockets::tcp;
 use crate::suite::keyring::KeyRing;
 use crate::suite::receiver::Receiver;
@@ -455,15 +455,21 @@ impl Running {
     ///
     /// # Errors
     /// If the system gives no signals.
-    pub async fn until_signal(mut self) -> std::io::Result<()> {
+    pub async fn until_signal(self) -> std::io::Result<()> {
+        self.until(Signals::new()?).await;
+        Ok(())
+    }
+
+    /// The same for signals that were listened for before: whoever is told that everything is ready may send one at once.
+    pub async fn until(mut self, signals: Signals) {
         let handle = self.handle.clone();
         let stopped = async {
             handle.shutdown.draining().await;
             self.join().await;
         };
         tokio::select! {
-            result = handle.stopper.on_signals() => result,
-            () = stopped => Ok(()),
+            () = handle.stopper.on_signals(signals) => {}
+            () = stopped => {}
         }
     }
 
