@@ -17,7 +17,8 @@ mod timing;
 use std::process::ExitCode;
 
 /// Whatever goes wrong ends the run.
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+type Result<T> = std::result::Result<T, Failure>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 type Group = (&'static str, fn() -> Result<()>);
 

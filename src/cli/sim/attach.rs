@@ -57,6 +57,10 @@ impl Attach {
 
     async fn stay(self) -> u8 {
         let (stopper, stop) = shutdown::channel();
+        let signals = match shutdown::Signals::new() {
+            Ok(signals) => signals,
+            Err(error) => return complain(&error, FAILURE),
+        };
         let playing = async {
             let midsim = Midsim::new(&self.ui, &self.card.in_url());
             if !self.alone && midsim.runs().await {
@@ -67,10 +71,7 @@ impl Attach {
         };
         tokio::select! {
             code = playing => code,
-            signals = stopper.on_signals() => match signals {
-                Ok(()) => OK,
-                Err(error) => complain(&error, FAILURE),
-            },
+            () = stopper.on_signals(signals) => OK,
         }
     }
 
