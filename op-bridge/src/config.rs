@@ -8,15 +8,19 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::acr::{self, Assurance};
-use crate::client_auth::{AuthMethod, Authentication, AuthenticationRules, ClientSecret};
-use crate::grant::{CIBA_GRANT, REFRESH_GRANT};
+use crate::client_auth::{AuthMethod, AuthenticationRules};
 use crate::hint::{HintRules, Msisdn};
-use crate::issuance::{self, Issuance, SubjectType};
 use crate::jose::jwe::DecryptionKey;
 use crate::jose::jws::JwsAlg;
 use crate::keys::Keys;
 use crate::registration::Registration;
 use crate::secret::Secret;
+
+mod client;
+mod error;
+
+pub use client::{Client, DeliveryMode, RequestRules, Requests};
+pub use error::ConfigError;
 
 /// Configuration of an OP. Start from [`Config::new`] and change what should differ.
 #[derive(Clone)]
@@ -81,96 +85,6 @@ pub enum Profile {
     /// MODRNA CIBA Profile draft-03: acr_values is required (§4).
     #[default]
     Modrna,
-}
-
-/// A registered client.
-#[derive(Clone, Debug)]
-pub struct Client {
-    /// client_id.
-    pub id: String,
-    /// client_secret, for the methods that use one.
-    pub secret: Option<ClientSecret>,
-    /// Name for the handset's screen when the client sends no binding_message.
-    pub name: String,
-    /// backchannel_token_delivery_mode.
-    pub mode: DeliveryMode,
-    /// backchannel_client_notification_endpoint; required for ping and push.
-    pub notification_endpoint: Option<String>,
-    /// How it is registered to authenticate.
-    pub authentication: Authentication,
-    /// What it is registered to send.
-    pub requests: Requests,
-    /// How it is registered to get its tokens.
-    pub issuance: Issuance,
-}
-
-/// What a client is registered with about its authentication requests (CIBA Core §4, RFC 7591 §2).
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Requests {
-    /// `grant_types`.
-    pub grant_types: Vec<String>,
-    /// `backchannel_authentication_request_signing_alg`: its requests are signed, with this.
-    pub signing_alg: Option<JwsAlg>,
-    /// `backchannel_user_code_parameter`.
-    pub user_code: bool,
-    /// `jwks_uri`. Not fetched; its host is the sector of a pairwise client.
-    pub jwks_uri: Option<String>,
-}
-
-impl Default for Requests {
-    /// Unsigned requests, for both grants.
-    fn default() -> Self {
-        Self {
-            grant_types: vec![CIBA_GRANT.into(), REFRESH_GRANT.into()],
-            signing_alg: None,
-            user_code: false,
-            jwks_uri: None,
-        }
-    }
-}
-
-/// What authentication requests must and may be (CIBA Core §7.1.1, FAPI-CIBA §5.2.2).
-#[derive(Clone, Debug)]
-pub struct RequestRules {
-    /// Whether every request must be signed.
-    pub signed: bool,
-    /// Algorithms that clients can be registered to sign with.
-    pub algorithms: Vec<JwsAlg>,
-    /// Longest time between nbf and exp, seconds.
-    pub lifetime: u32,
-}
-
-impl Default for RequestRules {
-    fn default() -> Self {
-        Self {
-            signed: false,
-            algorithms: vec![JwsAlg::Es256, JwsAlg::Ps256],
-            lifetime: 3600,
-        }
-    }
-}
-
-/// backchannel_token_delivery_mode (CIBA Core §4).
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DeliveryMode {
-    /// The client asks the token endpoint.
-    Poll,
-    /// The client is told when to ask.
-    Ping,
-    /// The client is sent the tokens.
-    Push,
-}
-
-impl DeliveryMode {
-    /// The registered value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Poll => "poll",
-            Self::Ping => "ping",
-            Self::Push => "push",
-        }
-    }
 }
 
 /// Who the users are. A range of a million numbers needs no million entries behind this.
@@ -455,73 +369,6 @@ impl Config {
     }
 }
 
-impl Client {
-    /// Where its keys are, for the sector of a pairwise client.
-    pub(crate) fn jwks_uri(&self) -> Option<&str> {
-        self.requests.jwks_uri.as_deref()
-    }
-
-    /// A client that sends its secret in the Authorization header and plain requests, and has no notification endpoint.
-    pub fn new(id: impl Into<String>, secret: impl Into<String>, mode: DeliveryMode) -> Self {
-        let id = id.into();
-        Self {
-            name: id.clone(),
-            id,
-            secret: Some(ClientSecret::new(secret)),
-            mode,
-            notification_endpoint: None,
-            authentication: Authentication::default(),
-            requests: Requests::default(),
-            issuance: Issuance::default(),
-        }
-    }
-
-    /// What the handset shows when the client sends no binding_message.
-    pub(crate) fn default_text(&self) -> String {
-        format!("Sign in to {}?", self.name)
-    }
-
-    pub(crate) fn check(&self, config: &Config) -> Result<(), ConfigError> {
-        let method = self.authentication.method;
-        let secret = self.secret.as_ref();
-        if !config.authentication.methods.contains(&method) {
-            return Err(ConfigError::Method(self.id.clone(), method.as_str()));
-        }
-        if config.requests.signed && self.requests.signing_alg.is_none() {
-            return Err(ConfigError::Unsigned(self.id.clone()));
-        }
-        if method.uses_secret() && secret.is_none() {
-            return Err(ConfigError::NoSecret(self.id.clone(), method.as_str()));
-        }
-        if method == AuthMethod::ClientSecretJwt
-            && secret
-                .and_then(ClientSecret::clear)
-                .is_none_or(|it| it.len() < 32)
-        {
-            return Err(ConfigError::ShortSecret(self.id.clone()));
-        }
-        let text = self.default_text();
-        crate::authorize::check_text(&text)
-            .and_then(|()| (config.text_policy)(&text))
-            .map_err(|why| ConfigError::Name {
-                client: self.id.clone(),
-                why,
-            })?;
-        if self.issuance.subject_type == SubjectType::Pairwise && issuance::sector(self).is_none() {
-            return Err(ConfigError::Sector(self.id.clone()));
-        }
-        if config.profile == Profile::FapiCiba && self.mode == DeliveryMode::Push {
-            return Err(ConfigError::FapiPush(self.id.clone()));
-        }
-        let endpoint = self.notification_endpoint.as_deref();
-        match (self.mode, endpoint.map(str::parse::<http::Uri>)) {
-            (DeliveryMode::Poll, _) => Ok(()),
-            (_, Some(Ok(uri))) if matches!(uri.scheme_str(), Some("http" | "https")) => Ok(()),
-            _ => Err(ConfigError::NotificationEndpoint(self.id.clone())),
-        }
-    }
-}
-
 impl Mssp {
     /// The defaults of midsim's own MSSP at `url`.
     pub fn new(url: impl Into<String>) -> Self {
@@ -541,71 +388,4 @@ impl Mssp {
             busy_retry: 5,
         }
     }
-}
-
-/// A configuration that cannot work.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum ConfigError {
-    /// Two clients share an id.
-    #[error("client {0} is configured twice; give each client its own id")]
-    DuplicateClient(String),
-    /// A push client under FAPI-CIBA.
-    #[error(
-        "client {0} is registered for push, which FAPI-CIBA section 5.2.2 forbids; register it for poll or ping, or set profile = ciba"
-    )]
-    FapiPush(String),
-    /// Polls held for too long.
-    #[error("polling.hold is {0}; CIBA Core §7.3 allows at most 30 seconds")]
-    Hold(u32),
-    /// interval = 0.
-    #[error("polling.interval is 0; CIBA Core §7.3 wants a positive number of seconds")]
-    Interval,
-    /// Not usable as an issuer.
-    #[error("issuer {0} is not usable; give an http(s) URL without query, fragment or final slash")]
-    Issuer(String),
-    /// The default lifetime is 0 or above the maximum.
-    #[error("lifetimes.auth_req_id is {default}; it must be between 1 and auth_req_id_max = {max}")]
-    Lifetime {
-        /// Configured default.
-        default: u32,
-        /// Configured maximum.
-        max: u32,
-    },
-    /// The handset cannot show the default text.
-    #[error("the name of client {client} cannot be shown on a handset: {why}")]
-    Name {
-        /// Client id.
-        client: String,
-        /// What is wrong.
-        why: String,
-    },
-    /// A method that the OP does not allow.
-    #[error(
-        "client {0} is registered for {1}, which this OP does not allow (under fapi-ciba: private_key_jwt, tls_client_auth, self_signed_tls_client_auth)"
-    )]
-    Method(String, &'static str),
-    /// A client that does not sign where all must.
-    #[error(
-        "client {0} has no backchannel_authentication_request_signing_alg, and every request must be signed (FAPI-CIBA §5.2.2)"
-    )]
-    Unsigned(String),
-    /// A client without the secret that its method needs.
-    #[error("client {0} is registered for {1} and has no secret")]
-    NoSecret(String, &'static str),
-    /// A MAC key that is too short.
-    #[error(
-        "client {0} is registered for client_secret_jwt; its secret needs at least 32 octets (RFC 7518 §3.2)"
-    )]
-    ShortSecret(String),
-    /// No acr values at all.
-    #[error("acr_values is empty; name at least one, for example mod-mf for a PIN")]
-    NoAcrValues,
-    /// A pairwise client without a sector.
-    #[error(
-        "client {0} has subject_type = pairwise and no sector; give it a sector_identifier_uri, or a jwks_uri (poll, ping) or notification_endpoint (push) with a host (CIBA Core §4)"
-    )]
-    Sector(String),
-    /// A ping or push client without an endpoint.
-    #[error("client {0} is registered for ping or push and needs a notification_endpoint URL")]
-    NotificationEndpoint(String),
 }

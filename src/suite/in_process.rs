@@ -7,7 +7,6 @@ use ota::smpp::Session;
 use super::{Builder, Places, StartError, config};
 use crate::faults::Faults;
 use crate::rp::{self, Ended, Flow};
-use crate::runtime::chance::Chance;
 use crate::runtime::clock::Clock;
 use crate::trace::{Line, TraceLog};
 use crate::wiring::Parties;
@@ -23,14 +22,11 @@ const RECEIVER: &str = "http://127.0.0.1:8220/rp/notify";
 pub struct InProcessSuite {
     network: InProcess,
     parties: Arc<Parties>,
-    discovery: Arc<op_bridge::discovery::Discovery>,
-    chance: Chance,
 }
 
 pub(super) fn make(builder: Builder) -> Result<InProcessSuite, StartError> {
     let clock = builder.clock(true);
     let chance = builder.chance()?;
-    let tokens = chance.branch("discovery-tokens");
     let stores = builder.stores()?;
     let authority = stores.authority(&chance)?;
     let made = builder.parties(
@@ -58,31 +54,13 @@ pub(super) fn make(builder: Builder) -> Result<InProcessSuite, StartError> {
             why,
         })?;
     network.take_up(left);
-    Ok(InProcessSuite {
-        network,
-        parties,
-        discovery: made.discovery,
-        chance: tokens,
-    })
+    Ok(InProcessSuite { network, parties })
 }
 
 impl InProcessSuite {
     /// The OP's issuer.
     pub fn issuer(&self) -> String {
         ISSUER.into()
-    }
-
-    /// What the discovery service says about a number: a login_hint_token for the OP.
-    ///
-    /// # Errors
-    /// What is wrong with the OP's keys.
-    pub fn login_hint_token(
-        &self,
-        msisdn: &op_bridge::Msisdn,
-    ) -> Result<String, op_bridge::JoseError> {
-        let now = self.parties.clock.now();
-        self.discovery
-            .token(msisdn, now, &mut self.chance.generator())
     }
 
     /// Runs one flow to its end, and on until nothing is left to do at that time.
