@@ -58,7 +58,9 @@ impl Profiles {
 /// A card as its subscriber gets it.
 pub fn fresh_state(subscriber: &Subscriber, profile: &Profile) -> CardState {
     let state = CardState::fresh(profile);
-    if subscriber.pin_blocked {
+    if subscriber.puk_blocked {
+        state.with_pin_tries(0).with_puk_tries(0)
+    } else if subscriber.pin_blocked {
         state.with_pin_tries(0)
     } else {
         state

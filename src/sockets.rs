@@ -11,6 +11,7 @@
 //! | [`http_client`] | one guarded client for all they send |
 //! | [`addresses`] | whom that client may call |
 //! | [`tcp`] | sessions over octet streams (SMPP), both ends |
+//! | [`tls`] | TLS for both ends of HTTP, and the test CA |
 //! | [`vpcd`] | the card's end of a virtual PC/SC reader |
 
 pub mod addresses;
@@ -21,4 +22,5 @@ pub mod ready;
 pub mod shutdown;
 mod stall;
 pub mod tcp;
+pub mod tls;
 pub mod vpcd;

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ota_wire::ids::{Iccid, Imsi, Msisdn};
 use ota_wire::keys::{Family, MasterKey};
 use ota_wire::secret::Secret;
@@ -53,7 +55,22 @@ pub struct Operator {
 pub struct Mssp {
     /// `MSSP_ID/URI` in answers.
     pub id: String,
-    /// Application providers (TS 102 204): the OP is one of them.
+    /// Which kind of deployment it passes for.
+    #[serde(default)]
+    pub dialect: mssp::Dialect,
+    /// Whether requests that are not as the schema has them are refused.
+    #[serde(default)]
+    pub strict: bool,
+    /// What a request gets whose user is busy with another.
+    #[serde(default)]
+    pub when_busy: mssp::Concurrency,
+    /// Whether failures on the handset come out as 208, as some home MSSPs have it.
+    #[serde(default)]
+    pub only_expiry: bool,
+    /// Whether Swisscom's published test numbers behave as published.
+    #[serde(default = "yes")]
+    pub test_numbers: bool,
+    /// Application providers (TS 102 204): the OP is the first of them.
     pub ap: Vec<Ap>,
 }
 
@@ -75,6 +92,24 @@ pub struct Ap {
     pub id: String,
     /// AP_PWD.
     pub password: String,
+    /// Its dialect, if it is not the MSSP's.
+    #[serde(default)]
+    pub dialect: Option<mssp::Dialect>,
+    /// Whether its requests are read strictly, if not as the MSSP has it.
+    #[serde(default)]
+    pub strict: Option<bool>,
+    /// The client certificate that it has to show, PEM.
+    #[serde(default)]
+    pub certificate: Option<String>,
+    /// What it may call; everything if there is none.
+    #[serde(default)]
+    pub operations: Vec<mssp::Operation>,
+    /// mssURIs of the signature profiles it may use; all if there is none.
+    #[serde(default)]
+    pub profiles: Vec<String>,
+    /// Whether it has to call MSS_Handshake before anything else.
+    #[serde(default)]
+    pub handshake: bool,
 }
 
 /// SMPP credentials of the OTA platform.
@@ -145,6 +180,10 @@ pub struct Subscriber {
     pub persona: Persona,
     /// The PIN was blocked before we started.
     pub pin_blocked: bool,
+    /// And so was its PUK.
+    pub puk_blocked: bool,
+    /// How the MSSP stands with them at first.
+    pub mssp_state: mssp::UserState,
     /// Whether the handset hears the network.
     pub coverage: bool,
     /// Which methods the applet offers.
@@ -221,6 +260,9 @@ impl World {
                 got: format!("{} characters", file.operator.master_key.len()),
                 why: "expected 64 hexadecimal digits".into(),
             })?;
+        for ap in &file.mssp.ap {
+            ap.certificate_der()?;
+        }
         let mut named = BTreeMap::new();
         for entry in file.subscriber {
             let msisdn = parse("subscriber.msisdn", &entry.msisdn)?;
@@ -260,7 +302,9 @@ impl World {
         let named = self.named.get(msisdn);
         let (iccid, imsi, pin, puk) = match self.ranges.iter().find_map(|r| r.number(msisdn)) {
             Some(found) => found,
-            None if self.any_number || named.is_some() => number_of_its_own(msisdn),
+            None if self.any_number || named.is_some() || self.signs_in_tests(msisdn) => {
+                number_of_its_own(msisdn)
+            }
             None => return None,
         };
         let named = named.cloned().unwrap_or_default();
@@ -275,10 +319,25 @@ impl World {
             about: named.about,
             persona: named.persona,
             pin_blocked: named.pin_blocked,
+            puk_blocked: named.puk_blocked,
+            mssp_state: named.mssp_state,
             coverage: named.coverage,
             applet: named.applet,
             claims,
         })
+    }
+
+    /// Who is known to the MSSP by this UserIdentifier.
+    pub fn identified(&self, user_identifier: &str) -> Option<Msisdn> {
+        self.named
+            .iter()
+            .find(|(_, named)| named.user_identifier.as_deref() == Some(user_identifier))
+            .map(|(msisdn, _)| msisdn.clone())
+    }
+
+    /// The published test numbers of users who sign.
+    fn signs_in_tests(&self, msisdn: &Msisdn) -> bool {
+        self.mssp.test_numbers && matches!(msisdn.digits(), "41700092501" | "41700092502")
     }
 
     /// The subscriber whose card has this ICCID, if there is one.
@@ -371,6 +430,34 @@ where
         got: got.into(),
         why: why.to_string(),
     })
+}
+
+impl Ap {
+    /// The certificate that it has to show, DER.
+    ///
+    /// # Errors
+    /// If it is not PEM.
+    pub fn certificate_der(&self) -> Result<Option<Vec<u8>>, WorldError> {
+        let Some(pem) = &self.certificate else {
+            return Ok(None);
+        };
+        let error = |why: &str| WorldError::Value {
+            what: "mssp.ap.certificate of",
+            got: self.id.clone(),
+            why: why.to_owned(),
+        };
+        let (_, rest) = pem
+            .split_once("-----BEGIN CERTIFICATE-----")
+            .ok_or_else(|| error("expected -----BEGIN CERTIFICATE-----"))?;
+        let (body, _) = rest
+            .split_once("-----END CERTIFICATE-----")
+            .ok_or_else(|| error("expected -----END CERTIFICATE-----"))?;
+        let body: String = body.split_ascii_whitespace().collect();
+        STANDARD
+            .decode(body)
+            .map(Some)
+            .map_err(|e| error(&e.to_string()))
+    }
 }
 
 impl std::fmt::Debug for Ap {
@@ -469,6 +556,12 @@ struct Named {
     persona: Persona,
     #[serde(default)]
     pin_blocked: bool,
+    #[serde(default)]
+    puk_blocked: bool,
+    #[serde(default)]
+    mssp_state: mssp::UserState,
+    #[serde(default)]
+    user_identifier: Option<String>,
     #[serde(default = "yes")]
     coverage: bool,
     #[serde(default)]
@@ -484,6 +577,9 @@ impl Default for Named {
             about: String::new(),
             persona: approve(),
             pin_blocked: false,
+            puk_blocked: false,
+            mssp_state: mssp::UserState::Active,
+            user_identifier: None,
             coverage: true,
             applet: Applet::Full,
             claims: BTreeMap::new(),
@@ -530,6 +626,29 @@ mod tests {
         assert_eq!(
             world.subscriber(&stranger).unwrap().iccid.digits()[..18],
             *"899000015005550006"
+        );
+    }
+
+    #[test]
+    fn published_test_numbers_are_people_unless_switched_off() {
+        let number: Msisdn = "41700092501".parse().unwrap();
+        assert!(World::default().subscriber(&number).is_some());
+        let off = DEFAULT.replace("test_numbers = true", "test_numbers = false");
+        assert!(World::parse(&off).unwrap().subscriber(&number).is_none());
+    }
+
+    #[test]
+    fn a_certificate_that_is_none_is_named() {
+        let with = |pem: &str| {
+            let text = format!("password = \"midsim-ap\"\ncertificate = \"{pem}\"\n");
+            World::parse(&DEFAULT.replace("password = \"midsim-ap\"\n", &text))
+        };
+        let error = with("no").unwrap_err().to_string();
+        assert!(error.contains("http://midsim.test/ap"), "{error}");
+        let good = with("-----BEGIN CERTIFICATE-----AQID-----END CERTIFICATE-----").unwrap();
+        assert_eq!(
+            good.mssp.ap[0].certificate_der().unwrap(),
+            Some(vec![1, 2, 3])
         );
     }
 

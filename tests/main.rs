@@ -12,12 +12,17 @@ mod demo;
 mod determinism;
 mod dialogue_crash;
 mod faults;
+#[path = "fuzz/src/lib.rs"]
+mod fuzz;
+mod fuzzing;
 mod library;
 mod neighbours;
 mod op;
+mod op_answers;
 mod readers;
 mod readme;
 mod signals;
 mod sims;
 mod support;
+mod tls;
 mod traces;

@@ -22,6 +22,8 @@ impl Code {
     pub const UNAUTHORIZED_ACCESS: Self = Self(104);
     /// The end user is not known here.
     pub const UNKNOWN_CLIENT: Self = Self(105);
+    /// MSS_Handshake has to come first.
+    pub const HANDSHAKE_REQUIRED: Self = Self(106);
     /// The data cannot be put before the user.
     pub const INAPPROPRIATE_DATA: Self = Self(107);
     /// A version of the interface that is not spoken here.
@@ -38,8 +40,14 @@ impl Code {
     pub const PIN_NR_BLOCKED: Self = Self(402);
     /// The PUK of the signing PIN is blocked.
     pub const CARD_BLOCKED: Self = Self(403);
+    /// There is no key for this.
+    pub const NO_KEY_FOUND: Self = Self(404);
     /// The signature could not be made now.
     pub const PB_SIGNATURE_PROCESS: Self = Self(406);
+    /// The registration failed.
+    pub const REGISTRATION_NOK: Self = Self(407);
+    /// The registration is done.
+    pub const REGISTRATION_OK: Self = Self(408);
     /// A signature was made.
     pub const SIGNATURE: Self = Self(500);
     /// A signature was made and the MSSP validated it.
@@ -79,6 +87,7 @@ impl Code {
             423 => "CRL_PB",
             424 => "CRL_EXPIRED",
             425 => "ERROR_CERTIFICATE",
+            450 => "GEOFENCING_POLICY_VIOLATION",
             500 => "SIGNATURE",
             501 => "REVOKED_CERTIFICATE",
             502 => "VALID_SIGNATURE",
@@ -89,9 +98,23 @@ impl Code {
             601 => "RET_OK_NOPUSH",
             602 => "RET_NOK_PUSH",
             603 => "RET_NOK_NOPUSH",
+            701 => "ROAMING_HEADER_MISSING",
+            702 => "IDENTITY_ISSUER_HEADER_MISSING",
+            703 => "HOME_MSSP_HEADER_MISSING",
+            710 => "INPUT_INFORMATION_MISSING",
+            720 => "VALIDITY_DATE_EXPIRED",
+            750 => "RE_SERVICES_UNAVAILABLE",
+            760 => "II_SERVICES_UNAVAILABLE",
+            770 => "VE_SERVICES_UNAVAILABLE",
+            780 => "SERVICES_UNAVAILABLE",
             900 => "INTERNAL_ERROR",
             _ => "UNNAMED",
         }
+    }
+
+    /// Is it one of the numbers that a fault has, and not a status?
+    pub fn is_fault(self) -> bool {
+        !matches!(self.0, 100 | 400 | 408 | 500..=505 | 600..=603) && self.name() != "UNNAMED"
     }
 
     /// Is the AP to blame? Then a fault with this number is `env:Sender`, otherwise `env:Receiver`.

@@ -2,12 +2,16 @@
 
 use std::{fmt, sync::Arc};
 
+use bytes::Bytes;
 use jiff::SignedDuration;
 use ota_wire::{
     applet::{MacAlgorithm, Method},
     ids::{Iccid, Msisdn},
     secret::Secret,
 };
+use serde::{Deserialize, Serialize};
+
+use crate::{dialect::Dialect, operation::Operation};
 
 /// The configuration of one MSSP.
 #[derive(Clone)]
@@ -29,6 +33,29 @@ pub struct Config {
     /// After each attempt to notify an AP, how long its answer is awaited before the next. As many attempts are made
     /// as there are entries.
     pub notification_delays: Vec<SignedDuration>,
+    /// Which kind of deployment it passes for to APs that have no dialect of their own.
+    pub dialect: Dialect,
+    /// Whether requests that are not as the schema has them, or whose Instant is far away, are refused. If not, they are
+    /// served where their meaning is clear. Deviations are in the trace either way.
+    pub strict: bool,
+    /// What a request gets whose user is busy with another.
+    pub concurrency: Concurrency,
+    /// Some home MSSPs cannot see why a user did not sign: failures 401 to 406 on the handset then come out as 208, when
+    /// the time is over.
+    pub only_expiry: bool,
+    /// Whether the numbers that a deployed service publishes for tests behave as documented there.
+    pub test_numbers: bool,
+}
+
+/// One signature at a time for each SIM.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Concurrency {
+    /// The second request gets 406.
+    #[default]
+    Refuse,
+    /// The first transaction ends with 401 and the second waits until the card is free.
+    CancelPrevious,
 }
 
 impl Config {
@@ -40,10 +67,15 @@ impl Config {
             base_url: None,
             aps: Vec::new(),
             directory,
-            profiles: Profile::mobile_connect(),
+            profiles: Profile::known(),
             default_timeout: SignedDuration::from_mins(5),
             retention: SignedDuration::from_hours(1),
             notification_delays: [2, 4, 8, 16, 32, 64].map(SignedDuration::from_secs).into(),
+            dialect: Dialect::default(),
+            strict: false,
+            concurrency: Concurrency::default(),
+            only_expiry: false,
+            test_numbers: true,
         }
     }
 }
@@ -64,6 +96,34 @@ pub struct Ap {
     pub id: String,
     /// AP_PWD.
     pub password: Secret,
+    /// The certificate it has to show in the TLS handshake, DER; `None` if it needs none.
+    pub certificate: Option<Bytes>,
+    /// Its dialect, if it is not the MSSP's.
+    pub dialect: Option<Dialect>,
+    /// How strictly its requests are read, if not as by default.
+    pub strict: Option<bool>,
+    /// What it may call; everything if there is none.
+    pub operations: Vec<Operation>,
+    /// mssURIs of the signature profiles it may use; all if there is none.
+    pub profiles: Vec<String>,
+    /// Whether it has to call MSS_Handshake before anything else; until then it gets 106.
+    pub handshake: bool,
+}
+
+impl Ap {
+    /// An AP that may do everything.
+    pub fn new(id: impl Into<String>, password: Secret) -> Self {
+        Self {
+            id: id.into(),
+            password,
+            certificate: None,
+            dialect: None,
+            strict: None,
+            operations: Vec::new(),
+            profiles: Vec::new(),
+            handshake: false,
+        }
+    }
 }
 
 /// A person with a SIM, as the MSSP sees them.
@@ -73,14 +133,35 @@ pub struct Subscriber {
     pub msisdn: Msisdn,
     /// The SIM in use.
     pub iccid: Iccid,
-    /// Registered for the service; otherwise requests end with 105.
-    pub active: bool,
+    /// How the service stands with them, as long as nobody registers or deregisters them.
+    pub state: UserState,
+    /// Whether the applet on the SIM can ask for a PIN. For MSS_ProfileQuery: what it really does, it says itself.
+    pub pin: bool,
+}
+
+/// How the service stands with a person. Whether PIN or PUK is blocked is for the card to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UserState {
+    /// Can sign.
+    #[default]
+    Active,
+    /// Has not registered, or has been deregistered.
+    NotRegistered,
+    /// Is registered and may not sign for now.
+    Suspended,
 }
 
 /// Looks up people and keys. Both functions are pure: the same question always has the same answer.
 pub trait Directory: Send + Sync {
     /// Who has this number. An MSSP for any number makes somebody up here.
     fn subscriber(&self, msisdn: &Msisdn) -> Option<Subscriber>;
+
+    /// Who is known by this UserIdentifier. Most MSSPs know people by their numbers only.
+    fn identified(&self, user_identifier: &str) -> Option<Msisdn> {
+        let _ = user_identifier;
+        None
+    }
 
     /// The key that MSSP and applet share: 16 octets.
     fn mac_key(&self, iccid: &Iccid, algorithm: MacAlgorithm) -> Secret;
@@ -91,6 +172,8 @@ pub trait Directory: Send + Sync {
 pub struct Profile {
     /// mssURI.
     pub uri: String,
+    /// The mssURI in answers, where the profile leaves a choice and one is taken.
+    pub used: Option<String>,
     /// What the user does.
     pub method: Method,
     /// How challenge and response are authenticated.
@@ -98,23 +181,59 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// A profile under a PIN, authenticated by AES.
+    pub fn new(uri: impl Into<String>) -> Self {
+        Self {
+            uri: uri.into(),
+            used: None,
+            method: Method::Pin,
+            mac_algorithm: MacAlgorithm::AesCmac8,
+        }
+    }
+
+    /// The profiles of all dialects: Mobile Connect first.
+    pub fn known() -> Vec<Self> {
+        let mut known = Self::mobile_connect();
+        known.extend(
+            [
+                "authentication",
+                "anonymous",
+                "signature",
+                "digestive-signature",
+                "consent",
+            ]
+            .map(|name| format!("http://mss.ficom.fi/TS102206/v1.0.0/{name}-profile.xml"))
+            .map(Self::new),
+        );
+        // An MSSP with both SIMs and an app chooses between them for "Any"; here all users have SIMs.
+        known.extend([
+            Self {
+                used: Some("http://mid.swisscom.ch/STK-LoA4".to_owned()),
+                ..Self::new("http://mid.swisscom.ch/Any-LoA4")
+            },
+            Self::new("http://mid.swisscom.ch/STK-LoA4"),
+            Self::new("http://mid.swisscom.ch/MID/v1/AuthProfile1"),
+        ]);
+        known.extend(
+            ["digitalSignature", "nonRepudiation"]
+                .map(|name| Self::new(format!("http://alauda.mobi/{name}"))),
+        );
+        known
+    }
+
     /// GSMA Mobile Connect: LoA3 asks for a PIN, LoA2 for a tap. The third is LoA3 on SIMs with triple DES.
     pub fn mobile_connect() -> Vec<Self> {
-        [
-            ("LoA3", Method::Pin, MacAlgorithm::AesCmac8),
-            ("LoA2", Method::Confirm, MacAlgorithm::AesCmac8),
-            (
-                "LoA3/CBCMAC3DES",
-                Method::Pin,
-                MacAlgorithm::TripleDesCbcMac,
-            ),
+        let profile = |name: &str| Self::new(format!("http://uri.gsma.com/mobileconnect/{name}"));
+        vec![
+            profile("LoA3"),
+            Self {
+                method: Method::Confirm,
+                ..profile("LoA2")
+            },
+            Self {
+                mac_algorithm: MacAlgorithm::TripleDesCbcMac,
+                ..profile("LoA3/CBCMAC3DES")
+            },
         ]
-        .into_iter()
-        .map(|(name, method, mac_algorithm)| Self {
-            uri: format!("http://uri.gsma.com/mobileconnect/{name}"),
-            method,
-            mac_algorithm,
-        })
-        .collect()
     }
 }

@@ -75,7 +75,13 @@ pub enum EventKind {
     Requested {
         /// The envelope, or what should have been one.
         body: Body,
+        /// What is not as the standard has it, beside what the envelope shows.
+        deviations: Vec<String>,
     },
+    /// An authentic answer to a challenge whose transaction had been cancelled: the card is free.
+    Freed,
+    /// A challenge waits until the card has answered an older one.
+    Queued,
     /// A message of an applet was looked at.
     Responded {
         /// Number it came from.
@@ -104,6 +110,9 @@ pub enum Verdict {
     Accepted(Code),
     /// Dropped.
     Dropped(Why),
+    /// Authentic, but this MSSP passes for one that cannot see such failures: the transaction goes on until its time is
+    /// over.
+    Withheld(Code),
 }
 
 /// Why an applet's message was dropped.

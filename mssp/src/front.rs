@@ -9,8 +9,11 @@ use ota_wire::trace::Id;
 
 use crate::{
     code::Code,
+    dialect::Dialect,
     event::{Body, Event, EventKind},
+    operation::Operation,
     party::Turn,
+    peer::PeerCertificate,
     record::Transaction,
     soap::{Call, Fault, Shape, Version},
     step::{Output, RequestId},
@@ -26,6 +29,10 @@ pub(crate) struct Exchange {
     pub(crate) connection: RequestId,
     /// How the request was written, and the answer has to be.
     pub(crate) shape: Shape,
+    /// In whose words faults are told: the AP's, once it is known.
+    dialect: Dialect,
+    /// What is not as the standard has it, beside what the envelope shows.
+    deviations: Vec<String>,
     request: Body,
     ap_trans_id: Option<String>,
     mssp_trans_id: Option<String>,
@@ -39,11 +46,25 @@ pub(crate) enum Handled {
     Now { body: String, ends: bool },
 }
 
+impl Handled {
+    /// An envelope that ends no transaction.
+    pub(crate) fn now(body: String) -> Self {
+        Self::Now { body, ends: false }
+    }
+}
+
 impl Exchange {
     /// Says which transaction the request is about, once that is known.
     pub(crate) fn belongs_to(&mut self, txn: &Transaction) {
         self.mssp_trans_id = Some(txn.id.clone());
         self.ap_trans_id = Some(txn.origin.ap_trans_id.clone());
+    }
+
+    fn requested(&self) -> EventKind {
+        EventKind::Requested {
+            body: self.request.clone(),
+            deviations: self.deviations.clone(),
+        }
     }
 
     fn ids(&self) -> (Id, Option<Id>) {
@@ -61,7 +82,7 @@ impl Exchange {
 pub fn too_large() -> Response<Bytes> {
     let version = Version::default();
     let detail = format!("the message is larger than {MAX_OCTETS} octets");
-    let fault = Fault::new(Code::WRONG_PARAM, detail).to_xml(version);
+    let fault = Fault::new(Code::WRONG_PARAM, detail).to_xml(version, Dialect::default());
     envelope(StatusCode::INTERNAL_SERVER_ERROR, version, fault.into())
 }
 
@@ -89,11 +110,13 @@ impl Turn<'_> {
         let mut exchange = Exchange {
             connection,
             shape: Shape::default(),
+            dialect: self.config.dialect,
+            deviations: Vec::new(),
             request: Body(request.body().clone()),
             ap_trans_id: None,
             mssp_trans_id: None,
         };
-        if let Err(fault) = check_media_type(request.headers()) {
+        if let Err(fault) = check_media_type(request.headers(), &mut exchange.deviations) {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return self.refuse(&exchange, status, &fault);
         }
@@ -106,22 +129,19 @@ impl Turn<'_> {
         };
         exchange.shape = call.shape;
         exchange.ap_trans_id = ap_trans_id(&call.part);
+        exchange.dialect = self.dialect_of_ap(ap_id(&call.part));
         // The request comes first in the trace; which transaction it belongs to is known after.
         let first = self.step.events.len();
-        let handled = match call.operation.as_str() {
-            "MSS_Signature" => self.signature(&mut exchange, &call.part),
-            "MSS_StatusQuery" => self.status_query(&mut exchange, &call.part),
-            other => Err(not_offered(other)),
-        };
+        let peer = request.extensions().get::<PeerCertificate>();
+        let handled = self.call(&mut exchange, &call.operation, &call.part, peer);
         let (own, parent) = exchange.ids();
+        let requested = exchange.requested();
         self.step.events.insert(
             first,
             Event {
                 own: own.clone(),
                 parent: parent.clone(),
-                kind: EventKind::Requested {
-                    body: exchange.request.clone(),
-                },
+                kind: requested,
             },
         );
         match handled {
@@ -141,48 +161,71 @@ impl Turn<'_> {
             Err(fault) => {
                 // A fault about a transaction that exists tells how it ended.
                 let ends = exchange.mssp_trans_id.is_some();
-                self.fault(
-                    connection,
-                    exchange.shape.version,
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    &fault,
-                    (own, parent, ends),
-                );
+                let status = StatusCode::INTERNAL_SERVER_ERROR;
+                self.fault(&exchange, status, &fault, (own, parent, ends));
             }
         }
+    }
+
+    fn call(
+        &mut self,
+        exchange: &mut Exchange,
+        operation: &str,
+        message: &Element,
+        peer: Option<&PeerCertificate>,
+    ) -> Result<Handled, Fault> {
+        let operation = Operation::named(operation).ok_or_else(|| not_offered(operation))?;
+        if message.local != operation.request() {
+            return Err(Fault::new(
+                Code::WRONG_PARAM,
+                format!(
+                    "{operation} holds {}, expected {}",
+                    message.local,
+                    operation.request()
+                ),
+            ));
+        }
+        let caller = self.admit(operation, message, peer, &mut exchange.deviations)?;
+        match operation {
+            Operation::Signature => self.signature(exchange, caller, message),
+            Operation::StatusQuery => self.status_query(exchange, caller, message),
+            Operation::Receipt => self.receipt(exchange, caller, message),
+            Operation::Registration => self.registration(exchange, caller, message),
+            Operation::ProfileQuery => self.profile_query(exchange, caller, message),
+            Operation::Handshake => self.handshake(exchange, caller, message),
+        }
+    }
+
+    /// The dialect that an AP is spoken to in; the MSSP's own, if it is not known.
+    pub(crate) fn dialect_of_ap(&self, ap_id: Option<&str>) -> Dialect {
+        ap_id
+            .and_then(|id| self.config.aps.iter().find(|ap| ap.id == id))
+            .and_then(|ap| ap.dialect)
+            .unwrap_or(self.config.dialect)
     }
 
     /// A request that was not even a call.
     fn refuse(&mut self, exchange: &Exchange, status: StatusCode, fault: &Fault) {
         let (own, parent) = exchange.ids();
-        let requested = EventKind::Requested {
-            body: exchange.request.clone(),
-        };
-        self.event(own.clone(), parent.clone(), requested);
-        self.fault(
-            exchange.connection,
-            exchange.shape.version,
-            status,
-            fault,
-            (own, parent, false),
-        );
+        self.event(own.clone(), parent.clone(), exchange.requested());
+        self.fault(exchange, status, fault, (own, parent, false));
     }
 
     fn fault(
         &mut self,
-        connection: RequestId,
-        version: Version,
+        exchange: &Exchange,
         status: StatusCode,
         fault: &Fault,
         (own, parent, ends): (Id, Option<Id>, bool),
     ) {
-        let body = Bytes::from(fault.to_xml(version));
+        let version = exchange.shape.version;
+        let body = Bytes::from(fault.to_xml(version, exchange.dialect));
         let answered = EventKind::Answered {
             body: Body(body.clone()),
             ends,
         };
         self.event(own, parent, answered);
-        self.reply(connection, envelope(status, version, body));
+        self.reply(exchange.connection, envelope(status, version, body));
     }
 
     pub(crate) fn reply(&mut self, to: RequestId, response: Response<Bytes>) {
@@ -225,7 +268,7 @@ fn not_allowed() -> Response<Bytes> {
 
 /// Wrong media types and compressed bodies are refused; what deployed clients write by mistake is not: no
 /// Content-Type at all, `text/xml` around SOAP 1.2, `Content-Encoding: UTF-8`.
-fn check_media_type(headers: &HeaderMap) -> Result<(), Fault> {
+fn check_media_type(headers: &HeaderMap, deviations: &mut Vec<String>) -> Result<(), Fault> {
     let fault = |detail: String| Fault::new(Code::WRONG_PARAM, detail);
     let text = |name| {
         headers
@@ -239,8 +282,12 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Fault> {
                 "Content-Encoding {encoding} is not read, expected none"
             )));
         }
+        if encoding.trim() != "identity" {
+            deviations.push(format!("Content-Encoding {encoding} is no encoding"));
+        }
     }
     let Some(content_type) = text(CONTENT_TYPE) else {
+        deviations.push("there is no Content-Type".to_owned());
         return Ok(());
     };
     let mut parts = content_type.split(';').map(str::trim);
@@ -261,26 +308,26 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Fault> {
 
 /// AP_TransID of a message that may be wrong elsewhere, so that its refusal joins the right trace.
 fn ap_trans_id(message: &Element) -> Option<String> {
+    ap_info(message, "AP_TransID").map(str::to_owned)
+}
+
+fn ap_id(message: &Element) -> Option<&str> {
+    ap_info(message, "AP_ID")
+}
+
+fn ap_info<'a>(message: &'a Element, attribute: &str) -> Option<&'a str> {
     let ap_info = message.elements().find(|e| e.local == "AP_Info")?;
-    let id = ap_info.attribute(None, "AP_TransID")?.trim();
-    (!id.is_empty()).then(|| id.to_owned())
+    let value = ap_info.attribute(None, attribute)?.trim();
+    (!value.is_empty()).then_some(value)
 }
 
 fn not_offered(operation: &str) -> Fault {
-    let known = [
-        "MSS_Receipt",
-        "MSS_Registration",
-        "MSS_ProfileQuery",
-        "MSS_Handshake",
-        "MSS_Notification",
-    ];
-    let what = if known.contains(&operation) {
-        "is not offered by this MSSP"
-    } else {
-        "is not an operation of TS 102 204"
-    };
+    let known: Vec<_> = Operation::ALL.iter().map(|one| one.name()).collect();
     Fault::new(
         Code::WRONG_PARAM,
-        format!("{operation} {what}; it offers MSS_Signature and MSS_StatusQuery"),
+        format!(
+            "{operation} is not an operation that an MSSP serves; those are {}",
+            known.join(", ")
+        ),
     )
 }

@@ -13,14 +13,19 @@
 
 pub mod code;
 pub mod config;
+pub mod dialect;
 pub mod event;
 mod front;
 pub mod messages;
+pub mod operation;
+mod operations;
 mod party;
 mod peer;
 pub mod record;
+mod schema;
 pub mod soap;
 pub mod step;
+mod test_numbers;
 mod transaction;
 mod wsdl;
 pub mod xml;
@@ -28,12 +33,15 @@ pub mod xml;
 #[cfg(test)]
 mod samples;
 
-pub use config::{Ap, Config, Directory, Profile, Subscriber};
+pub use config::{Ap, Concurrency, Config, Directory, Profile, Subscriber, UserState};
+pub use dialect::Dialect;
 pub use event::Event;
 pub use front::too_large;
+pub use operation::Operation;
 pub use party::Mssp;
 pub use peer::PeerCertificate;
 pub use record::Change;
 pub use step::{
-    Input, OtaOutcome, Output, Peer, RequestId, Send, SendError, Step, Submit, View, Write,
+    Input, OtaFailure, OtaOutcome, Output, Peer, RequestId, Send, SendError, Step, Submit, View,
+    Write,
 };

@@ -5,11 +5,16 @@ use ota_wire::trace::Id;
 use rand_core::Rng;
 
 use crate::{
+    code::Code,
     config::Config,
     event::{Event, EventKind},
     record::{Change, Transaction, Unreadable, key, load},
+    soap::Fault,
     step::{Input, Output, Step, View},
 };
+
+/// Random octets in an MSSP_TransID.
+const ID_OCTETS: usize = 10;
 
 /// A Mobile Signature Service Provider.
 #[derive(Clone, Debug)]
@@ -96,11 +101,37 @@ impl Turn<'_> {
         }
     }
 
+    /// A transaction of this AP.
+    ///
+    /// # Errors
+    /// 101.
+    pub(crate) fn own_transaction(&self, ap_id: &str, id: &str) -> Result<Transaction, Fault> {
+        self.transaction(id)?
+            .filter(|txn| txn.origin.ap_id == ap_id)
+            .ok_or_else(|| {
+                Fault::new(
+                    Code::WRONG_PARAM,
+                    format!(
+                        "there is no such transaction: this AP has none with MSSP_TransID {id:?}"
+                    ),
+                )
+            })
+    }
+
+    /// An MSSP_TransID: random, and an NCName, which does not begin with a digit.
+    pub(crate) fn new_trans_id(&mut self) -> String {
+        let mut id = [0; ID_OCTETS];
+        self.rng.fill_bytes(&mut id);
+        format!("M{}", hex::encode(id))
+    }
+
     fn timer(&mut self, key: &str) {
         if let Some(id) = key.strip_prefix(key::TRANSACTION) {
             self.transaction_due(id);
         } else if let Some(id) = key.strip_prefix(key::NOTIFY) {
             self.notification_due(id);
+        } else if let Some(iccid) = key.strip_prefix(key::BUSY) {
+            self.card_due(iccid);
         }
     }
 }

@@ -5,8 +5,10 @@
 //! | `txn/<MSSP_TransID>` | a [`Transaction`]; the timer of the same key ends it, and later forgets it |
 //! | `aptx/<AP_TransID>/<AP_ID>` | the MSSP_TransID that answers it |
 //! | `tid/<TID>` | the MSSP_TransID of a challenge |
-//! | `busy/<ICCID>` | the MSSP_TransID that occupies a SIM |
+//! | `busy/<ICCID>` | the [`Occupation`] of a SIM; the timer of the same key frees a card that never answered |
 //! | `ctr/<ICCID>` | the applet counter last used |
+//! | `user/<MSISDN>` | a [`User`], once something is known that the directory does not say |
+//! | `handshake/<AP_ID>` | the MSSP_TransID of an AP's last handshake |
 //!
 //! Beside these there is the timer `notify/<MSSP_TransID>`.
 
@@ -19,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     code::Code,
+    config::UserState,
     messages::{DateTime, InterfaceVersion, SignatureReq},
     soap::Shape,
     step::{RequestId, View, Write},
@@ -53,6 +56,47 @@ pub struct Transaction {
     /// How far the AP knows of it (asynchServerServer).
     #[serde(default)]
     pub notice: Notice,
+    /// The challenge, as long as it waits for the card to be free.
+    #[serde(
+        default,
+        with = "serial::maybe_octets",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub waiting: Option<Vec<u8>>,
+    /// Whether the AP has called MSS_Receipt.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub receipted: bool,
+}
+
+/// Who has a SIM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Occupation {
+    /// MSSP_TransID of the transaction that came last.
+    pub by: String,
+    /// A cancelled transaction whose challenge is still on the card: nothing is sent before it is answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lingering: Option<Lingering>,
+}
+
+/// A challenge that outlives its transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lingering {
+    /// MSSP_TransID.
+    pub id: String,
+    /// When the card has given it up by itself.
+    #[serde(with = "serial::instant")]
+    pub until: Timestamp,
+}
+
+/// What the MSSP has learnt of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// How the service stands with them.
+    pub state: UserState,
+    /// The card's last word about the signing PIN.
+    pub pin_blocked: bool,
+    /// And about its PUK.
+    pub puk_blocked: bool,
 }
 
 /// Where a transaction comes from.
@@ -94,6 +138,9 @@ pub struct Sent {
 pub struct Outcome {
     /// Status or fault number.
     pub code: Code,
+    /// FiCom's number below it; 0 if there is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub second: u16,
     /// The signature, if one was made.
     #[serde(default, with = "serial::maybe_octets")]
     pub signature: Option<Vec<u8>>,
@@ -102,6 +149,10 @@ pub struct Outcome {
     /// When.
     #[serde(with = "serial::instant")]
     pub at: Timestamp,
+}
+
+fn is_zero(number: &u16) -> bool {
+    *number == 0
 }
 
 impl Outcome {
@@ -143,12 +194,21 @@ pub enum Change {
         /// MSSP_TransID.
         mssp_trans_id: Option<String>,
     },
-    /// The transaction that occupies a SIM.
-    Busy(Iccid, Option<String>),
+    /// Who has a SIM.
+    Busy(Iccid, Option<Occupation>),
+    /// When a card is taken to be free that does not answer; `None` for never.
+    BusyTimer(Iccid, Option<Timestamp>),
     /// The applet counter last used.
     Counter(Iccid, u64),
     /// Nothing more is known of the transaction with this MSSP_TransID.
     ForgetTransaction(String),
+    /// An AP has called MSS_Handshake.
+    Handshake {
+        /// AP_ID.
+        ap_id: String,
+        /// MSSP_TransID.
+        mssp_trans_id: String,
+    },
     /// When to notify again; `None` for never.
     NotifyTimer(String, Option<Timestamp>),
     /// The transaction of a challenge.
@@ -157,6 +217,8 @@ pub enum Change {
     Transaction(Box<Transaction>),
     /// When the transaction ends or is forgotten; `None` for never.
     TransactionTimer(String, Option<Timestamp>),
+    /// What is known of a person.
+    User(Msisdn, User),
 }
 
 impl Change {
@@ -168,11 +230,19 @@ impl Change {
                 ap_id,
                 mssp_trans_id,
             } => put_or_delete(key::ap_transaction(&ap_trans_id, &ap_id), mssp_trans_id),
-            Self::Busy(iccid, id) => put_or_delete(key::busy(&iccid), id),
+            Self::Busy(iccid, occupation) => put_or_delete(key::busy(&iccid), occupation),
+            Self::BusyTimer(iccid, due) => Write::Timer {
+                key: key::busy(&iccid),
+                due,
+            },
             Self::Counter(iccid, last) => put(key::counter(&iccid), &last),
             Self::ForgetTransaction(id) => Write::Delete {
                 key: key::transaction(&id),
             },
+            Self::Handshake {
+                ap_id,
+                mssp_trans_id,
+            } => put(key::handshake(&ap_id), &mssp_trans_id),
             Self::NotifyTimer(id, due) => Write::Timer {
                 key: key::notify(&id),
                 due,
@@ -183,6 +253,7 @@ impl Change {
                 key: key::transaction(&id),
                 due,
             },
+            Self::User(msisdn, user) => put(key::user(&msisdn), &user),
         }
     }
 }
@@ -193,7 +264,7 @@ fn put<T: Serialize>(key: String, value: &T) -> Write {
     Write::Put { key, value }
 }
 
-fn put_or_delete(key: String, value: Option<String>) -> Write {
+fn put_or_delete<T: Serialize>(key: String, value: Option<T>) -> Write {
     match value {
         Some(value) => put(key, &value),
         None => Write::Delete { key },
@@ -230,8 +301,9 @@ pub(crate) fn load<T: serde::de::DeserializeOwned>(
 
 /// Where records live.
 pub(crate) mod key {
-    use super::Iccid;
+    use super::{Iccid, Msisdn};
 
+    pub(crate) const BUSY: &str = "busy/";
     pub(crate) const TRANSACTION: &str = "txn/";
     pub(crate) const NOTIFY: &str = "notify/";
 
@@ -253,7 +325,15 @@ pub(crate) mod key {
     }
 
     pub(crate) fn busy(iccid: &Iccid) -> String {
-        format!("busy/{iccid}")
+        format!("{BUSY}{iccid}")
+    }
+
+    pub(crate) fn user(msisdn: &Msisdn) -> String {
+        format!("user/{msisdn}")
+    }
+
+    pub(crate) fn handshake(ap_id: &str) -> String {
+        format!("handshake/{ap_id}")
     }
 
     pub(crate) fn counter(iccid: &Iccid) -> String {

@@ -1,6 +1,7 @@
 //! Requests in the shapes that three kinds of client write, and a way to look into answers.
 
 use crate::{
+    operation::Operation,
     soap::{MSS, Shape, Version},
     xml::{Element, Writer, parse},
 };
@@ -151,3 +152,67 @@ pub(crate) fn fault_of(document: &[u8]) -> (String, String, String, String) {
             .into_owned(),
     )
 }
+
+/// A request of another operation than MSS_Signature, from the AP of [`SignatureRequest`]: `attributes` of the message and
+/// what follows its head, as it is written.
+pub(crate) struct Request {
+    pub(crate) operation: Operation,
+    pub(crate) from: SignatureRequest,
+    pub(crate) attributes: Vec<(&'static str, String)>,
+    pub(crate) body: String,
+}
+
+impl Request {
+    pub(crate) fn new(operation: Operation, body: impl Into<String>) -> Self {
+        Self {
+            operation,
+            from: SignatureRequest::default(),
+            attributes: Vec::new(),
+            body: body.into(),
+        }
+    }
+
+    pub(crate) fn to_xml(&self) -> String {
+        let shape = &self.from.shape;
+        let (wrapper, part) = (self.operation.name(), self.operation.request());
+        let whole = shape.envelope(wrapper, part, |w| {
+            w.attribute("MajorVersion", self.from.version.0)
+                .attribute("MinorVersion", self.from.version.1);
+            for (name, value) in &self.attributes {
+                w.attribute(name, value);
+            }
+            self.from.head(w);
+            w.leaf("mss:BODY", "");
+        });
+        whole.replace("<mss:BODY></mss:BODY>", &self.body)
+    }
+
+    pub(crate) fn receipt(mssp_trans_id: &str, message: &str) -> Self {
+        let body = format!("{USER}<mss:Message>{message}</mss:Message>");
+        Self {
+            attributes: vec![("MSSP_TransID", mssp_trans_id.to_owned())],
+            ..Self::new(Operation::Receipt, body)
+        }
+    }
+
+    pub(crate) fn handshake() -> Self {
+        let methods = [
+            "MSS_Signature",
+            "MSS_Registration",
+            "MSS_Notification",
+            "MSS_ProfileQuery",
+            "MSS_Receipt",
+            "MSS_Status",
+        ]
+        .map(|name| format!(" {name}=\"false\""))
+        .concat();
+        let body = format!(
+            "<mss:SecureMethods{methods}/><mss:Certificates/><mss:RootCAs/><mss:SignatureAlgList/>"
+        );
+        Self::new(Operation::Handshake, body)
+    }
+}
+
+/// MobileUser of [`SignatureRequest`].
+pub(crate) const USER: &str =
+    "<mss:MobileUser><mss:MSISDN>+447700900002</mss:MSISDN></mss:MobileUser>";

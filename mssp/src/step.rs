@@ -79,7 +79,33 @@ pub enum OtaOutcome {
     Failed {
         /// For people.
         reason: String,
+        /// For FiCom's second number.
+        kind: OtaFailure,
     },
+}
+
+/// Where a message got stuck, as FiCom tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OtaFailure {
+    /// The applet or its card refused it.
+    Applet,
+    /// The handset could not be reached.
+    Handset,
+    /// The platform has no such card.
+    NoSuchCard,
+    /// Something else.
+    Other,
+}
+
+impl OtaFailure {
+    pub(crate) fn second(self) -> u16 {
+        match self {
+            Self::Other => 2091,
+            Self::NoSuchCard => 2092,
+            Self::Handset => 2093,
+            Self::Applet => 2094,
+        }
+    }
 }
 
 /// What a step wants to happen after the commit.

@@ -81,7 +81,7 @@ mod tests {
                     .unwrap()
             })
             .collect();
-        assert_eq!(addresses, ["http://mssp.example:9000/soap"; 2]);
+        assert_eq!(addresses, ["http://mssp.example:9000/soap"; 6]);
         assert_eq!(get("WSDL", "mssp.example:9000"), Some(wsdl));
     }
 

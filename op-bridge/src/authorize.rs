@@ -33,6 +33,7 @@ pub(crate) struct Order<'a> {
     /// Whether the OP itself knows the number.
     pub(crate) known: bool,
     pub(crate) scope: String,
+    pub(crate) nonce: Option<String>,
     pub(crate) ladder: Vec<String>,
     pub(crate) text: String,
     pub(crate) expires_in: u32,
@@ -90,6 +91,7 @@ fn examine<'a>(op: &'a Op, request: &http::Request<Bytes>) -> Result<Order<'a>, 
         msisdn,
         known,
         scope,
+        nonce: form.get("nonce").map(str::to_owned),
         ladder,
         text,
         expires_in,
@@ -167,7 +169,7 @@ fn ladder(op: &Op, form: &Form) -> Result<Vec<String>, OAuthError> {
     let known = &op.config.acr_values;
     let Some(requested) = form.get("acr_values") else {
         return match op.config.profile {
-            Profile::Ciba => Ok(known
+            Profile::Ciba | Profile::FapiCiba => Ok(known
                 .iter()
                 .take(1)
                 .map(|(value, _)| value.clone())

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::acr::{self, Assurance};
 use crate::hint::Msisdn;
-use crate::jose::Signer;
+use crate::issuance::{self, Issuance, SubjectType};
+use crate::keys::Keys;
 use crate::secret::Secret;
 
 /// Configuration of an OP. Start from [`Config::new`] and change what should differ.
@@ -17,6 +18,8 @@ use crate::secret::Secret;
 pub struct Config {
     /// Issuer: base URL of the OP, `http` or `https`, without query, fragment or final slash.
     pub issuer: String,
+    /// Base URL of the same endpoints behind mutual TLS, for mtls_endpoint_aliases (RFC 8705 §5).
+    pub mtls_url: Option<String>,
     /// Which rules beyond CIBA Core hold.
     pub profile: Profile,
     /// Registered clients.
@@ -27,12 +30,14 @@ pub struct Config {
     pub unknown_user: UnknownUser,
     /// Key under which `sub` is made from a number. Change it and every `sub` changes.
     pub subject_key: Secret,
-    /// Signs id_tokens.
-    pub signer: Arc<dyn Signer>,
+    /// Sign id_tokens and signed userinfo.
+    pub keys: Arc<dyn Keys>,
     /// acr values this OP knows, and what each asks of the user.
     pub acr_values: Vec<(String, Assurance)>,
     /// Whether a text fits the handset; the `Err` says why not, in the words of error_description.
     pub text_policy: Arc<TextPolicy>,
+    /// Who asks the user.
+    pub authenticator: Authenticator,
     /// The signature service below.
     pub mssp: Mssp,
     /// Lifetimes.
@@ -50,10 +55,12 @@ pub type TextPolicy = dyn Fn(&str) -> Result<(), String> + Send + Sync;
 
 /// Which rules beyond CIBA Core hold.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Profile {
     /// CIBA Core 1.0 alone: acr_values is optional, a PIN is asked when it is missing.
     Ciba,
+    /// FAPI-CIBA ID1 §5.2.2: no push, signed requests, tokens bound to certificates.
+    FapiCiba,
     /// MODRNA CIBA Profile draft-03: acr_values is required (§4).
     #[default]
     Modrna,
@@ -72,6 +79,8 @@ pub struct Client {
     pub mode: DeliveryMode,
     /// backchannel_client_notification_endpoint; required for ping and push.
     pub notification_endpoint: Option<String>,
+    /// How it is registered to get its tokens.
+    pub issuance: Issuance,
 }
 
 /// backchannel_token_delivery_mode (CIBA Core §4).
@@ -133,6 +142,19 @@ pub enum UnknownUser {
     /// unknown_user_id at once.
     #[default]
     Reject,
+}
+
+/// Who asks the user. Without the MSSP the OP runs alone, for tests of an RP that need no handset, and for load.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Authenticator {
+    /// Nobody: every request is approved at once.
+    Approve,
+    /// The mobile signature service.
+    #[default]
+    Mssp,
+    /// Nobody: a request waits for an [`Input::Decision`](crate::Input::Decision).
+    Wait,
 }
 
 /// The MSSP and how it is talked to (TS 102 204).
@@ -229,13 +251,19 @@ pub struct Polling {
     pub interval: u32,
     /// Whether a poll that starts too early is told slow_down.
     pub slow_down: bool,
+    /// Seconds for which a poll without an outcome is held open, at most [`LONGEST_POLL`]; 0 answers at once.
+    pub hold: u32,
 }
+
+/// The longest that a poll is held, seconds (CIBA Core §7.3).
+pub const LONGEST_POLL: u32 = 30;
 
 impl Default for Polling {
     fn default() -> Self {
         Self {
             interval: 5,
             slow_down: true,
+            hold: 0,
         }
     }
 }
@@ -264,19 +292,21 @@ impl Config {
     pub fn new(
         issuer: impl Into<String>,
         mssp_url: impl Into<String>,
-        signer: Arc<dyn Signer>,
+        keys: Arc<dyn Keys>,
         subject_key: Secret,
     ) -> Self {
         Self {
             issuer: issuer.into(),
+            mtls_url: None,
             profile: Profile::default(),
             clients: Vec::new(),
             subscribers: Arc::new(|_: &Msisdn| None),
             unknown_user: UnknownUser::default(),
             subject_key,
-            signer,
+            keys,
             acr_values: acr::known_values(),
             text_policy: Arc::new(|_| Ok(())),
+            authenticator: Authenticator::default(),
             mssp: Mssp::new(mssp_url),
             lifetimes: Lifetimes::default(),
             polling: Polling::default(),
@@ -310,6 +340,9 @@ impl Config {
         if self.polling.interval == 0 {
             return Err(ConfigError::Interval);
         }
+        if self.polling.hold > LONGEST_POLL {
+            return Err(ConfigError::Hold(self.polling.hold));
+        }
         let mut seen = HashSet::new();
         for client in &self.clients {
             if !seen.insert(client.id.as_str()) {
@@ -326,6 +359,11 @@ impl Config {
 }
 
 impl Client {
+    /// Where its keys are, for the sector of a pairwise client.
+    pub(crate) fn jwks_uri(&self) -> Option<&str> {
+        None
+    }
+
     /// What the handset shows when the client sends no binding_message.
     pub(crate) fn default_text(&self) -> String {
         format!("Sign in to {}?", self.name)
@@ -339,6 +377,12 @@ impl Client {
                 client: self.id.clone(),
                 why,
             })?;
+        if self.issuance.subject_type == SubjectType::Pairwise && issuance::sector(self).is_none() {
+            return Err(ConfigError::Sector(self.id.clone()));
+        }
+        if config.profile == Profile::FapiCiba && self.mode == DeliveryMode::Push {
+            return Err(ConfigError::FapiPush(self.id.clone()));
+        }
         let endpoint = self.notification_endpoint.as_deref();
         match (self.mode, endpoint.map(str::parse::<http::Uri>)) {
             (DeliveryMode::Poll, _) => Ok(()),
@@ -374,6 +418,14 @@ pub enum ConfigError {
     /// Two clients share an id.
     #[error("client {0} is configured twice; give each client its own id")]
     DuplicateClient(String),
+    /// A push client under FAPI-CIBA.
+    #[error(
+        "client {0} is registered for push, which FAPI-CIBA section 5.2.2 forbids; register it for poll or ping, or set profile = ciba"
+    )]
+    FapiPush(String),
+    /// Polls held for too long.
+    #[error("polling.hold is {0}; CIBA Core §7.3 allows at most 30 seconds")]
+    Hold(u32),
     /// interval = 0.
     #[error("polling.interval is 0; CIBA Core §7.3 wants a positive number of seconds")]
     Interval,
@@ -399,6 +451,11 @@ pub enum ConfigError {
     /// No acr values at all.
     #[error("acr_values is empty; name at least one, for example mod-mf for a PIN")]
     NoAcrValues,
+    /// A pairwise client without a sector.
+    #[error(
+        "client {0} has subject_type = pairwise and no sector; give it a sector_identifier_uri, or a jwks_uri (poll, ping) or notification_endpoint (push) with a host (CIBA Core §4)"
+    )]
+    Sector(String),
     /// A ping or push client without an endpoint.
     #[error("client {0} is registered for ping or push and needs a notification_endpoint URL")]
     NotificationEndpoint(String),

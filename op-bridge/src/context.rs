@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rand_core::Rng;
 
 use crate::Op;
+use crate::config::Client;
 use crate::event::{Event, EventKind, Id};
 use crate::record::{Key, Request, load};
 use crate::secret::random_token;
@@ -47,6 +48,11 @@ impl<'a> Context<'a> {
 
     pub(crate) fn request(&self, key: &Key) -> Option<Request> {
         load(self.view, &key.record())
+    }
+
+    /// The registered client of this id.
+    pub(crate) fn client(&self, id: &str) -> Option<&'a Client> {
+        self.op.clients.get(id)
     }
 
     pub(crate) fn change(&mut self, change: Change) {

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::config::DeliveryMode;
 use crate::context::Context;
 use crate::event::{Afterwards, EventKind, Id};
-use crate::grant::{self, Grant};
+use crate::grant::{self, Grant, To};
 use crate::record::{FailureKind, Key, Request, State};
 use crate::step::{Peer, Send, SendError};
 
@@ -26,9 +26,9 @@ pub(crate) fn outcome(cx: &mut Context<'_>, key: &Key, request: &mut Request) {
     let auth_req_id = callback.auth_req_id.clone();
     let body = match (request.mode, &request.state) {
         (DeliveryMode::Push, State::Approved { auth_time }) => {
-            let grant = Grant::of(request, *auth_time);
+            let grant = Grant::of(request, *auth_time, None);
             let own = Id::auth_req_id(&auth_req_id);
-            let mut body = grant::issue(cx, own, &grant, Some(&auth_req_id));
+            let mut body = grant::issue(cx, own, &grant, To::Push(&auth_req_id));
             body["auth_req_id"] = json!(auth_req_id);
             request.state = State::Redeemed;
             body
@@ -121,8 +121,7 @@ pub(crate) fn timer(cx: &mut Context<'_>, key: &Key) {
 
 /// Sends the finished body.
 fn post(cx: &mut Context<'_>, key: &Key, request: &mut Request) {
-    let op = cx.op;
-    let client = op.clients.get(&request.client_id);
+    let client = cx.client(&request.client_id);
     let endpoint = client.and_then(|client| client.notification_endpoint.as_ref());
     let (Some(callback), Some(url)) = (&mut request.callback, endpoint) else {
         return;

@@ -114,6 +114,11 @@ pub enum EventKind {
         /// Body as sent.
         body: Bytes,
     },
+    /// The user was not asked, see [`Authenticator`](crate::Authenticator).
+    NotAsked {
+        /// What counts as the user's answer, if there is one.
+        approved: Option<bool>,
+    },
     /// Step 3.
     SignatureRequest {
         /// Body as sent.
@@ -142,6 +147,15 @@ pub enum EventKind {
         claims: Value,
         /// Scopes of the access token.
         scope: String,
+    },
+    /// A call of the introspection or revocation endpoint.
+    TokenService {
+        /// As received.
+        request: Arc<http::Request<Bytes>>,
+        /// As sent.
+        response: http::Response<Bytes>,
+        /// By which standard.
+        clause: &'static str,
     },
     /// A call of the UserInfo endpoint.
     UserInfo {

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use self::send::{ap_trans_id, sign, sign_again, work};
 use crate::authorize::{self, Order};
-use crate::config::{DeliveryMode, MessagingMode, UnknownUser};
+use crate::config::{Authenticator, DeliveryMode, MessagingMode, UnknownUser};
 use crate::context::{Context, later};
 use crate::deliver;
 use crate::event::{EventKind, Id};
@@ -20,6 +20,7 @@ use crate::mss::Verdict;
 use crate::oauth::{OAuthError, json_response};
 use crate::record::{Attempt, Callback, Failure, FailureKind, Held, Key, Request, State, Work};
 use crate::step::{Change, RequestId};
+use crate::token;
 
 mod receive;
 mod send;
@@ -39,6 +40,7 @@ pub(crate) fn open(
     let own = Id::auth_req_id(&auth_req_id);
     // Only an early acknowledgement can tell whether the MSSP knows the number.
     let held = !order.known
+        && cx.op.config.authenticator == Authenticator::Mssp
         && cx.op.config.unknown_user == UnknownUser::AskMssp
         && cx.op.config.mssp.messaging != MessagingMode::Synch;
     let mode = order.client.mode;
@@ -51,7 +53,10 @@ pub(crate) fn open(
         rung: 0,
         text: order.text,
         expires_at: cx.after(order.expires_in),
+        nonce: order.nonce,
         last_poll: None,
+        slowed: 0,
+        poll: None,
         attempt: Attempt::new(1, ap_trans_id(cx)),
         notifications: Vec::new(),
         state: State::Pending,
@@ -79,8 +84,44 @@ pub(crate) fn open(
         acknowledge(cx, &request, &waiting);
     }
     cx.timer(key.life_timer(), Some(request.expires_at));
-    sign(cx, &key, &mut request, own);
+    let approved = match cx.op.config.authenticator {
+        Authenticator::Mssp => {
+            sign(cx, &key, &mut request, own);
+            return cx.store(&key, request);
+        }
+        Authenticator::Approve => Some(true),
+        Authenticator::Wait => None,
+    };
+    let alone = Id::ap_trans_id(&request.attempt.ap_trans_id);
+    cx.event(alone, Some(own), EventKind::NotAsked { approved });
+    if approved.is_some() {
+        let auth_time = cx.now.as_second();
+        return finish(cx, &key, request, State::Approved { auth_time });
+    }
     cx.store(&key, request);
+}
+
+/// Somebody has decided in the user's place.
+pub(crate) fn decide(cx: &mut Context<'_>, auth_req_id: &str, approve: bool) {
+    let key = Key::of(auth_req_id);
+    let open = cx.request(&key).filter(|request| is_open(cx, request));
+    let (Some(request), Authenticator::Wait) = (open, cx.op.config.authenticator) else {
+        return;
+    };
+    let own = Id::auth_req_id(auth_req_id);
+    let approved = Some(approve);
+    cx.event(own, None, EventKind::NotAsked { approved });
+    let state = if approve {
+        State::Approved {
+            auth_time: cx.now.as_second(),
+        }
+    } else {
+        State::Failed(Failure {
+            kind: FailureKind::Denied,
+            description: "the request was refused in the user's place".to_owned(),
+        })
+    };
+    finish(cx, &key, request, state);
 }
 
 /// The request expires, or its tombstone is old enough.
@@ -180,6 +221,7 @@ fn finish(cx: &mut Context<'_>, key: &Key, mut request: Request, state: State) {
         }
     }
     request.state = state;
+    token::outcome(cx, key, &mut request);
     deliver::outcome(cx, key, &mut request);
     cx.store(key, request);
 }
@@ -190,7 +232,12 @@ fn forget(cx: &mut Context<'_>, key: &Key, request: &Request) {
         cx.change(Change::ForgetNotification(hash.clone()));
     }
     cx.change(Change::ForgetRequest(key.clone()));
-    for timer in [key.life_timer(), key.work_timer(), key.deliver_timer()] {
+    for timer in [
+        key.life_timer(),
+        key.work_timer(),
+        key.poll_timer(),
+        key.deliver_timer(),
+    ] {
         cx.timer(timer, None);
     }
 }

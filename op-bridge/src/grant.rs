@@ -1,15 +1,19 @@
-//! Step 15: the tokens (CIBA Core §10.1.1, OpenID Connect Core §2).
+//! Step 15: id_token, access_token and, where configured, refresh_token.
+//!
+//! Tokens are random; only their SHA-256 is stored. What an access token opens is a record of its own, so that userinfo needs no
+//! request record any more.
 
-use ring::hmac;
 use serde_json::{Value, json};
 
-use crate::Op;
 use crate::acr;
 use crate::context::Context;
 use crate::event::{EventKind, Id};
 use crate::hint::Msisdn;
-use crate::jose::{self, base64url};
+use crate::issuance::subject;
+use crate::jose;
+use crate::keys;
 use crate::record::{AccessToken, RefreshToken, Request};
+use crate::refresh;
 use crate::secret::fingerprint;
 use crate::step::Change;
 
@@ -24,37 +28,59 @@ pub(crate) struct Grant<'a> {
     pub(crate) msisdn: &'a Msisdn,
     pub(crate) scope: &'a str,
     pub(crate) acr: &'a str,
+    /// `nonce` of the request, if it had one.
+    pub(crate) nonce: Option<&'a str>,
     /// Instant of the approval, seconds since 1970.
     pub(crate) auth_time: i64,
     /// AP_TransID under which it was approved.
     pub(crate) ap_trans_id: &'a str,
+    /// `x5t#S256` of the certificate that the tokens are bound to (RFC 8705 §3).
+    pub(crate) thumbprint: Option<&'a str>,
 }
 
 impl<'a> Grant<'a> {
     /// What an approved request grants.
-    pub(crate) fn of(request: &'a Request, auth_time: i64) -> Self {
+    pub(crate) fn of(request: &'a Request, auth_time: i64, thumbprint: Option<&'a str>) -> Self {
         Self {
             client_id: &request.client_id,
             msisdn: &request.msisdn,
             scope: &request.scope,
             acr: request.acr(),
+            nonce: request.nonce.as_deref(),
             auth_time,
             ap_trans_id: &request.attempt.ap_trans_id,
+            thumbprint,
         }
     }
 }
 
-/// Makes the tokens and returns the members of the token response. `pushed` is the auth_req_id when
-/// they are to be pushed: the id_token then carries it and the hash of the refresh token.
-pub(crate) fn issue(
-    cx: &mut Context<'_>,
-    own: Id,
-    grant: &Grant<'_>,
-    pushed: Option<&str>,
-) -> Value {
+/// Where the tokens go.
+pub(crate) enum To<'a> {
+    /// To the notification endpoint: the id_token then carries the auth_req_id and the hash of the refresh token.
+    Push(&'a str),
+    /// To the token endpoint, for the first time.
+    Poll,
+    /// To the token endpoint, for this refresh token.
+    Refresh(Box<RefreshToken>),
+}
+
+/// Makes the tokens and returns the members of the token response.
+pub(crate) fn issue(cx: &mut Context<'_>, own: Id, grant: &Grant<'_>, to: To<'_>) -> Value {
     let op = cx.op;
     let lifetimes = op.config.lifetimes;
     let iat = cx.now.as_second();
+    let client = cx.client(grant.client_id);
+    let sub = subject(op, client, grant.msisdn);
+
+    let pushed = match &to {
+        To::Push(auth_req_id) => Some(*auth_req_id),
+        To::Poll | To::Refresh(_) => None,
+    };
+    let refresh = match to {
+        To::Refresh(old) => Some(refresh::rotate(cx, *old)),
+        To::Push(_) | To::Poll if op.config.refresh_tokens => Some(refresh::first(cx, grant, &sub)),
+        To::Push(_) | To::Poll => None,
+    };
 
     let access_token = cx.token();
     let hash = fingerprint(&access_token);
@@ -62,17 +88,22 @@ pub(crate) fn issue(
     let record = AccessToken {
         client_id: grant.client_id.to_owned(),
         msisdn: grant.msisdn.clone(),
+        sub: sub.clone(),
         scope: grant.scope.to_owned(),
+        acr: grant.acr.to_owned(),
+        auth_time: grant.auth_time,
         ap_trans_id: grant.ap_trans_id.to_owned(),
+        family: refresh.as_ref().map(|made| made.family.clone()),
+        thumbprint: grant.thumbprint.map(str::to_owned),
+        issued_at: iat,
         expires_at,
     };
     cx.timer(AccessToken::key(&hash), Some(expires_at));
     cx.change(Change::AccessToken(hash, Box::new(record)));
-    let refresh_token = op.config.refresh_tokens.then(|| refresh_token(cx, grant));
 
     let mut claims = json!({
         "iss": op.config.issuer,
-        "sub": subject(op, grant.msisdn),
+        "sub": sub,
         "aud": grant.client_id,
         "exp": iat + i64::from(lifetimes.id_token),
         "iat": iat,
@@ -81,21 +112,25 @@ pub(crate) fn issue(
         "amr": acr::assurance(&op.config.acr_values, grant.acr).map_or(&[][..], |a| a.amr()),
         "at_hash": jose::half_hash(&access_token),
     });
+    if let Some(nonce) = grant.nonce {
+        claims["nonce"] = json!(nonce);
+    }
     if let Some(auth_req_id) = pushed {
         claims["urn:openid:params:jwt:claim:auth_req_id"] = json!(auth_req_id);
-        if let Some(refresh_token) = &refresh_token {
-            claims["urn:openid:params:jwt:claim:rt_hash"] = json!(jose::half_hash(refresh_token));
+        if let Some(refresh) = &refresh {
+            claims["urn:openid:params:jwt:claim:rt_hash"] = json!(jose::half_hash(&refresh.token));
         }
     }
+    let algorithm = client.and_then(|client| client.issuance.id_token_alg);
     let mut response = json!({
         "access_token": access_token,
         "token_type": "Bearer",
         "expires_in": lifetimes.access_token,
-        "id_token": jose::sign(op.config.signer.as_ref(), &claims),
+        "id_token": keys::sign(&op.config.keys.at(cx.now), algorithm, &claims),
         "scope": grant.scope,
     });
-    if let Some(refresh_token) = refresh_token {
-        response["refresh_token"] = json!(refresh_token);
+    if let Some(refresh) = refresh {
+        response["refresh_token"] = json!(refresh.token);
     }
     cx.event(
         own,
@@ -106,30 +141,4 @@ pub(crate) fn issue(
         },
     );
     response
-}
-
-fn refresh_token(cx: &mut Context<'_>, grant: &Grant<'_>) -> String {
-    let token = cx.token();
-    let hash = fingerprint(&token);
-    let expires_at = cx.after(cx.op.config.lifetimes.refresh_token);
-    let record = RefreshToken {
-        client_id: grant.client_id.to_owned(),
-        msisdn: grant.msisdn.clone(),
-        scope: grant.scope.to_owned(),
-        acr: grant.acr.to_owned(),
-        auth_time: grant.auth_time,
-        ap_trans_id: grant.ap_trans_id.to_owned(),
-        expires_at,
-    };
-    cx.timer(RefreshToken::key(&hash), Some(expires_at));
-    cx.change(Change::RefreshToken(hash, Box::new(record)));
-    token
-}
-
-/// `sub` of a number: the same for every client and every time, and no way back to the number
-/// without the OP's key.
-pub(crate) fn subject(op: &Op, msisdn: &Msisdn) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, op.config.subject_key.expose().as_bytes());
-    let tag = hmac::sign(&key, format!("public:{}", msisdn.digits()).as_bytes());
-    base64url(&tag.as_ref()[..20])
 }

@@ -61,8 +61,8 @@ pub(crate) fn sign(signer: &dyn Signer, claims: &Value) -> String {
     jws
 }
 
-/// The document behind jwks_uri.
-pub(crate) fn jwks(signer: &dyn Signer) -> Value {
+/// The public key of `signer` as a JWK.
+pub(crate) fn jwk(signer: &dyn Signer) -> Value {
     let mut key = match signer.public_jwk() {
         Value::Object(members) => members,
         _ => Map::new(),
@@ -70,7 +70,7 @@ pub(crate) fn jwks(signer: &dyn Signer) -> Value {
     key.insert("kid".into(), json!(signer.kid()));
     key.insert("alg".into(), json!(signer.algorithm().as_str()));
     key.insert("use".into(), json!("sig"));
-    json!({ "keys": [key] })
+    Value::Object(key)
 }
 
 /// at_hash and rt_hash: the left half of the token's hash (OpenID Connect Core §3.1.3.6, CIBA §10.3.1).
@@ -117,6 +117,6 @@ mod tests {
         )
         .unwrap();
         assert_eq!(header["alg"], "ES256");
-        assert_eq!(header["kid"], jwks(&signer)["keys"][0]["kid"]);
+        assert_eq!(header["kid"], jwk(&signer)["kid"]);
     }
 }

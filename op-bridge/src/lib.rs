@@ -20,6 +20,7 @@ use rand_core::Rng;
 mod acr;
 mod authorize;
 mod client_auth;
+mod cnf;
 mod config;
 mod context;
 mod deliver;
@@ -28,13 +29,18 @@ mod flow;
 mod forms;
 mod grant;
 mod hint;
+mod introspection;
+mod issuance;
 mod jose;
+mod keys;
 mod metadata;
 mod mss;
 mod notification;
 mod oauth;
 mod peer;
 mod record;
+mod refresh;
+mod revocation;
 mod route;
 mod secret;
 pub mod step;
@@ -48,26 +54,31 @@ mod tests;
 
 pub use acr::Assurance;
 pub use config::{
-    Client, Config, ConfigError, Delivery, DeliveryMode, Lifetimes, MessagingMode, Mssp, Polling,
-    Profile, Subscriber, Subscribers, TextPolicy, UnknownUser,
+    Authenticator, Client, Config, ConfigError, Delivery, DeliveryMode, LONGEST_POLL, Lifetimes,
+    MessagingMode, Mssp, Polling, Profile, Subscriber, Subscribers, TextPolicy, UnknownUser,
 };
 pub use event::{Afterwards, Badge, Event, EventKind, Id, Octets, Row, Taken};
 pub use hint::{HintError, Msisdn, NotANumber, parse_login_hint};
+pub use issuance::{Issuance, SubjectType};
 pub use jose::{Algorithm, Signer};
+pub use keys::{KeySet, Keys};
 pub use mss::StatusCode;
 pub use peer::PeerCertificate;
 pub use record::{
-    AccessToken, Attempt, Callback, Failure, FailureKind, Held, Key, Notification, RefreshToken,
-    Request, State, Work,
+    AccessToken, Attempt, Callback, Failure, FailureKind, Held, HeldPoll, Key, Notification,
+    RefreshToken, Request, State, Work,
 };
 pub use route::path::NOTIFY as NOTIFY_PATH;
 pub use secret::Secret;
-pub use step::{Change, Input, Output, Peer, RequestId, Send, SendError, Step, View, Write};
+pub use step::{
+    Change, Input, Output, Peer, RequestId, Send, SendError, Started, Step, View, Write,
+};
 
 /// An OpenID Provider: its configuration, and the steps it takes.
 pub struct Op {
     config: Config,
     clients: HashMap<String, Client>,
+    subject_key: ring::hmac::Key,
     /// Path part of the issuer, in front of every endpoint's path.
     base_path: String,
 }
@@ -86,6 +97,10 @@ impl Op {
         Ok(Self {
             base_path: base_path.to_owned(),
             clients,
+            subject_key: ring::hmac::Key::new(
+                ring::hmac::HMAC_SHA256,
+                config.subject_key.expose().as_bytes(),
+            ),
             config,
         })
     }
@@ -96,6 +111,10 @@ impl Op {
         match input {
             Input::Http { id, request } => route::request(&mut cx, id, request),
             Input::Answer { id, result } => route::answer(&mut cx, &id, result),
+            Input::Decision {
+                auth_req_id,
+                approve,
+            } => flow::decide(&mut cx, &auth_req_id, approve),
             Input::Timer { key } => route::timer(&mut cx, &key),
         }
         cx.step

@@ -24,11 +24,13 @@ use crate::step::View;
 pub struct Key(pub(crate) String);
 
 impl Key {
-    pub(crate) fn of(auth_req_id: &str) -> Self {
+    /// Of the request with this auth_req_id.
+    pub fn of(auth_req_id: &str) -> Self {
         Self(fingerprint(auth_req_id))
     }
 
-    pub(crate) fn record(&self) -> String {
+    /// What the request is stored under.
+    pub fn record(&self) -> String {
         format!("req/{}", self.0)
     }
 
@@ -42,6 +44,10 @@ impl Key {
 
     pub(crate) fn work_timer(&self) -> String {
         format!("work/{}", self.0)
+    }
+
+    pub(crate) fn poll_timer(&self) -> String {
+        format!("poll/{}", self.0)
     }
 
     pub(crate) fn deliver_timer(&self) -> String {
@@ -68,8 +74,14 @@ pub struct Request {
     pub text: String,
     /// When it expires.
     pub expires_at: Timestamp,
+    /// `nonce`, to be repeated in the id_token.
+    pub nonce: Option<String>,
     /// When its last poll started.
     pub last_poll: Option<Timestamp>,
+    /// How often it was told slow_down.
+    pub slowed: u32,
+    /// A poll that waits for the outcome.
+    pub poll: Option<HeldPoll>,
     /// The MSS transaction under way.
     pub attempt: Attempt,
     /// SHA-256 of every notification secret given out for it.
@@ -83,6 +95,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// Reads a stored request.
+    pub fn read(octets: &[u8]) -> Option<Self> {
+        serde_json::from_slice(octets).ok()
+    }
+
     /// The acr value being tried.
     pub(crate) fn acr(&self) -> &str {
         self.ladder.get(self.rung).map_or("", String::as_str)
@@ -197,6 +214,17 @@ pub struct Held {
     pub expires_in: u32,
 }
 
+/// A token request that stays open until there is an outcome.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct HeldPoll {
+    /// The open connection.
+    pub request: crate::step::RequestId,
+    /// `x5t#S256` of the certificate that its tokens will be bound to.
+    pub thumbprint: Option<String>,
+    /// When it is answered all the same.
+    pub until: Timestamp,
+}
+
 /// What it takes to call the client back. auth_req_id and the client's token are kept in clear only
 /// here, because the OP has to send both.
 #[derive(Clone, Deserialize, PartialEq, Serialize)]
@@ -226,10 +254,22 @@ pub struct AccessToken {
     pub client_id: String,
     /// Whose claims it opens.
     pub msisdn: Msisdn,
+    /// `sub` that the client knows the user by.
+    pub sub: String,
     /// Granted scopes.
     pub scope: String,
+    /// acr of the authentication behind it.
+    pub acr: String,
+    /// Its auth_time, seconds since 1970.
+    pub auth_time: i64,
     /// AP_TransID of the authentication behind it, for the trace.
     pub ap_trans_id: String,
+    /// The family of refresh tokens it came with, which it does not outlive.
+    pub family: Option<String>,
+    /// `x5t#S256` of the certificate it is bound to (RFC 8705 §3.1).
+    pub thumbprint: Option<String>,
+    /// When it was issued, seconds since 1970.
+    pub issued_at: i64,
     /// When it ends.
     pub expires_at: Timestamp,
 }
@@ -240,23 +280,42 @@ impl AccessToken {
     }
 }
 
-/// A refresh token, by its SHA-256. Each is good for one use.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+/// A family of refresh tokens, by the SHA-256 of its name. Only the newest is good.
+#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
 pub struct RefreshToken {
     /// Client it is bound to.
     pub client_id: String,
     /// Whose it is.
     pub msisdn: Msisdn,
+    /// `sub` that the client knows the user by.
+    pub sub: String,
     /// Granted scopes.
     pub scope: String,
     /// acr of the authentication behind it.
     pub acr: String,
     /// Its auth_time, seconds since 1970.
     pub auth_time: i64,
+    /// `nonce` of the request behind it.
+    pub nonce: Option<String>,
     /// AP_TransID of the authentication behind it, for the trace.
     pub ap_trans_id: String,
-    /// When it ends.
+    /// The first half of every token of the family.
+    pub name: String,
+    /// SHA-256 of the second half of the newest.
+    pub current: String,
+    /// When the newest was issued, seconds since 1970.
+    pub issued_at: i64,
+    /// When the newest ends.
     pub expires_at: Timestamp,
+}
+
+impl std::fmt::Debug for RefreshToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RefreshToken")
+            .field("client_id", &self.client_id)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
 }
 
 impl RefreshToken {

@@ -8,7 +8,9 @@ use crate::context::Context;
 use crate::oauth::{OAuthError, json_response};
 use crate::record::Key;
 use crate::step::{RequestId, SendError};
-use crate::{authorize, deliver, flow, metadata, notification, token, userinfo};
+use crate::{
+    authorize, deliver, flow, introspection, metadata, notification, revocation, token, userinfo,
+};
 
 /// Paths below the issuer.
 pub(crate) mod path {
@@ -17,6 +19,9 @@ pub(crate) mod path {
     pub(crate) const BC_AUTHORIZE: &str = "/bc-authorize";
     pub(crate) const TOKEN: &str = "/token";
     pub(crate) const USERINFO: &str = "/userinfo";
+    pub(crate) const INTROSPECT: &str = "/introspect";
+    pub(crate) const REVOKE: &str = "/revoke";
+    pub(crate) const AUTHORIZE: &str = "/authorize";
     /// The transaction's notification secret follows.
     pub const NOTIFY: &str = "/mss/notify/";
 }
@@ -36,7 +41,8 @@ pub(crate) fn request(cx: &mut Context<'_>, id: RequestId, request: Request<Byte
     let allowed: &[Method] = match path {
         path::DISCOVERY | path::JWKS => &[Method::GET, Method::HEAD],
         path::USERINFO => &[Method::GET, Method::HEAD, Method::POST],
-        path::BC_AUTHORIZE | path::TOKEN => &[Method::POST],
+        path::BC_AUTHORIZE | path::TOKEN | path::INTROSPECT | path::REVOKE => &[Method::POST],
+        path::AUTHORIZE => &[Method::GET, Method::HEAD, Method::POST],
         _ if secret.is_some() => &[Method::POST],
         _ => return cx.reply(id, not_found()),
     };
@@ -48,11 +54,20 @@ pub(crate) fn request(cx: &mut Context<'_>, id: RequestId, request: Request<Byte
         return cx.reply(id, error.with_status(413).response());
     }
     match path {
-        path::DISCOVERY => cx.reply(id, public(json_response(200, &metadata::discovery(cx.op)))),
-        path::JWKS => cx.reply(id, public(json_response(200, &metadata::jwks(cx.op)))),
+        path::DISCOVERY => cx.reply(
+            id,
+            public(json_response(200, &metadata::discovery(cx.op, cx.now))),
+        ),
+        path::JWKS => cx.reply(
+            id,
+            public(json_response(200, &metadata::jwks(cx.op, cx.now))),
+        ),
         path::BC_AUTHORIZE => authorize::handle(cx, id, request),
         path::TOKEN => token::handle(cx, id, request),
         path::USERINFO => userinfo::handle(cx, id, request),
+        path::INTROSPECT => introspection::handle(cx, id, request),
+        path::REVOKE => revocation::handle(cx, id, request),
+        path::AUTHORIZE => cx.reply(id, metadata::authorization_stub()),
         _ => notification::handle(cx, id, request, secret.unwrap_or_default()),
     }
 }
@@ -79,6 +94,7 @@ pub(crate) fn timer(cx: &mut Context<'_>, timer: &str) {
     match kind {
         "life" => flow::life_timer(cx, &Key(rest.to_owned())),
         "work" => flow::work_timer(cx, &Key(rest.to_owned())),
+        "poll" => token::poll_timer(cx, &Key(rest.to_owned())),
         "deliver" => deliver::timer(cx, &Key(rest.to_owned())),
         "at" | "rt" => token::expiry_timer(cx, kind, rest),
         _ => {}

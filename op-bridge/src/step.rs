@@ -44,6 +44,14 @@ pub enum Input {
         /// The peer's response, or why there is none.
         result: Result<http::Response<Bytes>, SendError>,
     },
+    /// Somebody decides in the user's place, where no MSSP asks the user
+    /// ([`Authenticator::Wait`](crate::Authenticator::Wait)); otherwise it changes nothing.
+    Decision {
+        /// About this request.
+        auth_req_id: String,
+        /// Whether the user approves.
+        approve: bool,
+    },
     /// A timer fell due.
     Timer {
         /// Its key, as in [`Write::Timer`].
@@ -89,6 +97,11 @@ pub struct Step {
     /// What to tell the trace.
     pub events: Vec<Event>,
 }
+
+/// When a request began to arrive: an extension of the request, set by the listener. The polling interval counts from here
+/// (CIBA Core §7.3). Without it the time of the step stands in.
+#[derive(Clone, Copy, Debug)]
+pub struct Started(pub Timestamp);
 
 /// An open HTTP connection that waits for an answer.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]

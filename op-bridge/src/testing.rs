@@ -25,14 +25,21 @@ pub(crate) fn at(seconds: i64) -> Timestamp {
 }
 
 /// A P-256 key made by ring.
-pub(crate) struct TestSigner(EcdsaKeyPair);
+pub(crate) struct TestSigner(EcdsaKeyPair, &'static str);
 
 impl TestSigner {
     pub(crate) fn new() -> Self {
+        Self::named("test-only-1")
+    }
+
+    pub(crate) fn named(kid: &'static str) -> Self {
         let random = SystemRandom::new();
         let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
-        Self(EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random).unwrap())
+        Self(
+            EcdsaKeyPair::from_pkcs8(algorithm, pkcs8.as_ref(), &random).unwrap(),
+            kid,
+        )
     }
 
     /// Verifies a compact JWS and returns its claims.
@@ -55,7 +62,7 @@ impl Signer for TestSigner {
     }
 
     fn kid(&self) -> &str {
-        "test-only-1"
+        self.1
     }
 
     fn public_jwk(&self) -> Value {

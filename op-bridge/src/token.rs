@@ -2,36 +2,47 @@
 //!
 //! The interval is measured between the starts of two requests. slow_down is, as in RFC 8628 §3.5, a
 //! variant of authorization_pending: a request that has an outcome gets it, however early it comes.
-//! The five extra seconds that a slowed-down client must add are the client's duty; the OP goes on
-//! measuring the interval it announced.
+//! Each slow_down lengthens the interval of that auth_req_id by 5 s.
+//!
+//! With `polling.hold` a poll without an outcome stays open until there is one or the time is up (long polling, CIBA Core §7.3).
+//! A client must not have two of them; the later takes the place of the earlier, which is told authorization_pending.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::client_auth;
+use crate::cnf;
 use crate::config::{Client, DeliveryMode};
 use crate::context::Context;
 use crate::event::{EventKind, Id};
 use crate::forms::Form;
-use crate::grant::{self, CIBA_GRANT, Grant, REFRESH_GRANT};
+use crate::grant::{self, CIBA_GRANT, Grant, REFRESH_GRANT, To};
 use crate::oauth::{OAuthError, json_response};
-use crate::record::{AccessToken, FailureKind, Key, RefreshToken, State, load};
-use crate::secret::fingerprint;
-use crate::step::{Change, RequestId};
+use crate::record::{AccessToken, FailureKind, HeldPoll, Key, RefreshToken, Request, State, load};
+use crate::refresh;
+use crate::step::{Change, RequestId, Started};
+
+/// What each slow_down adds to the interval, seconds (CIBA Core §11).
+const SLOWER: u32 = 5;
+/// The interval grows no further than this, seconds.
+const SLOWEST: u32 = 60;
+
+/// What becomes of a token request.
+enum Answer {
+    /// It stays open.
+    Held,
+    /// The members of the token response.
+    Tokens(Value),
+}
 
 pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request<Bytes>) {
     let request = Arc::new(request);
     let mut own = Id::http(id);
     let first = cx.step.events.len();
-    let outcome = redeem(cx, &request, &mut own);
-    let issued = outcome.is_ok();
-    let response = match outcome {
-        Ok(tokens) => json_response(200, &tokens),
-        Err(error) => error.response(),
-    };
+    let outcome = redeem(cx, id, &request, &mut own);
     // The request precedes whatever redeeming it told the trace.
     let asked = EventKind::TokenRequest { request };
     cx.step.events.insert(
@@ -42,6 +53,19 @@ pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request
             kind: asked,
         },
     );
+    match outcome {
+        Ok(Answer::Held) => {}
+        Ok(Answer::Tokens(tokens)) => reply(cx, id, own, Ok(tokens)),
+        Err(error) => reply(cx, id, own, Err(error)),
+    }
+}
+
+fn reply(cx: &mut Context<'_>, id: RequestId, own: Id, outcome: Result<Value, OAuthError>) {
+    let issued = outcome.is_ok();
+    let response = match outcome {
+        Ok(tokens) => json_response(200, &tokens),
+        Err(error) => error.response(),
+    };
     cx.event(
         own,
         None,
@@ -53,7 +77,31 @@ pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request
     cx.reply(id, response);
 }
 
-/// The access token or refresh token `hash` may have reached its end.
+/// The request has an outcome: tells a poll that waits for it.
+pub(crate) fn outcome(cx: &mut Context<'_>, key: &Key, request: &mut Request) {
+    let Some(poll) = request.poll.take() else {
+        return;
+    };
+    cx.timer(key.poll_timer(), None);
+    let own = Id::ap_trans_id(&request.attempt.ap_trans_id);
+    let outcome = conclude(cx, request, own.clone(), poll.thumbprint.as_deref());
+    reply(cx, poll.request, own, outcome);
+}
+
+/// A poll has been held long enough.
+pub(crate) fn poll_timer(cx: &mut Context<'_>, key: &Key) {
+    let Some(mut request) = cx.request(key) else {
+        return;
+    };
+    let Some(poll) = request.poll.take_if(|poll| cx.now >= poll.until) else {
+        return;
+    };
+    let own = Id::ap_trans_id(&request.attempt.ap_trans_id);
+    reply(cx, poll.request, own, Err(pending()));
+    cx.store(key, request);
+}
+
+/// The access token or family of refresh tokens `hash` may have reached its end.
 pub(crate) fn expiry_timer(cx: &mut Context<'_>, kind: &str, hash: &str) {
     if kind == "at" {
         let token: Option<AccessToken> = load(cx.view, &AccessToken::key(hash));
@@ -70,16 +118,33 @@ pub(crate) fn expiry_timer(cx: &mut Context<'_>, kind: &str, hash: &str) {
 
 fn redeem(
     cx: &mut Context<'_>,
+    id: RequestId,
     request: &http::Request<Bytes>,
     own: &mut Id,
-) -> Result<Value, OAuthError> {
+) -> Result<Answer, OAuthError> {
     let op = cx.op;
     let client = client_auth::authenticate(op, request.headers())?;
     let form = Form::parse(request.headers(), request.body())?;
     client_auth::check_form(client, &form)?;
-    match form.require("grant_type", "RFC 6749 section 4.5")? {
-        CIBA_GRANT => ciba(cx, client, &form, own),
-        REFRESH_GRANT if op.config.refresh_tokens => refresh(cx, client, &form, own),
+    let grant_type = form.require("grant_type", "RFC 6749 section 4.5")?;
+    let thumbprint = cnf::to_bind(client, request)?;
+    match grant_type {
+        CIBA_GRANT => {
+            let started = request
+                .extensions()
+                .get()
+                .map_or(cx.now, |it: &Started| it.0);
+            let caller = Caller {
+                client,
+                id,
+                started: started.min(cx.now),
+                thumbprint,
+            };
+            ciba(cx, caller, &form, own)
+        }
+        REFRESH_GRANT if op.config.refresh_tokens => {
+            refresh::redeem(cx, client, &form, thumbprint.as_deref(), own).map(Answer::Tokens)
+        }
         _ => Err(OAuthError::new(
             "unsupported_grant_type",
             format!("this OP supports grant_type {CIBA_GRANT}"),
@@ -87,13 +152,21 @@ fn redeem(
     }
 }
 
+/// Who polls.
+struct Caller<'a> {
+    client: &'a Client,
+    id: RequestId,
+    started: Timestamp,
+    thumbprint: Option<String>,
+}
+
 fn ciba(
     cx: &mut Context<'_>,
-    client: &Client,
+    caller: Caller<'_>,
     form: &Form,
     own: &mut Id,
-) -> Result<Value, OAuthError> {
-    if client.mode == DeliveryMode::Push {
+) -> Result<Answer, OAuthError> {
+    if caller.client.mode == DeliveryMode::Push {
         return Err(OAuthError::new(
             "unauthorized_client",
             "a push client gets its tokens at its notification endpoint (CIBA Core section 11)",
@@ -108,11 +181,25 @@ fn ciba(
         )
     };
     let mut request = cx.request(&key).ok_or_else(unknown)?;
-    if request.client_id != client.id {
+    if request.client_id != caller.client.id {
         return Err(unknown());
     }
     *own = Id::auth_req_id(auth_req_id);
-    let expired = cx.now >= request.expires_at;
+    if request.state == State::Pending && cx.now < request.expires_at {
+        return wait(cx, caller, &key, request);
+    }
+    let tokens = conclude(cx, &mut request, own.clone(), caller.thumbprint.as_deref())?;
+    cx.store(&key, request);
+    Ok(Answer::Tokens(tokens))
+}
+
+/// What a request that is not pending any more leads to. Tokens come out once.
+fn conclude(
+    cx: &mut Context<'_>,
+    request: &mut Request,
+    own: Id,
+    thumbprint: Option<&str>,
+) -> Result<Value, OAuthError> {
     match &request.state {
         State::Redeemed => Err(OAuthError::new(
             "invalid_grant",
@@ -125,81 +212,69 @@ fn ciba(
             },
             failure.description.clone(),
         )),
-        State::Approved { .. } | State::Pending if expired => Err(OAuthError::new(
-            "expired_token",
-            "auth_req_id is past its expires_in; start a new authentication request",
-        )),
+        State::Approved { .. } | State::Pending if cx.now >= request.expires_at => {
+            Err(OAuthError::new(
+                "expired_token",
+                "auth_req_id is past its expires_in; start a new authentication request",
+            ))
+        }
+        State::Pending => Err(pending()),
         State::Approved { auth_time } => {
-            let grant = Grant::of(&request, *auth_time);
-            let tokens = grant::issue(cx, own.clone(), &grant, None);
+            let grant = Grant::of(request, *auth_time, thumbprint);
+            let tokens = grant::issue(cx, own, &grant, To::Poll);
             request.state = State::Redeemed;
             request.callback = None;
-            cx.store(&key, request);
             Ok(tokens)
-        }
-        State::Pending => {
-            let interval = cx.op.config.polling.interval;
-            let early = request.last_poll.is_some_and(|last| {
-                cx.now.duration_since(last) < SignedDuration::from_secs(i64::from(interval))
-            });
-            request.last_poll = Some(cx.now);
-            cx.store(&key, request);
-            if early && cx.op.config.polling.slow_down {
-                Err(OAuthError::new(
-                    "slow_down",
-                    format!(
-                        "polled within the interval of {interval} s; wait 5 s longer from now on \
-                         (CIBA Core section 11)"
-                    ),
-                ))
-            } else {
-                Err(OAuthError::new(
-                    "authorization_pending",
-                    "the user has not answered yet",
-                ))
-            }
         }
     }
 }
 
-fn refresh(
+/// A poll of a request that is pending.
+fn wait(
     cx: &mut Context<'_>,
-    client: &Client,
-    form: &Form,
-    own: &mut Id,
-) -> Result<Value, OAuthError> {
-    let hash = fingerprint(form.require("refresh_token", "RFC 6749 section 6")?);
-    let unknown = || {
-        OAuthError::new(
-            "invalid_grant",
-            "refresh_token is unknown, used, expired or another client's",
-        )
-    };
-    let old: RefreshToken = load(cx.view, &RefreshToken::key(&hash)).ok_or_else(unknown)?;
-    if old.client_id != client.id || cx.now >= old.expires_at {
-        return Err(unknown());
-    }
-    let scope = form.get("scope").unwrap_or(&old.scope);
-    if !scope
-        .split(' ')
-        .all(|wanted| old.scope.split(' ').any(|granted| granted == wanted))
-    {
+    caller: Caller<'_>,
+    key: &Key,
+    mut request: Request,
+) -> Result<Answer, OAuthError> {
+    let polling = cx.op.config.polling;
+    let interval = polling
+        .interval
+        .saturating_add(SLOWER.saturating_mul(request.slowed))
+        .min(SLOWEST.max(polling.interval));
+    let early = request.last_poll.is_some_and(|last| {
+        caller.started.duration_since(last) < SignedDuration::from_secs(i64::from(interval))
+    });
+    request.last_poll = Some(caller.started);
+    if early && polling.slow_down {
+        request.slowed = request.slowed.saturating_add(1);
+        cx.store(key, request);
         return Err(OAuthError::new(
-            "invalid_scope",
-            "scope asks for more than was granted",
+            "slow_down",
+            format!(
+                "polled within the interval of {interval} s; wait {SLOWER} s longer from now on \
+                 (CIBA Core section 11)"
+            ),
         ));
     }
-    *own = Id::ap_trans_id(&old.ap_trans_id);
-    // Each refresh token is good for once: the answer brings the next one.
-    cx.timer(RefreshToken::key(&hash), None);
-    cx.change(Change::ForgetRefreshToken(hash));
-    let grant = Grant {
-        client_id: &old.client_id,
-        msisdn: &old.msisdn,
-        scope,
-        acr: &old.acr,
-        auth_time: old.auth_time,
-        ap_trans_id: &old.ap_trans_id,
-    };
-    Ok(grant::issue(cx, own.clone(), &grant, None))
+    if polling.hold == 0 {
+        cx.store(key, request);
+        return Err(pending());
+    }
+    let until = cx.after(polling.hold);
+    let earlier = request.poll.replace(HeldPoll {
+        request: caller.id,
+        thumbprint: caller.thumbprint,
+        until,
+    });
+    if let Some(earlier) = earlier {
+        let own = Id::ap_trans_id(&request.attempt.ap_trans_id);
+        reply(cx, earlier.request, own, Err(pending()));
+    }
+    cx.timer(key.poll_timer(), Some(until));
+    cx.store(key, request);
+    Ok(Answer::Held)
+}
+
+fn pending() -> OAuthError {
+    OAuthError::new("authorization_pending", "the user has not answered yet")
 }

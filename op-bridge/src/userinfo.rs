@@ -4,26 +4,31 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use serde_json::{Value, json};
 
+use crate::cnf;
 use crate::context::Context;
 use crate::event::{EventKind, Id};
-use crate::grant::subject;
+use crate::keys;
 use crate::oauth::{OAuthError, json_response};
-use crate::record::{AccessToken, load};
+use crate::record::{AccessToken, RefreshToken, load};
 use crate::secret::fingerprint;
 use crate::step::RequestId;
 
+/// Sent by clients of financial-grade resources and to be given back as it came (FAPI 1.0 Baseline §6.2.1).
+const INTERACTION: HeaderName = HeaderName::from_static("x-fapi-interaction-id");
+
 pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request<Bytes>) {
-    let (own, response) = match access_token(cx, &request) {
-        Ok(token) => (
-            Id::ap_trans_id(&token.ap_trans_id),
-            json_response(200, &claims(cx, &token)),
-        ),
+    let (own, mut response) = match access_token(cx, &request) {
+        Ok(token) => (Id::ap_trans_id(&token.ap_trans_id), answer(cx, &token)),
         Err(error) => (Id::http(id), error.response()),
     };
+    if let Some(interaction) = request.headers().get(INTERACTION) {
+        let headers = response.headers_mut();
+        headers.insert(INTERACTION, interaction.clone());
+    }
     let kind = EventKind::UserInfo {
         request: Arc::new(request),
         response: response.clone(),
@@ -37,9 +42,40 @@ fn access_token(
     request: &http::Request<Bytes>,
 ) -> Result<AccessToken, OAuthError> {
     let token = bearer(request.headers())?;
-    load(cx.view, &AccessToken::key(&fingerprint(token)))
-        .filter(|record: &AccessToken| cx.now < record.expires_at)
-        .ok_or_else(|| invalid_token("the access token is unknown or expired"))
+    let record = live(cx, token)
+        .ok_or_else(|| invalid_token("the access token is unknown, revoked or expired"))?;
+    if !cnf::fits(record.thumbprint.as_deref(), request) {
+        return Err(invalid_token(
+            "the access token is bound to another certificate (RFC 8705 section 3)",
+        ));
+    }
+    Ok(record)
+}
+
+/// What an access token opens, unless its time is up or the authentication behind it was revoked.
+pub(crate) fn live(cx: &Context<'_>, token: &str) -> Option<AccessToken> {
+    let record: AccessToken = load(cx.view, &AccessToken::key(&fingerprint(token)))?;
+    let family = record.family.as_deref();
+    let revoked = family.is_some_and(|it| cx.view.get(&RefreshToken::key(it)).is_none());
+    (!revoked && cx.now < record.expires_at).then_some(record)
+}
+
+/// JSON, or a JWT for a client that is registered for signed answers (OpenID Connect Core §5.3.2).
+fn answer(cx: &Context<'_>, token: &AccessToken) -> Response<Bytes> {
+    let mut body = claims(cx, token);
+    let client = cx.client(&token.client_id);
+    let Some(algorithm) = client.and_then(|client| client.issuance.userinfo_alg) else {
+        return json_response(200, &body);
+    };
+    body["iss"] = json!(cx.op.config.issuer);
+    body["aud"] = json!(token.client_id);
+    let mut response = json_response(200, &body);
+    if let Some(jwt) = keys::sign(&cx.op.config.keys.at(cx.now), Some(algorithm), &body) {
+        *response.body_mut() = Bytes::from(jwt);
+        let kind = HeaderValue::from_static("application/jwt");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+    }
+    response
 }
 
 fn claims(cx: &Context<'_>, record: &AccessToken) -> Value {
@@ -49,7 +85,7 @@ fn claims(cx: &Context<'_>, record: &AccessToken) -> Value {
         .subscribers
         .find(&record.msisdn)
         .unwrap_or_default();
-    let mut claims = json!({ "sub": subject(cx.op, &record.msisdn) });
+    let mut claims = json!({ "sub": record.sub });
     for scope in record.scope.split(' ') {
         match scope {
             "profile" => {

@@ -80,6 +80,13 @@ impl CardState {
         self
     }
 
+    /// The same card with this many tries left for the PUK of the applet's PIN; 0 is a blocked one.
+    #[must_use]
+    pub const fn with_puk_tries(mut self, left: u8) -> Self {
+        self.applet.puk_tries = Tries::new(left);
+        self
+    }
+
     /// Tries left for the applet's PIN.
     pub const fn pin_tries(&self) -> u8 {
         self.applet.pin_tries.left()

@@ -25,7 +25,7 @@ const PORTS_VARIABLE: &str = "MIDSIM_PORT";
 const PORTS_TABLE: &str = "ports.";
 
 /// Keys of the file and the options they stand for.
-const KEYS: [(&str, &str); 18] = [
+const KEYS: [(&str, &str); 26] = [
     ("admin_token_file", "admin_token_file"),
     ("allow_host", "allow_host"),
     ("any_number", "any_number"),
@@ -35,19 +35,39 @@ const KEYS: [(&str, &str); 18] = [
     ("listen", "listen"),
     ("mss", "mss"),
     ("no_human", "no_human"),
+    ("op.authenticator", "op_authenticator"),
     ("op.expires_in", "op_expires_in"),
     ("op.interval", "op_interval"),
+    ("op.poll_hold", "op_poll_hold"),
     ("op.profile", "op_profile"),
     ("op.refresh_tokens", "op_refresh_tokens"),
+    ("op.slow_down", "op_slow_down"),
     ("op.unknown_user", "op_unknown_user"),
     ("port_base", "port_base"),
     ("ports_file", "ports_file"),
     ("seed", "seed"),
+    ("tls.cert", "tls_cert"),
+    ("tls.client_ca", "tls_client_ca"),
+    ("tls.key", "tls_key"),
+    ("tls.services", "tls"),
+    ("tls.trust", "tls_trust"),
     ("world.path", "world"),
 ];
 
 /// Options whose values are paths: relative ones start at the folder of the file.
-const PATHS: [&str; 4] = ["admin_token_file", "data_dir", "ports_file", "world"];
+const PATHS: [&str; 8] = [
+    "admin_token_file",
+    "data_dir",
+    "ports_file",
+    "tls_cert",
+    "tls_client_ca",
+    "tls_key",
+    "tls_trust",
+    "world",
+];
+
+/// Keys that can have several values.
+const LISTS: [&str; 4] = ["allow_host", "tls.client_ca", "tls.services", "tls.trust"];
 
 /// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -278,7 +298,7 @@ impl Settings {
     }
 
     fn values_of(&self, key: &str, value: &Value) -> Result<Vec<String>, FileError> {
-        let list = key == "allow_host";
+        let list = LISTS.contains(&key);
         match value {
             Value::Array(values) if list => values
                 .iter()

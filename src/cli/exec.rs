@@ -23,6 +23,7 @@ const ENVIRONMENT: &str = "\
 The command finds in its environment:
   MIDSIM_UI_URL      page and control API, http://127.0.0.1:PORT
   MIDSIM_OP_URL      issuer of the OP
+  MIDSIM_OP_MTLS_URL the OP behind mutual TLS, https://127.0.0.1:PORT; its CA is at $MIDSIM_UI_URL/ca.pem
   MIDSIM_MSSP_URL    SOAP endpoint of the MSSP
   MIDSIM_SMPP_ADDR   address of the SMSC, 127.0.0.1:PORT
 Device channels for foreign OPs do not exist yet, so there is no MIDSIM_CHANNEL_URL.
@@ -102,6 +103,7 @@ impl Exec {
             .args(&self.command[1..])
             .env("MIDSIM_UI_URL", &urls.ui)
             .env("MIDSIM_OP_URL", &urls.op)
+            .env("MIDSIM_OP_MTLS_URL", &urls.op_mtls)
             .env("MIDSIM_MSSP_URL", &urls.mssp)
             .env("MIDSIM_SMPP_ADDR", &urls.smpp)
             .kill_on_drop(true)

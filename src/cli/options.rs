@@ -11,7 +11,7 @@ use ota_wire::keys::Family;
 use ota_wire::secret::Secret;
 
 use crate::sockets::ports::{PortError, Ports, Service};
-use crate::suite::{Builder, HostName, MssMode, OpSwitches};
+use crate::suite::{Builder, HostName, MssMode, OpSwitches, TlsOptions, TlsService};
 use crate::world::{World, WorldError};
 
 /// Shown by the commands that read `midsim.toml`.
@@ -27,9 +27,16 @@ Configuration:
     any_number = true        data_dir = \"state\"       [op]
     frozen = false           allow_host = [\"sim\"]     profile = \"modrna\"
     no_human = false         admin_token_file = \"t\"   unknown_user = \"reject\"
-                                                    interval = 5
-    [world]                                         expires_in = 120
-    path = \"world.toml\"                             refresh_tokens = false";
+                                                    authenticator = \"mssp\"
+    [world]                                         interval = 5
+    path = \"world.toml\"                             slow_down = true
+                                                    poll_hold = 0
+    [tls]                                           expires_in = 120
+    services = [\"op\", \"mssp\"]                     refresh_tokens = false
+    cert = \"server.pem\"
+    key = \"server.key\"
+    client_ca = [\"clients.pem\"]
+    trust = [\"servers.pem\"]";
 
 /// The variable that holds the admin token itself. There is no flag for it: everybody sees the flags of a process.
 pub(super) const ADMIN_TOKEN: &str = "MIDSIM_ADMIN_TOKEN";
@@ -72,6 +79,71 @@ pub(super) struct SuiteOptions {
     keys: Keys,
     #[command(flatten)]
     op: OpOptions,
+    #[command(flatten)]
+    tls: TlsArguments,
+}
+
+/// TLS, and whom it trusts.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Options of TLS")]
+struct TlsArguments {
+    /// Speak TLS on these ports too: op, mssp. The OP's port for mutual TLS speaks it anyway
+    #[arg(
+        long,
+        value_enum,
+        value_name = "SERVICE",
+        value_delimiter = ',',
+        env = "MIDSIM_TLS",
+        hide_env = true
+    )]
+    tls: Vec<TlsService>,
+    /// Certificate chain of all servers, PEM, instead of one of the test CA; its key must be RSA
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_key",
+        env = "MIDSIM_TLS_CERT",
+        hide_env = true
+    )]
+    tls_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_cert",
+        env = "MIDSIM_TLS_KEY",
+        hide_env = true
+    )]
+    tls_key: Option<PathBuf>,
+    /// Take client certificates of this authority for trusted, besides those of the test CA. Can be repeated
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_delimiter = ',',
+        env = "MIDSIM_TLS_CLIENT_CA",
+        hide_env = true
+    )]
+    tls_client_ca: Vec<PathBuf>,
+    /// Call servers with certificates of this authority, besides those of the test CA. Can be repeated
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_delimiter = ',',
+        env = "MIDSIM_TLS_TRUST",
+        hide_env = true
+    )]
+    tls_trust: Vec<PathBuf>,
+}
+
+impl TlsArguments {
+    fn options(&self) -> TlsOptions {
+        TlsOptions {
+            services: self.tls.iter().copied().collect(),
+            identity: self.tls_cert.clone().zip(self.tls_key.clone()),
+            client_authorities: self.tls_client_ca.clone(),
+            trusted: self.tls_trust.clone(),
+        }
+    }
 }
 
 /// Switches of the OP.
@@ -93,6 +165,27 @@ struct OpOptions {
     /// Seconds between polls
     #[arg(long, value_name = "SECONDS", default_value_t = OpSwitches::default().interval, env = "MIDSIM_OP_INTERVAL", hide_env = true, value_parser = clap::value_parser!(u32).range(1..))]
     op_interval: u32,
+    /// Who asks the user: the MSSP, or nobody, in tests of an RP alone
+    #[arg(long, value_enum, value_name = "WHO", default_value_t = Authenticator::Mssp, env = "MIDSIM_OP_AUTHENTICATOR", hide_env = true)]
+    op_authenticator: Authenticator,
+    /// Hold a poll without an outcome open for so many seconds, at most 30
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, env = "MIDSIM_OP_POLL_HOLD", hide_env = true, value_parser = clap::value_parser!(u32).range(..=30))]
+    op_poll_hold: u32,
+    /// Tell a client that polls within the interval to slow down
+    #[arg(
+        long,
+        env = "MIDSIM_OP_SLOW_DOWN",
+        hide_env = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "true",
+        default_missing_value = "true",
+        hide_possible_values = true,
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new()
+    )]
+    op_slow_down: bool,
     /// Seconds that a request lives when its client does not ask for another time
     #[arg(long, value_name = "SECONDS", default_value_t = OpSwitches::default().expires_in, env = "MIDSIM_OP_EXPIRES_IN", hide_env = true, value_parser = clap::value_parser!(u32).range(1..))]
     op_expires_in: u32,
@@ -119,7 +212,7 @@ pub(super) struct PortOptions {
     /// Listen on N, N+1, … instead of the usual ports; 0 takes free ones
     #[arg(long, value_name = "N", env = "MIDSIM_PORT_BASE", hide_env = true, value_parser = port)]
     port_base: Option<u16>,
-    /// One port: ui, op, mssp or smpp; 0 takes a free one. Can be repeated; in the environment a list with commas
+    /// One port: ui, op, mssp, smpp or op-mtls; 0 takes a free one. Can be repeated; in the environment a list with commas
     #[arg(long, value_name = "SERVICE=N")]
     port: Vec<ServicePort>,
     /// Write the ports as JSON when everything is ready
@@ -156,7 +249,13 @@ pub(super) struct ServicePort {
 }
 
 /// The services that something answers at.
-const SERVED: [Service; 4] = [Service::Ui, Service::Op, Service::Mssp, Service::Smpp];
+const SERVED: [Service; 5] = [
+    Service::Ui,
+    Service::Op,
+    Service::Mssp,
+    Service::Smpp,
+    Service::OpMtls,
+];
 
 impl FromStr for ServicePort {
     type Err = String;
@@ -210,6 +309,19 @@ enum Profile {
     Modrna,
     /// CIBA Core alone
     Ciba,
+    /// FAPI-CIBA
+    FapiCiba,
+}
+
+/// Who asks the user.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Authenticator {
+    /// The mobile signature service
+    Mssp,
+    /// Nobody: approved at once
+    Approve,
+    /// Nobody: waits for /admin/ciba/decision
+    Wait,
 }
 
 /// Answers to an unknown number.
@@ -259,7 +371,8 @@ impl SuiteOptions {
         let builder = Builder::new(world)
             .mss_mode(self.mss)
             .mac_3des(self.keys == Keys::TripleDes)
-            .op(self.op.switches());
+            .op(self.op.switches())
+            .tls(self.tls.options());
         match self.seed {
             Some(seed) => builder.seed(seed),
             None => builder,
@@ -273,12 +386,20 @@ impl OpOptions {
             profile: match self.op_profile {
                 Profile::Modrna => op_bridge::Profile::Modrna,
                 Profile::Ciba => op_bridge::Profile::Ciba,
+                Profile::FapiCiba => op_bridge::Profile::FapiCiba,
             },
             unknown_user: self.op_unknown_user.map(|answer| match answer {
                 UnknownUser::Reject => op_bridge::UnknownUser::Reject,
                 UnknownUser::AskMssp => op_bridge::UnknownUser::AskMssp,
             }),
+            authenticator: match self.op_authenticator {
+                Authenticator::Mssp => op_bridge::Authenticator::Mssp,
+                Authenticator::Approve => op_bridge::Authenticator::Approve,
+                Authenticator::Wait => op_bridge::Authenticator::Wait,
+            },
             interval: self.op_interval,
+            slow_down: self.op_slow_down,
+            poll_hold: self.op_poll_hold,
             expires_in: self.op_expires_in,
             refresh_tokens: self.op_refresh_tokens,
         }

@@ -101,7 +101,8 @@ impl Up {
                 "{}",
                 json!({
                     "schema_version": 1, "pid": std::process::id(),
-                    "ui": urls.ui, "op": urls.op, "mssp": urls.mssp, "smpp": urls.smpp,
+                    "ui": urls.ui, "op": urls.op, "op_mtls": urls.op_mtls,
+                    "mssp": urls.mssp, "smpp": urls.smpp,
                 })
             );
         } else {
@@ -136,12 +137,13 @@ fn greeting(suite: &Running) -> String {
     format!(
         "midsim {version} is ready\n\n  \
          browser    {ui}\n  OP         {op}/.well-known/openid-configuration\n  \
-         MSSP       {mssp}  (WSDL: {mssp}?wsdl)\n  SMSC       {smpp}  (SMPP 3.4, midsim/midsim)\n\n\
+         OP, mTLS   {op_mtls}  (its CA: {ui}/ca.pem)\n  MSSP       {mssp}  (WSDL: {mssp}?wsdl)\n  SMSC       {smpp}  (SMPP 3.4, midsim/midsim)\n\n\
          Ask for a person, who answers at {ui} (PIN 1234):\n\n{curl}\n\n\
          Ctrl-C stops it. `midsim world` lists the numbers, `midsim docs` the documentation.\n",
         version = env!("CARGO_PKG_VERSION"),
         ui = urls.ui,
         op = urls.op,
+        op_mtls = urls.op_mtls,
         mssp = urls.mssp,
         smpp = urls.smpp,
         curl = suite.curl(),

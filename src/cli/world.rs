@@ -28,6 +28,7 @@ impl ShowWorld {
                     json!({
                         "msisdn": s.msisdn.to_string(), "iccid": s.iccid.digits(), "imsi": s.imsi.digits(),
                         "about": s.about, "claims": s.claims, "coverage": s.coverage, "pin_blocked": s.pin_blocked,
+                        "puk_blocked": s.puk_blocked, "mssp_state": s.mssp_state,
                     })
                 })
                 .collect();

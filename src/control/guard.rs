@@ -14,10 +14,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ota_wire::secret::Secret;
 
-use super::{RECEIVER, problem};
+use super::op::DECISION;
+use super::{AUTHORITY, RECEIVER, problem};
 
-/// What may be called without the token: whoever watches over us has none, nor has the OP that notifies the RP.
-const OPEN: [&str; 3] = ["/livez", "/readyz", RECEIVER];
+/// What may be called without the token: whoever watches over us has none, nor has the OP that notifies the RP. The
+/// certificate is shown to everybody anyway.
+const OPEN: [&str; 4] = ["/livez", "/readyz", AUTHORITY, RECEIVER];
 /// `Basic` is what a browser asks its user for by itself.
 const CHALLENGE: HeaderValue =
     HeaderValue::from_static(r#"Bearer realm="midsim", Basic realm="midsim", charset="UTF-8""#);
@@ -123,7 +125,8 @@ impl Access {
         }
         let json =
             text(headers, header::CONTENT_TYPE).is_some_and(|t| t.starts_with("application/json"));
-        if method == Method::POST && !json {
+        // The one call whose callers send no body; a browser names the origin of every POST.
+        if method == Method::POST && !json && path != DECISION {
             return Some((
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "send Content-Type: application/json".into(),

@@ -6,6 +6,7 @@
 mod guard;
 mod handsets;
 mod markdown;
+mod op;
 mod pages;
 mod readers;
 mod sims;
@@ -37,6 +38,8 @@ const LISTED: usize = 50;
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Where pings and pushes go of clients that have no endpoint of their own.
 pub(crate) const RECEIVER: &str = "/rp/notify";
+/// The certificate of the test CA.
+const AUTHORITY: &str = "/ca.pem";
 /// The largest body the API reads.
 const LARGEST_BODY: usize = 64 * 1024;
 
@@ -48,6 +51,7 @@ pub(crate) fn router(suite: Suite, access: Access) -> Router {
     Router::new()
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
+        .route(AUTHORITY, get(authority))
         .route("/api/v1/info", get(info))
         .route("/api/v1/state", get(state))
         .route("/api/v1/prompts", get(prompts))
@@ -69,6 +73,8 @@ pub(crate) fn router(suite: Suite, access: Access) -> Router {
             get(faults).post(add_fault).delete(clear_faults),
         )
         .route("/api/v1/notifications", get(notifications))
+        .route(op::DECISION, post(op::decide))
+        .route("/api/v1/op/rotate-keys", post(op::rotate_keys))
         .route(RECEIVER, post(receive))
         .route("/api/v1/clock", get(clock))
         .route("/api/v1/clock/advance", post(advance))
@@ -108,6 +114,11 @@ async fn readyz(State(suite): State<Suite>) -> Response {
         )
             .into_response()
     }
+}
+
+async fn authority(State(suite): State<Suite>) -> impl IntoResponse {
+    let kind = (header::CONTENT_TYPE, "application/x-pem-file");
+    ([kind], suite.ca_pem().to_owned())
 }
 
 async fn info(State(suite): State<Suite>) -> Json<Value> {

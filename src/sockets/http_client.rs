@@ -20,12 +20,15 @@ use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::addresses::{Denied, Policy};
 use super::http_server::{FLIGHT, own_octets};
+use super::tls::ClientTls;
 use crate::runtime::clock::{Clock, Flight, InFlight};
 
 /// The client of a process. Clones share its connections.
@@ -88,14 +91,25 @@ const KEPT_PER_HOST: usize = 64;
 const ANSWER_HEAD: usize = 64 << 10;
 
 impl HttpClient {
-    /// A client that calls what `policy` allows.
+    /// A client that calls what `policy` allows, and no server that wants TLS.
     pub fn new(clock: Clock, policy: Policy) -> Self {
-        Self::resolving(clock, policy, Arc::new(SystemNames))
+        Self::resolving(clock, policy, None, Arc::new(SystemNames))
     }
 
-    fn resolving(clock: Clock, policy: Policy, names: Arc<dyn Names>) -> Self {
+    /// A client that calls what `policy` allows, with TLS where the URL asks for it.
+    pub fn with_tls(clock: Clock, policy: Policy, tls: ClientTls) -> Self {
+        Self::resolving(clock, policy, Some(tls), Arc::new(SystemNames))
+    }
+
+    fn resolving(
+        clock: Clock,
+        policy: Policy,
+        tls: Option<ClientTls>,
+        names: Arc<dyn Names>,
+    ) -> Self {
         let connector = Connector {
             policy: Arc::new(policy),
+            tls,
             names,
         };
         let inner = Client::builder(TokioExecutor::new())
@@ -204,6 +218,7 @@ impl Names for SystemNames {
 #[derive(Clone)]
 struct Connector {
     policy: Arc<Policy>,
+    tls: Option<ClientTls>,
     names: Arc<dyn Names>,
 }
 
@@ -213,6 +228,7 @@ enum ConnectError {
     Io(String, io::Error),
     NoAddress(String),
     TimedOut(SocketAddr),
+    Tls(String, io::Error),
     Unsupported(String),
 }
 
@@ -223,7 +239,8 @@ impl fmt::Display for ConnectError {
             Self::Io(to, error) => write!(f, "{to}: {error}"),
             Self::NoAddress(host) => write!(f, "{host} has no address"),
             Self::TimedOut(address) => write!(f, "{address} does not accept connections"),
-            Self::Unsupported(uri) => write!(f, "{uri} is not an http:// URL"),
+            Self::Tls(host, error) => write!(f, "TLS with {host}: {error}"),
+            Self::Unsupported(uri) => write!(f, "{uri} is not a URL that can be called here"),
         }
     }
 }
@@ -231,7 +248,7 @@ impl fmt::Display for ConnectError {
 impl Error for ConnectError {}
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Box<dyn Stream>>;
     type Error = ConnectError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
 
@@ -246,9 +263,23 @@ impl Service<Uri> for Connector {
 }
 
 impl Connector {
-    async fn connect(&self, uri: &Uri) -> Result<TcpStream, ConnectError> {
-        let (host, port) =
-            host_and_port(uri).ok_or_else(|| ConnectError::Unsupported(uri.to_string()))?;
+    async fn connect(&self, uri: &Uri) -> Result<Box<dyn Stream>, ConnectError> {
+        let unsupported = || ConnectError::Unsupported(uri.to_string());
+        let target = Target::of(uri).ok_or_else(unsupported)?;
+        if !target.tls {
+            return Ok(Box::new(self.reach(target.host, target.port).await?));
+        }
+        let tls = self.tls.as_ref().ok_or_else(unsupported)?;
+        let stream = self.reach(target.host, target.port).await?;
+        let failed = |error| ConnectError::Tls(target.host.to_owned(), error);
+        let shaking = tls.connect(target.host, stream);
+        match tokio::time::timeout(CONNECT_WITHIN, shaking).await {
+            Ok(stream) => Ok(Box::new(stream.map_err(failed)?)),
+            Err(_) => Err(failed(io::ErrorKind::TimedOut.into())),
+        }
+    }
+
+    async fn reach(&self, host: &str, port: u16) -> Result<TcpStream, ConnectError> {
         let resolved = match host.parse::<IpAddr>() {
             Ok(address) => vec![SocketAddr::new(address, port)],
             Err(_) => {
@@ -276,19 +307,44 @@ impl Connector {
     }
 }
 
-/// Of an `http` URI; the host of an IPv6 literal without its brackets.
-fn host_and_port(uri: &Uri) -> Option<(&str, u16)> {
-    if uri.scheme_str() != Some("http") {
-        return None;
+/// What requests and answers go over: TCP, or TLS over it.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+impl Connection for Box<dyn Stream> {
+    fn connected(&self) -> Connected {
+        Connected::new()
     }
-    let host = uri.host()?;
-    let literal = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
-    Some((literal.unwrap_or(host), uri.port_u16().unwrap_or(80)))
+}
+
+/// Whom a URI names; the host of an IPv6 literal without its brackets.
+struct Target<'a> {
+    tls: bool,
+    host: &'a str,
+    port: u16,
+}
+
+impl<'a> Target<'a> {
+    fn of(uri: &'a Uri) -> Option<Self> {
+        let (tls, default_port) = match uri.scheme_str() {
+            Some("http") => (false, 80),
+            Some("https") => (true, 443),
+            _ => return None,
+        };
+        let host = uri.host()?;
+        let literal = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        Some(Self {
+            tls,
+            host: literal.unwrap_or(host),
+            port: uri.port_u16().unwrap_or(default_port),
+        })
+    }
 }
 
 fn literal_address(uri: &Uri) -> Option<SocketAddr> {
-    let (host, port) = host_and_port(uri)?;
-    Some(SocketAddr::new(host.parse().ok()?, port))
+    let target = Target::of(uri)?;
+    Some(SocketAddr::new(target.host.parse().ok()?, target.port))
 }
 
 #[cfg(test)]

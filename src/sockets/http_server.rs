@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -25,6 +25,8 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use jiff::Timestamp;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -32,6 +34,7 @@ use tokio::task::JoinSet;
 pub use self::replies::{Replies, RequestId};
 use super::shutdown::{GRACE, Shutdown};
 use super::stall::Stalling;
+use super::tls::{PeerCertificate, ServerTls};
 use crate::runtime::clock::{Clock, InFlight};
 
 /// What one listener lets its clients use. Times are transport time.
@@ -47,8 +50,12 @@ pub struct Limits {
     pub head: usize,
     /// How long they may take to arrive, which also bounds how long a connection may be idle.
     pub head_within: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake_within: Duration,
     /// Header fields.
     pub headers: usize,
+    /// Requests that a party has taken and not answered yet; more are told to come again later.
+    pub open: usize,
     /// How long an answer may stay unread.
     pub unread: Duration,
 }
@@ -61,7 +68,9 @@ impl Default for Limits {
             connections: 4096,
             head: 64 << 10,
             head_within: Duration::from_secs(15),
+            handshake_within: Duration::from_secs(10),
             headers: 100,
+            open: 3072,
             unread: Duration::from_secs(30),
         }
     }
@@ -71,6 +80,26 @@ impl Default for Limits {
 /// before a party sees the request.
 pub const FLIGHT: HeaderName = HeaderName::from_static("midsim-flight");
 
+/// A bound port, and whether TLS is spoken there.
+pub struct Listener {
+    tcp: TcpListener,
+    tls: Option<ServerTls>,
+}
+
+impl Listener {
+    /// TLS on this port if there is a `tls`.
+    pub fn new(tcp: TcpListener, tls: Option<ServerTls>) -> Self {
+        Self { tcp, tls }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    /// Without TLS.
+    fn from(tcp: TcpListener) -> Self {
+        Self::new(tcp, None)
+    }
+}
+
 /// A party behind the shell.
 pub trait HttpParty: Send + Sync + 'static {
     /// Takes a request: runs the step and releases its outputs, the reply among them or later. `arrived.flight` is to be held
@@ -79,6 +108,12 @@ pub trait HttpParty: Send + Sync + 'static {
 
     /// The answer to a request whose body is larger than [`Limits::body`], in the words of the party's protocol.
     fn too_large(&self, head: &Parts) -> Response<Bytes>;
+
+    /// The answer to a request that comes on top of [`Limits::open`] others: 503, with Retry-After added.
+    fn overloaded(&self, head: &Parts) -> Response<Bytes> {
+        let _ = head;
+        plain(StatusCode::SERVICE_UNAVAILABLE)
+    }
 }
 
 /// A request that has arrived whole.
@@ -90,6 +125,10 @@ pub struct Arrived {
     pub request: Request<Bytes>,
     /// Who sent it.
     pub peer: SocketAddr,
+    /// When its head had arrived, in simulated time.
+    pub started: Timestamp,
+    /// The certificate that they showed in the TLS handshake.
+    pub certificate: Option<PeerCertificate>,
     /// Counts the request as under way.
     pub flight: InFlight,
 }
@@ -97,13 +136,14 @@ pub struct Arrived {
 /// Serves a party until the shutdown. The clock knows the address from the call on, not only from the first poll: a request
 /// sent before counts too.
 pub fn serve_party<H: HttpParty>(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     handler: Arc<H>,
     replies: Replies,
     limits: Limits,
     shutdown: Shutdown,
 ) -> impl Future<Output = ()> {
-    if let Ok(address) = listener.local_addr() {
+    let listener = listener.into();
+    if let Ok(address) = listener.tcp.local_addr() {
         declare(replies.clock(), address);
     }
     let service = PartyService {
@@ -116,7 +156,7 @@ pub fn serve_party<H: HttpParty>(
 
 /// Serves an axum router until the shutdown. Its handlers can take `ConnectInfo<SocketAddr>`; bodies are theirs to bound.
 pub async fn serve_router(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     router: axum::Router,
     limits: Limits,
     shutdown: Shutdown,
@@ -125,14 +165,19 @@ pub async fn serve_router(
 }
 
 /// Serves any service until the shutdown: then nothing new is accepted and what runs has [`GRACE`] to finish.
-pub async fn serve<S, B>(listener: TcpListener, service: S, limits: Limits, shutdown: Shutdown)
-where
+pub async fn serve<S, B>(
+    listener: impl Into<Listener>,
+    service: S,
+    limits: Limits,
+    shutdown: Shutdown,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let Listener { tcp: listener, tls } = listener.into();
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
@@ -149,13 +194,9 @@ where
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((stream, peer)) => {
-                let service = WithPeer {
-                    inner: service.clone(),
-                    peer,
-                };
-                let served = connection(stream, service, limits, shutdown.clone());
+                let (service, shutdown, tls) = (service.clone(), shutdown.clone(), tls.clone());
                 connections.spawn(async move {
-                    served.await;
+                    accepted_from(stream, peer, tls, service, limits, shutdown).await;
                     drop(place);
                 });
             }
@@ -175,15 +216,53 @@ where
 
 const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 
-async fn connection<S, B>(stream: TcpStream, service: S, limits: Limits, shutdown: Shutdown)
-where
+/// One connection: the handshake first, where TLS is spoken.
+async fn accepted_from<S, B>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<ServerTls>,
+    inner: S,
+    limits: Limits,
+    shutdown: Shutdown,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     // Only costs speed if it fails.
     let _ = stream.set_nodelay(true);
-    let io = TokioIo::new(Stalling::new(stream, limits.unread));
+    let stream = Stalling::new(stream, limits.unread);
+    let with = |certificate| WithPeer {
+        inner,
+        peer,
+        certificate,
+    };
+    let Some(tls) = tls else {
+        return connection(stream, with(None), limits, shutdown).await;
+    };
+    let shaking = tokio::time::timeout(limits.handshake_within, tls.accept(stream));
+    let shaken = tokio::select! {
+        biased;
+        () = shutdown.draining() => return,
+        shaken = shaking => shaken,
+    };
+    match shaken {
+        Ok(Ok(accepted)) => {
+            connection(accepted.stream, with(accepted.peer), limits, shutdown).await
+        }
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+    }
+}
+
+async fn connection<T, S, B>(stream: T, service: S, limits: Limits, shutdown: Shutdown)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let io = TokioIo::new(stream);
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_within)
@@ -209,6 +288,7 @@ where
 struct WithPeer<S> {
     inner: S,
     peer: SocketAddr,
+    certificate: Option<PeerCertificate>,
 }
 
 impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for WithPeer<S> {
@@ -217,7 +297,11 @@ impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for WithPeer<S> {
     type Future = S::Future;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let extensions = request.extensions_mut();
+        extensions.insert(ConnectInfo(self.peer));
+        if let Some(certificate) = &self.certificate {
+            extensions.insert(certificate.clone());
+        }
         self.inner.call(request)
     }
 }
@@ -251,8 +335,9 @@ impl<H: HttpParty> Service<Request<Incoming>> for PartyService<H> {
             .and_then(|id| clock.arrive(id).map(|flight| (flight, Some(id))));
         let (flight, flight_id) = taken_over.unwrap_or_else(|| (clock.begin(), None));
         let service = self.clone();
+        let started = clock.now();
         Box::pin(async move {
-            let response = service.exchange(request, flight, flight_id).await;
+            let response = service.exchange(request, started, flight, flight_id).await;
             Ok(response.map(Full::new))
         })
     }
@@ -262,6 +347,7 @@ impl<H: HttpParty> PartyService<H> {
     async fn exchange(
         self,
         request: Request<Incoming>,
+        started: Timestamp,
         flight: InFlight,
         flight_id: Option<u64>,
     ) -> Response<Bytes> {
@@ -270,6 +356,7 @@ impl<H: HttpParty> PartyService<H> {
             .get::<ConnectInfo<SocketAddr>>()
             .map_or(UNKNOWN_PEER, |info| info.0);
         let (mut head, body) = request.into_parts();
+        let certificate = head.extensions.remove();
         head.extensions.clear();
         own_head(&mut head);
         let body = match self.collect(&head, body).await {
@@ -278,11 +365,16 @@ impl<H: HttpParty> PartyService<H> {
             Err(Refused::Late) => return closing(plain(StatusCode::REQUEST_TIMEOUT)),
             Err(Refused::Broken) => return closing(plain(StatusCode::BAD_REQUEST)),
         };
+        if self.replies.open() >= self.limits.open {
+            return later(self.handler.overloaded(&head));
+        }
         let mut waiting = self.replies.register(flight_id);
         let arrived = Arrived {
             id: waiting.id(),
             request: Request::from_parts(head, body),
             peer,
+            started,
+            certificate,
             flight,
         };
         // A task of its own: what has begun is finished even if the client leaves.
@@ -361,6 +453,14 @@ fn plain(status: StatusCode) -> Response<Bytes> {
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+/// Tells when to come again.
+fn later(mut response: Response<Bytes>) -> Response<Bytes> {
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let seconds = HeaderValue::from_static("5");
+    response.headers_mut().insert(RETRY_AFTER, seconds);
     response
 }
 

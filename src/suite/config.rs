@@ -11,7 +11,7 @@ use ota_wire::keys::{Family, MasterKey, applet_mac_key};
 use ota_wire::secret::Secret;
 
 use super::Places;
-use crate::world::{Mode, World};
+use crate::world::{Applet, Mode, World};
 
 /// SignatureProfile that asks for the PIN and signs with 3DES (TS 102 204 profile URIs of Mobile Connect).
 const PIN_3DES: &str = "http://uri.gsma.com/mobileconnect/LoA3/CBCMAC3DES";
@@ -22,7 +22,7 @@ pub(super) struct OpSettings {
     pub(super) switches: OpSwitches,
     pub(super) messaging: op::MessagingMode,
     pub(super) mac_3des: bool,
-    pub(super) signer: Arc<dyn op_bridge::Signer>,
+    pub(super) keys: Arc<dyn op_bridge::Keys>,
     pub(super) subject_key: op_bridge::Secret,
 }
 
@@ -33,8 +33,14 @@ pub struct OpSwitches {
     pub profile: op::Profile,
     /// What to do with a number that the OP does not know; the world's word without.
     pub unknown_user: Option<op::UnknownUser>,
+    /// Who asks the user.
+    pub authenticator: op::Authenticator,
     /// Seconds between polls.
     pub interval: u32,
+    /// Whether a client that polls too fast is told slow_down.
+    pub slow_down: bool,
+    /// Seconds for which a poll without an outcome is held open; 0 answers at once.
+    pub poll_hold: u32,
     /// Seconds that an auth_req_id lives when the client does not ask for another time.
     pub expires_in: u32,
     /// Whether refresh tokens are issued; the world's word without.
@@ -46,7 +52,10 @@ impl Default for OpSwitches {
         Self {
             profile: op::Profile::default(),
             unknown_user: None,
+            authenticator: op::Authenticator::default(),
             interval: op::Polling::default().interval,
+            slow_down: op::Polling::default().slow_down,
+            poll_hold: op::Polling::default().hold,
             expires_in: op::Lifetimes::default().auth_req_id,
             refresh_tokens: None,
         }
@@ -57,16 +66,21 @@ impl Default for OpSwitches {
 pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> op::Config {
     let Places {
         issuer,
+        mutual_tls,
         notify_url,
         mssp,
         receiver,
     } = settings.places;
-    let mut config = op::Config::new(issuer, mssp, settings.signer, settings.subject_key);
+    let mut config = op::Config::new(issuer, mssp, settings.keys, settings.subject_key);
     let switches = settings.switches;
     config.profile = switches.profile;
+    config.authenticator = switches.authenticator;
     config.polling.interval = switches.interval;
+    config.polling.slow_down = switches.slow_down;
+    config.polling.hold = switches.poll_hold;
     config.lifetimes.auth_req_id = switches.expires_in;
     config.lifetimes.auth_req_id_max = config.lifetimes.auth_req_id_max.max(switches.expires_in);
+    config.mtls_url = mutual_tls;
     config.mssp.notify_url = notify_url;
     config.clients = world
         .clients
@@ -84,6 +98,7 @@ pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> op::Config {
                 .notification_endpoint
                 .clone()
                 .or_else(|| (client.mode != Mode::Poll).then(|| receiver.clone())),
+            issuance: op::Issuance::default(),
         })
         .collect();
     let people = world.clone();
@@ -126,13 +141,24 @@ pub(super) fn mssp(world: &Arc<World>) -> mssp::Config {
             master: world.master_key(),
         }),
     );
-    config.aps = world
-        .mssp
+    let mssp = &world.mssp;
+    config.dialect = mssp.dialect;
+    config.strict = mssp.strict;
+    config.concurrency = mssp.when_busy;
+    config.only_expiry = mssp.only_expiry;
+    config.test_numbers = mssp.test_numbers;
+    config.aps = mssp
         .ap
         .iter()
         .map(|ap| mssp::Ap {
-            id: ap.id.clone(),
-            password: Secret::new(ap.password.clone().into_bytes()),
+            // A world with a certificate that is none was refused when it was read.
+            certificate: ap.certificate_der().ok().flatten().map(Into::into),
+            dialect: ap.dialect,
+            strict: ap.strict,
+            operations: ap.operations.clone(),
+            profiles: ap.profiles.clone(),
+            handshake: ap.handshake,
+            ..mssp::Ap::new(&ap.id, Secret::new(ap.password.clone().into_bytes()))
         })
         .collect();
     config
@@ -149,8 +175,13 @@ impl mssp::Directory for Directory {
         Some(mssp::Subscriber {
             msisdn: subscriber.msisdn,
             iccid: subscriber.iccid,
-            active: true,
+            state: subscriber.mssp_state,
+            pin: subscriber.applet != Applet::ConfirmOnly,
         })
+    }
+
+    fn identified(&self, user_identifier: &str) -> Option<Msisdn> {
+        self.world.identified(user_identifier)
     }
 
     fn mac_key(&self, iccid: &Iccid, algorithm: MacAlgorithm) -> Secret {

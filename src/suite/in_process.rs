@@ -26,15 +26,17 @@ pub struct InProcessSuite {
 pub(super) fn make(builder: Builder) -> Result<InProcessSuite, StartError> {
     let clock = builder.clock(true);
     let chance = builder.chance()?;
-    let parties = builder.parties(
+    let (parties, _) = builder.parties(
         clock,
         chance,
         Places {
             issuer: ISSUER.into(),
+            mutual_tls: None,
             notify_url: None,
             mssp: MSSP.into(),
             receiver: RECEIVER.into(),
         },
+        builder.stores()?,
     )?;
     let now = parties.clock.now();
     let esme = Session::esme(config::esme(&builder.world), now)?;

@@ -10,13 +10,16 @@
 //! ```
 
 mod config;
+mod decide;
 mod external;
 mod in_process;
+mod keyring;
 mod readers;
 mod receiver;
 mod running;
 mod signer;
 mod sim;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,18 +28,22 @@ use jiff::Timestamp;
 use ota_wire::secret::Secret;
 
 pub use self::config::OpSwitches;
+pub use self::decide::{Decision, DecisionError};
 pub use self::external::{Reader, ReaderFailure};
 pub use self::in_process::InProcessSuite;
+use self::keyring::{KeyRing, Retired};
 pub use self::readers::{AttachError, Attached};
 pub use self::running::{Handle, Running, Urls};
 pub use self::signer::BadKey;
 pub use self::sim::{CardView, MenuView, Place, SelectError, Sim};
+pub use self::tls::{TlsOptions, TlsService};
 pub use crate::control::{BadHost, HostName};
 use crate::runtime::chance::{Chance, NoChance};
 use crate::runtime::clock::Clock;
 use crate::runtime::party::{Driver, HandleError};
 use crate::runtime::store::{Batch, CommitError, MemoryStore, RedbStore, Store, StoreError, Write};
 use crate::sockets::ports::{PortError, Ports};
+use crate::sockets::tls::{Authority, TlsError};
 use crate::wiring::steps::{MsspParty, OpParty, PlatformParty, SmscParty};
 use crate::wiring::{Humans, Parties, Phones};
 use crate::world::World;
@@ -82,6 +89,7 @@ pub struct Builder {
     op: OpSwitches,
     admin_token: Option<Secret>,
     hosts: Vec<HostName>,
+    tls: TlsOptions,
 }
 
 /// Why a suite did not start.
@@ -119,6 +127,9 @@ pub enum StartError {
     /// The stored signing key is damaged.
     #[error(transparent)]
     Key(#[from] BadKey),
+    /// TLS cannot be had as configured.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The system refuses something.
     #[error("{what}: {why}")]
     System {
@@ -134,7 +145,11 @@ impl StartError {
     pub fn is_configuration(&self) -> bool {
         matches!(
             self,
-            Self::DataDir { .. } | Self::Op(_) | Self::Port(_) | Self::Smpp(_)
+            Self::DataDir { .. }
+                | Self::Op(_)
+                | Self::Port(_)
+                | Self::Smpp(_)
+                | Self::Tls(TlsError::File { .. } | TlsError::Server(_))
         )
     }
 }
@@ -143,6 +158,8 @@ impl StartError {
 struct Places {
     /// The OP's issuer.
     issuer: String,
+    /// The OP behind mutual TLS, where there is one.
+    mutual_tls: Option<String>,
     /// Where the MSSP rings, when it is not under the issuer.
     notify_url: Option<String>,
     /// SOAP endpoint of the MSSP.
@@ -169,6 +186,7 @@ impl Builder {
             op: OpSwitches::default(),
             admin_token: None,
             hosts: Vec::new(),
+            tls: TlsOptions::default(),
         }
     }
 
@@ -250,6 +268,13 @@ impl Builder {
         self
     }
 
+    /// Which ports speak TLS, and with what.
+    #[must_use]
+    pub fn tls(mut self, options: TlsOptions) -> Self {
+        self.tls = options;
+        self
+    }
+
     /// Starts everything on sockets.
     ///
     /// # Errors
@@ -282,25 +307,32 @@ impl Builder {
         }
     }
 
-    /// The parties, over stores of their own.
+    fn stores(&self) -> Result<Stores, StartError> {
+        let stores = Stores::open(self.data_dir.as_deref())?;
+        #[cfg(test)]
+        let stores = (self.stores)(stores);
+        Ok(stores)
+    }
+
+    /// The parties, over their stores.
     fn parties(
         &self,
         clock: Clock,
         chance: Chance,
         places: Places,
-    ) -> Result<Arc<Parties>, StartError> {
-        let stores = Stores::open(self.data_dir.as_deref())?;
-        #[cfg(test)]
-        let stores = (self.stores)(stores);
+        stores: Stores,
+    ) -> Result<(Arc<Parties>, Arc<KeyRing>), StartError> {
         let world = Arc::new(self.world.clone());
-        let signing = stores.secret("signing-key", || {
+        let signing = stores.secret(SIGNING_KEY, || {
             signer::new_key(&mut chance.generator()).to_vec()
         })?;
+        let retired = stores.retired_keys()?;
         let subject = stores.secret("subject-key", || {
             let mut key = [0; 32];
             rand_core::Rng::fill_bytes(&mut chance.generator(), &mut key);
             key.to_vec()
         })?;
+        let keys = Arc::new(KeyRing::new(&signing, &retired, self.seed.is_some())?);
         let op = config::op(
             &world,
             config::OpSettings {
@@ -315,12 +347,12 @@ impl Builder {
                     MssMode::Synch => op_bridge::MessagingMode::Synch,
                 },
                 mac_3des: self.mac_3des,
-                signer: Arc::new(signer::Es256::new(&signing, self.seed.is_some())?),
+                keys: keys.clone(),
                 subject_key: op_bridge::Secret::new(hex::encode(subject)),
             },
         );
         let driver = |name: &str| chance.branch(name);
-        Ok(Arc::new(Parties::new(
+        let parties = Parties::new(
             Driver::new(
                 OpParty(op_bridge::Op::new(op)?),
                 stores.op,
@@ -347,9 +379,14 @@ impl Builder {
             ),
             Phones::new(world, stores.sim, clock.clone(), driver("sim"), self.humans),
             clock,
-        )))
+        );
+        Ok((Arc::new(parties), keys))
     }
 }
+
+/// Records of the OP's keys.
+const SIGNING_KEY: &str = "signing-key";
+const RETIRED_KEYS: &str = "config/retired-keys";
 
 /// When a seeded run begins.
 const SEEDED_START: Timestamp = Timestamp::constant(1_767_265_200, 0);
@@ -384,6 +421,23 @@ impl Stores {
             smsc: open("smsc")?,
             sim: open("sim")?,
         })
+    }
+
+    /// The signing keys that were followed by others.
+    fn retired_keys(&self) -> Result<Vec<Retired>, StartError> {
+        let Some(record) = self.op.get(RETIRED_KEYS)? else {
+            return Ok(Vec::new());
+        };
+        serde_json::from_slice(&record.value).map_err(|_| BadKey.into())
+    }
+
+    /// The test CA of this installation. Its key draws from a source of its own.
+    fn authority(&self, chance: &Chance) -> Result<Authority, StartError> {
+        let chance = chance.branch("authority");
+        let key = self.secret("authority-key", || {
+            signer::new_key(&mut chance.generator()).to_vec()
+        })?;
+        Ok(Authority::new(&key)?)
     }
 
     /// A secret of the OP that is made once and kept with its records.

@@ -10,10 +10,12 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::readers::Readers;
+use super::tls::{self, Tls, TlsService};
 use super::{Builder, Places, Sim, StartError, config};
 use crate::control;
 use crate::faults::Faults;
 use crate::rp::Port;
+use crate::runtime::chance::Chance;
 use crate::runtime::clock::Clock;
 use crate::sockets::addresses::{self, Policy};
 use crate::sockets::http_client::HttpClient;
@@ -21,11 +23,13 @@ use crate::sockets::http_server::{self, Limits, Replies};
 use crate::sockets::ports::Service;
 use crate::sockets::shutdown::{self, Shutdown, Stopper};
 use crate::sockets::tcp;
+use crate::suite::keyring::KeyRing;
 use crate::suite::receiver::Receiver;
 use crate::trace::TraceLog;
 use crate::users::{Press, PressError, Users};
 use crate::wiring::sockets::{MsspListener, Network, OpListener};
 use crate::wiring::{Message, Parties, Receipt};
+use crate::world::World;
 
 /// A running suite. Dropping it stops everything at once; [`Running::shutdown`] lets what runs finish.
 pub struct Running {
@@ -36,8 +40,13 @@ pub struct Running {
 /// What can be seen of a running suite and done to it.
 pub struct Handle {
     network: Arc<Network>,
+    /// For an RP of ours.
     client: HttpClient,
+    authority: String,
     receiver: Arc<Receiver>,
+    keys: Arc<KeyRing>,
+    chance: Chance,
+    pub(super) world: World,
     urls: Urls,
     ports: Vec<(Service, u16)>,
     stopper: Stopper,
@@ -54,6 +63,8 @@ pub struct Urls {
     pub ui: String,
     /// The OP's issuer.
     pub op: String,
+    /// The OP behind mutual TLS.
+    pub op_mtls: String,
     /// SOAP endpoint of the MSSP.
     pub mssp: String,
     /// Address of the SMSC, without a scheme.
@@ -68,6 +79,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     let chance = builder.chance()?;
     let ui = builder.ports.bind(Service::Ui).await?;
     let op = builder.ports.bind(Service::Op).await?;
+    let op_mtls = builder.ports.bind(Service::OpMtls).await?;
     let mssp = builder.ports.bind(Service::Mssp).await?;
     let smpp = builder.ports.bind(Service::Smpp).await?;
     let address = |listener: &tokio::net::TcpListener, service| {
@@ -77,52 +89,76 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     };
     let (ui_at, op_at) = (address(&ui, Service::Ui), address(&op, Service::Op));
     let (mssp_at, smpp_at) = (address(&mssp, Service::Mssp), address(&smpp, Service::Smpp));
+    let op_mtls_at = address(&op_mtls, Service::OpMtls);
     let listen = builder.ports.listen();
     let near = near(listen);
     let name = match builder.hosts.first() {
         Some(host) if !listen.to_canonical().is_loopback() => host.name().to_owned(),
         _ => in_url(near),
     };
+    let stores = builder.stores()?;
+    let authority = stores.authority(&chance)?;
+    let hosts = builder.hosts.iter().map(control::HostName::name);
+    let tls = Tls::new(&builder.tls, &authority, &tls::names([listen, near], hosts))?;
+    let authority = authority.certificate_pem();
+    if let Some(dir) = &builder.data_dir {
+        let file = dir.join(AUTHORITY);
+        std::fs::write(&file, &authority).map_err(|why| StartError::System {
+            what: format!("cannot write {}", file.display()),
+            why,
+        })?;
+    }
+    let (op_scheme, mssp_scheme) = (tls.scheme(TlsService::Op), tls.scheme(TlsService::Mssp));
     let urls = Urls {
         ui: format!("http://{name}:{}", ui_at.port()),
-        op: format!("http://{name}:{}", op_at.port()),
-        mssp: format!("http://{name}:{}/soap", mssp_at.port()),
+        op: format!("{op_scheme}://{name}:{}", op_at.port()),
+        op_mtls: format!("https://{name}:{}", op_mtls_at.port()),
+        mssp: format!("{mssp_scheme}://{name}:{}/soap", mssp_at.port()),
         smpp: format!("{name}:{}", smpp_at.port()),
     };
     // Our own parties need no name server.
-    let at = |port: SocketAddr| format!("http://{}", SocketAddr::new(near, port.port()));
+    let at =
+        |scheme, port: SocketAddr| format!("{scheme}://{}", SocketAddr::new(near, port.port()));
     let places = Places {
         issuer: urls.op.clone(),
-        notify_url: Some(format!("{}{}", at(op_at), op_bridge::NOTIFY_PATH)),
-        mssp: format!("{}/soap", at(mssp_at)),
-        receiver: format!("{}{}", at(ui_at), control::RECEIVER),
+        mutual_tls: Some(urls.op_mtls.clone()),
+        notify_url: Some(format!(
+            "{}{}",
+            at(op_scheme, op_at),
+            op_bridge::NOTIFY_PATH
+        )),
+        mssp: format!("{}/soap", at(mssp_scheme, mssp_at)),
+        receiver: format!("{}{}", at("http", ui_at), control::RECEIVER),
     };
-    let parties = builder.parties(clock.clone(), chance.clone(), places)?;
+    let (parties, keys) = builder.parties(clock.clone(), chance.clone(), places, stores)?;
     let (stopper, shutdown) = shutdown::channel();
-    let client = HttpClient::new(
-        clock.clone(),
-        Policy::allowing([addresses::Network::from(near)]),
-    );
+    let policy = Policy::allowing([addresses::Network::from(near)]);
+    let client = HttpClient::with_tls(clock.clone(), policy.clone(), tls.parties.clone());
     let op_replies = Replies::new(&clock, &chance);
     let mssp_replies = Replies::new(&clock, &chance);
     let network = Network::new(
         parties.clone(),
         op_replies.clone(),
         mssp_replies.clone(),
-        client.clone(),
+        client,
     );
     let left = parties.recover()?;
 
     let handle = Arc::new_cyclic(|this| Handle {
         network: network.clone(),
-        client,
+        client: HttpClient::with_tls(clock.clone(), policy, tls.rp.clone()),
+        authority,
         receiver: Arc::new(Receiver::new(clock.clone())),
+        keys,
+        chance: chance.clone(),
+        world: builder.world.clone(),
         urls,
         ports: vec![
             (Service::Ui, ui_at.port()),
             (Service::Op, op_at.port()),
             (Service::Mssp, mssp_at.port()),
             (Service::Smpp, smpp_at.port()),
+            (Service::OpMtls, op_mtls_at.port()),
         ],
         stopper,
         shutdown: shutdown.clone(),
@@ -145,7 +181,14 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     ));
     let party = Arc::new(OpListener(network.clone()));
     tasks.spawn(http_server::serve_party(
-        op,
+        tls.listener(op, TlsService::Op),
+        party.clone(),
+        op_replies.clone(),
+        limits,
+        shutdown.clone(),
+    ));
+    tasks.spawn(http_server::serve_party(
+        tls.mutual(op_mtls),
         party,
         op_replies,
         limits,
@@ -153,7 +196,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     ));
     let party = Arc::new(MsspListener(network.clone()));
     tasks.spawn(http_server::serve_party(
-        mssp,
+        tls.listener(mssp, TlsService::Mssp),
         party,
         mssp_replies,
         limits,
@@ -182,6 +225,9 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     network.bound().await;
     Ok(Running { handle, tasks })
 }
+
+/// The file of the data directory that holds the certificate of the test CA.
+const AUTHORITY: &str = "ca.pem";
 
 /// The address at which this machine reaches itself.
 fn near(listen: IpAddr) -> IpAddr {
@@ -213,6 +259,16 @@ impl Handle {
     /// SOAP endpoint of the MSSP.
     pub fn mssp_url(&self) -> String {
         self.urls.mssp.clone()
+    }
+
+    /// The OP behind mutual TLS.
+    pub fn op_mtls_url(&self) -> String {
+        self.urls.op_mtls.clone()
+    }
+
+    /// The certificate of the test CA, which all of its servers and clients chain to. PEM.
+    pub fn ca_pem(&self) -> &str {
+        &self.authority
     }
 
     /// Ports in use.
@@ -276,6 +332,18 @@ impl Handle {
     /// Moves the clock, firing every timer on the way.
     pub async fn advance(&self, by: Duration) {
         self.clock().advance(by).await;
+    }
+
+    /// Another key signs from now on; the one before stays published for as long as what it signed is good.
+    ///
+    /// # Errors
+    /// [`StartError`] when the new key cannot be stored; then the old one goes on.
+    pub async fn rotate_keys(&self) -> Result<(), StartError> {
+        let now = self.clock().now();
+        let key = super::signer::new_key(&mut self.chance.generator());
+        let store = Arc::clone(self.parties().op_store());
+        super::keyring::store_next(store.as_ref(), &*key, now).await?;
+        Ok(self.keys.rotate(&*key, now)?)
     }
 
     /// An RP of ours, in this process but over the sockets.

@@ -1,13 +1,17 @@
-//! The OP's signing key: ring signs, or, when everything comes from a seed, p256 after RFC 6979, which draws no chance.
+//! The OP's signing keys: ring signs, or, when everything comes from a seed, p256 after RFC 6979, which draws no chance.
+//! PSS has a random salt: its signatures differ in every run, also in a seeded one.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use op_bridge::{Algorithm, Signer};
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use rand_core::Rng;
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PSS_SHA256, RsaKeyPair,
+    RsaPublicKeyComponents as PublicKeyComponents,
+};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -23,6 +27,16 @@ enum Engine {
     Deterministic(Box<SigningKey>),
     Ring(Box<EcdsaKeyPair>, SystemRandom),
 }
+
+/// A PS256 key.
+pub(super) struct Ps256 {
+    jwk: Value,
+    pair: RsaKeyPair,
+    random: SystemRandom,
+}
+
+/// The private key that everybody can read: it saves every start the time that finding two primes takes.
+const TEST_ONLY: &str = include_str!("../../fixtures/keys/op-signing-rsa-TEST-ONLY.pem");
 
 /// The octets of a private key are not one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -100,9 +114,58 @@ impl Signer for Es256 {
     }
 }
 
+impl Ps256 {
+    /// The key that comes with midsim.
+    pub(super) fn test_only() -> Result<Self, BadKey> {
+        let base64: String = TEST_ONLY
+            .lines()
+            .filter(|line| !line.starts_with("-----"))
+            .collect();
+        let der = STANDARD.decode(base64).map_err(|_| BadKey)?;
+        let pair = RsaKeyPair::from_pkcs8(&der).map_err(|_| BadKey)?;
+        let public = PublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+        let jwk = json!({
+            "kty": "RSA",
+            "n": URL_SAFE_NO_PAD.encode(public.n),
+            "e": URL_SAFE_NO_PAD.encode(public.e),
+        });
+        Ok(Self {
+            jwk,
+            pair,
+            random: SystemRandom::new(),
+        })
+    }
+}
+
+impl Signer for Ps256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::Ps256
+    }
+
+    fn kid(&self) -> &str {
+        "TEST-ONLY-ps256"
+    }
+
+    fn public_jwk(&self) -> Value {
+        self.jwk.clone()
+    }
+
+    fn sign(&self, input: &[u8]) -> Vec<u8> {
+        let mut signature = vec![0; self.pair.public().modulus_len()];
+        // As with ECDSA: no random source, no signature.
+        match self
+            .pair
+            .sign(&RSA_PSS_SHA256, &self.random, input, &mut signature)
+        {
+            Ok(()) => signature,
+            Err(_) => Vec::new(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+    use ring::signature::{ECDSA_P256_SHA256_FIXED, RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 
     use super::*;
 
@@ -131,6 +194,21 @@ mod tests {
                 .verify(b"text", &signer.sign(b"text"))
                 .unwrap();
         }
+    }
+
+    #[test]
+    fn an_rsa_signature_verifies_with_the_published_key() {
+        let signer = Ps256::test_only().unwrap();
+        let jwk = signer.public_jwk();
+        let part = |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap();
+        let key = PublicKeyComponents {
+            n: part("n"),
+            e: part("e"),
+        };
+        let signature = signer.sign(b"text");
+        key.verify(&RSA_PSS_2048_8192_SHA256, b"text", &signature)
+            .unwrap();
+        assert_ne!(signer.sign(b"text"), signature, "a salt of its own each");
     }
 
     #[test]

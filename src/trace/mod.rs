@@ -318,6 +318,7 @@ mod tests {
             parent: None,
             kind: mssp::event::EventKind::Requested {
                 body: mssp::event::Body(vec![b' '; octets].into()),
+                deviations: Vec::new(),
             },
         })
     }
@@ -329,6 +330,7 @@ mod tests {
         let event = |own: Id, parent: Option<Id>| {
             let kind = mssp::event::EventKind::Requested {
                 body: mssp::event::Body(Vec::new().into()),
+                deviations: Vec::new(),
             };
             AnyEvent::Mssp(mssp::Event { own, parent, kind })
         };

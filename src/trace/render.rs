@@ -156,7 +156,7 @@ impl AnyEvent {
                 _ => 0,
             },
             Self::Mssp(event) => match &event.kind {
-                Mssp::Requested { body }
+                Mssp::Requested { body, .. }
                 | Mssp::Answered { body, .. }
                 | Mssp::Notified { body, .. }
                 | Mssp::Receipt { body, .. } => body.0.len(),

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 pub mod packets;
+pub mod seeds;
 pub mod sms;
 
 /// What came of a file.
@@ -117,6 +118,7 @@ fn same_octets(what: &str, expected: &[u8], got: &[u8]) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::fs;
     use std::path::Path;
 
@@ -217,6 +219,106 @@ mod tests {
             let reason = reason(id, pointer, value);
             assert!(reason.starts_with(expected), "{id}: {reason}");
         }
+    }
+
+    /// What cases say for people, and what nothing follows from.
+    const COMMENTS: [&str; 11] = [
+        "/id",
+        "/kind",
+        "/origin",
+        "/oracle",
+        "/note",
+        "/direction",
+        "/mutation",
+        "/scenario",
+        "/why",
+        "/spi_note",
+        "/tpdu_as_published",
+    ];
+    /// `basis` says where an expectation comes from; `rsc` is preferred, `rsc_any_of` decides; what must not be
+    /// secured may be.
+    const NOT_DECISIVE: [&str; 4] = [
+        "/expect/basis",
+        "/expect/rsc",
+        "/expect/por_must_not_be_secured",
+        "/then/#/expect/rsc",
+    ];
+
+    /// A value of the same kind that says something else.
+    fn other(value: &Value) -> Option<Value> {
+        Some(match value {
+            Value::Bool(bit) => (!bit).into(),
+            Value::Number(number) => (number.as_u64()? + 1).into(),
+            Value::String(text) => match hex::decode(text) {
+                Ok(mut octets) if !octets.is_empty() => {
+                    *octets.last_mut()? ^= 0x18;
+                    hex::encode(octets).into()
+                }
+                Ok(_) => "00".into(),
+                Err(_) => format!("{text}x").into(),
+            },
+            _ => return None,
+        })
+    }
+
+    fn leaves(value: &Value, pointer: &str, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(name, field)| {
+                leaves(field, &format!("{pointer}/{name}"), found);
+            }),
+            Value::Array(list) => list.iter().enumerate().for_each(|(index, item)| {
+                leaves(item, &format!("{pointer}/{index}"), found);
+            }),
+            _ => found.push(pointer.to_owned()),
+        }
+    }
+
+    /// Each field of each kind, falsified case by case: if no case minds, the field is not looked at.
+    #[test]
+    fn every_field_matters() {
+        let mut minded: BTreeMap<(String, String), bool> = BTreeMap::new();
+        for name in ["ota-secured-packets.json", "sms-tpdu.json"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/vectors");
+            let file = fs::read_to_string(path.join(name)).unwrap();
+            let file: Value = serde_json::from_str(&file).unwrap();
+            for case in list(&file, "cases") {
+                let mut pointers = Vec::new();
+                leaves(case, "", &mut pointers);
+                for pointer in pointers {
+                    let pattern = pointer
+                        .split('/')
+                        .map(|part| {
+                            if part.parse::<u8>().is_ok() {
+                                "#"
+                            } else {
+                                part
+                            }
+                        })
+                        .collect::<Vec<_>>()
+                        .join("/");
+                    if COMMENTS.contains(&&*pattern) || NOT_DECISIVE.contains(&&*pattern) {
+                        continue;
+                    }
+                    let kind = text(case, "kind").unwrap().to_owned();
+                    let minded = minded.entry((kind, pattern)).or_default();
+                    let Some(value) = case.pointer(&pointer).and_then(other) else {
+                        *minded |= case.pointer(&pointer).is_some_and(Value::is_null);
+                        continue;
+                    };
+                    if *minded {
+                        continue;
+                    }
+                    let mut falsified = case.clone();
+                    *falsified.pointer_mut(&pointer).unwrap() = value;
+                    *minded = run(&falsified).is_err();
+                }
+            }
+        }
+        assert!(minded.len() > 100, "{}", minded.len());
+        minded.retain(|_, minded| !*minded);
+        // The octets of a negative case are refused before and after.
+        let refused = ("negative".to_owned(), "/tpdu".to_owned());
+        assert_eq!(minded.into_keys().collect::<Vec<_>>(), [refused]);
     }
 
     #[test]

@@ -18,8 +18,22 @@ pub(super) fn submit(submit: mssp::Submit) -> platform::Submit {
 pub(super) fn outcome(outcome: platform::Outcome) -> mssp::OtaOutcome {
     match outcome {
         platform::Outcome::Failed(reason) => mssp::OtaOutcome::Failed {
+            kind: failure(&reason),
             reason: reason.to_string(),
         },
         platform::Outcome::Sent => mssp::OtaOutcome::Sent,
+    }
+}
+
+fn failure(reason: &platform::FailReason) -> mssp::OtaFailure {
+    use platform::FailReason as Reason;
+    match reason {
+        Reason::UnknownSubscriber => mssp::OtaFailure::NoSuchCard,
+        Reason::Card(_) => mssp::OtaFailure::Applet,
+        Reason::Smsc(_) | Reason::Undelivered(_) => mssp::OtaFailure::Handset,
+        Reason::TooLong { .. }
+        | Reason::Keys(_)
+        | Reason::CounterExhausted
+        | Reason::QueueFull { .. } => mssp::OtaFailure::Other,
     }
 }

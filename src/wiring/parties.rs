@@ -1,5 +1,8 @@
 //! The parties of one system and what passes between them without a network protocol of its own.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use ota_wire::ids::Msisdn;
 use ota_wire::trace::Id;
 use sim_applet_sim::handset::{ReaderInput, ReaderOutput};
@@ -12,6 +15,7 @@ use super::waits::{self, Waits};
 use crate::faults::{Action, Faults, Injected, LinkName};
 use crate::runtime::clock::{Clock, Due};
 use crate::runtime::party::{Driver, HandleError, Party};
+use crate::runtime::store::{Store, StoreError};
 use crate::trace::{AnyEvent, TraceLog};
 use crate::users::Users;
 
@@ -111,6 +115,21 @@ impl Parties {
             users: Users::new(),
             waits: Waits::default(),
         }
+    }
+
+    /// Who asks the OP's users.
+    pub(crate) fn op_authenticator(&self) -> op_bridge::Authenticator {
+        self.op.party().0.config().authenticator
+    }
+
+    /// Where the OP keeps its records.
+    pub(crate) fn op_store(&self) -> &Arc<dyn Store> {
+        self.op.store()
+    }
+
+    /// One record of the OP.
+    pub(crate) fn op_record(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.op.store().get(key)?.map(|record| record.value))
     }
 
     /// The handsets with their cards.

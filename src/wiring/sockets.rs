@@ -310,10 +310,17 @@ pub struct MsspListener(pub Arc<Network>);
 impl HttpParty for OpListener {
     async fn handle(&self, arrived: Arrived) {
         let id = op_bridge::RequestId(arrived.id.0);
-        let message = Message::Op(op_bridge::Input::Http {
-            id,
-            request: arrived.request,
-        });
+        let mut request = arrived.request;
+        request
+            .extensions_mut()
+            .insert(op_bridge::Started(arrived.started));
+        if let Some(certificate) = arrived.certificate {
+            request.extensions_mut().insert(op_bridge::PeerCertificate {
+                der: certificate.der,
+                trusted: certificate.trusted,
+            });
+        }
+        let message = Message::Op(op_bridge::Input::Http { id, request });
         self.0.handle(message, Receipt::NONE, arrived.flight).await;
     }
 
@@ -323,15 +330,24 @@ impl HttpParty for OpListener {
             r#"{"error":"invalid_request","error_description":"the request is larger than 1 MB"}"#;
         answer(StatusCode::PAYLOAD_TOO_LARGE, "application/json", body)
     }
+
+    fn overloaded(&self, _: &Parts) -> Response<Bytes> {
+        let body = r#"{"error":"temporarily_unavailable","error_description":"too many requests are open; come again later"}"#;
+        answer(StatusCode::SERVICE_UNAVAILABLE, "application/json", body)
+    }
 }
 
 impl HttpParty for MsspListener {
     async fn handle(&self, arrived: Arrived) {
         let id = mssp::RequestId(arrived.id.0);
-        let message = Message::Mssp(mssp::Input::Http {
-            id,
-            request: arrived.request,
-        });
+        let mut request = arrived.request;
+        if let Some(certificate) = arrived.certificate {
+            request.extensions_mut().insert(mssp::PeerCertificate {
+                der: certificate.der,
+                trusted: certificate.trusted,
+            });
+        }
+        let message = Message::Mssp(mssp::Input::Http { id, request });
         self.0.handle(message, Receipt::NONE, arrived.flight).await;
     }
 

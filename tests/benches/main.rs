@@ -4,6 +4,7 @@
 
 mod driver;
 mod flow;
+mod mssp;
 mod packets;
 mod ready;
 mod server;
@@ -16,10 +17,12 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 
 type Group = (&'static str, fn() -> Result<()>);
 
-const GROUPS: [Group; 4] = [
+const GROUPS: [Group; 6] = [
     ("packets", packets::run),
     ("flow-in-process", flow::in_process),
     ("flow-sockets", flow::sockets),
+    ("mssp", mssp::one_thread),
+    ("mssp-http", mssp::status_query),
     ("ready", ready::run),
 ];
 

@@ -24,6 +24,8 @@ pub(crate) struct Server {
     process: Process,
     /// Where the RP goes.
     pub(crate) address: SocketAddr,
+    /// Where an AP goes.
+    pub(crate) mssp: SocketAddr,
 }
 
 impl Server {
@@ -47,6 +49,7 @@ impl Server {
         let server = Self {
             process,
             address: at("op")?,
+            mssp: at("mssp")?,
         };
         let ready = Request::get("/readyz").body(String::new())?;
         let (status, _) = Connection::to(at("ui")?).await?.send(ready).await?;
@@ -60,7 +63,11 @@ impl Server {
     pub(crate) fn echo() -> Result<Self> {
         let (process, document) = Process::start(Command::new(std::env::current_exe()?).arg(ECHO))?;
         let address = address(document["address"].as_str())?;
-        Ok(Self { process, address })
+        Ok(Self {
+            process,
+            address,
+            mssp: address,
+        })
     }
 
     /// Seconds of processor time that the process has used.
@@ -149,10 +156,11 @@ fn up() -> Command {
     command
 }
 
-/// The address in a URL that is nothing else.
+/// The address in a URL.
 fn address(url: Option<&str>) -> Result<SocketAddr> {
     let url = url.ok_or("no address in what the process printed")?;
-    Ok(url.trim_start_matches("http://").parse()?)
+    let authority = url.trim_start_matches("http://").split('/').next();
+    Ok(authority.unwrap_or_default().parse()?)
 }
 
 fn temporary(name: &str) -> PathBuf {

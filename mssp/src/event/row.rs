@@ -8,6 +8,8 @@ use ota_wire::{
 use super::{Body, Event, EventKind, Verdict, secrets};
 use crate::{
     messages::{Head, SignatureReq},
+    operation::Operation,
+    schema,
     soap::Call,
     step::OtaOutcome,
     xml::{self, Element},
@@ -33,7 +35,7 @@ impl Event {
                     },
                     match outcome {
                         OtaOutcome::Sent => Vec::new(),
-                        OtaOutcome::Failed { reason } => vec![field("reason", reason)],
+                        OtaOutcome::Failed { reason, .. } => vec![field("reason", reason)],
                     },
                 )
             },
@@ -59,8 +61,16 @@ impl Event {
                 });
                 row
             }
-            EventKind::Requested { body } => {
-                let row = envelope("OP", "MSSP", body);
+            EventKind::Freed => own("card is free for the next challenge", Vec::new()),
+            EventKind::Queued => own("challenge waits for the card", Vec::new()),
+            EventKind::Requested { body, deviations } => {
+                let mut row = envelope("OP", "MSSP", body);
+                row.fields.extend(
+                    schema_deviations(&body.0)
+                        .iter()
+                        .chain(deviations)
+                        .map(|one| field("deviation", one)),
+                );
                 Row {
                     step: (row.name == "MSS_SignatureReq").then_some(3),
                     ..row
@@ -132,6 +142,7 @@ fn response(from: String, payload: &[u8], verdict: &Verdict) -> Row {
     fields.push(match verdict {
         Verdict::Accepted(code) => field("verdict", format_args!("authentic: {code}")),
         Verdict::Dropped(why) => field("dropped", why),
+        Verdict::Withheld(code) => field("withheld", code),
     });
     Row {
         step: Some(13),
@@ -180,6 +191,16 @@ fn envelope(from: &'static str, to: &'static str, body: &Body) -> Row {
     }
 }
 
+/// What a schema validator would say of a request.
+fn schema_deviations(body: &[u8]) -> Vec<String> {
+    let Ok(call) = Call::parse(body) else {
+        return Vec::new();
+    };
+    Operation::of_request(&call.part.local)
+        .map(|operation| schema::deviations(operation, &call.part))
+        .unwrap_or_default()
+}
+
 fn message(call: &Call) -> (String, String, Vec<(String, String)>) {
     let part = &call.part;
     let clause = match part.local.as_str() {
@@ -187,7 +208,14 @@ fn message(call: &Call) -> (String, String, Vec<(String, String)>) {
         "MSS_SignatureResp" => "8.3",
         "MSS_StatusReq" => "8.4",
         "MSS_StatusResp" => "8.5",
+        "MSS_RegistrationReq" => "8.6",
+        "MSS_RegistrationResp" => "8.7",
+        "MSS_ProfileReq" => "8.8",
+        "MSS_ProfileResp" => "8.9",
         "MSS_ReceiptReq" => "8.10",
+        "MSS_ReceiptResp" => "8.11",
+        "MSS_HandshakeReq" => "8.12",
+        "MSS_HandshakeResp" => "8.13",
         _ => "8",
     };
     let mut fields = Vec::new();

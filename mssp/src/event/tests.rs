@@ -11,6 +11,7 @@ fn requested(body: impl Into<Bytes>) -> Event {
         parent: Some(Id::ap_trans_id("A1")),
         kind: EventKind::Requested {
             body: Body(body.into()),
+            deviations: Vec::new(),
         },
     }
 }

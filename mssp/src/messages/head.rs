@@ -49,6 +49,12 @@ impl InterfaceVersion {
     }
 }
 
+impl std::fmt::Display for InterfaceVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.major, self.minor)
+    }
+}
+
 /// AP_Info: who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApInfo {

@@ -4,16 +4,24 @@
 //! in no namespace, elements of foreign namespaces are skipped. Elements of the schema's own namespace that the schema
 //! does not know, or that stand twice, are refused.
 
+mod handshake;
 mod head;
+mod profile;
+mod receipt;
+mod registration;
 mod signature;
 mod status;
 #[cfg(test)]
 mod tests;
 mod types;
 
+pub use handshake::{HandshakeReq, HandshakeResp};
 pub use head::{ApInfo, Head, InterfaceVersion, ResponseHead};
+pub use profile::{ProfileReq, ProfileResp, SimDetails};
+pub use receipt::{ReceiptCall, ReceiptReq, ReceiptResp};
+pub use registration::{RegistrationReq, RegistrationResp};
 pub use signature::{Comparison, MessagingMode, SignatureReq, SignatureResp};
-pub use status::{ReceiptReq, StatusReq, StatusResp};
+pub use status::{StatusReq, StatusResp};
 pub use types::{Data, DateTime, MeshMember, MobileUser, Status};
 
 use crate::{

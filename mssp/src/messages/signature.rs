@@ -9,6 +9,7 @@ use super::{
     wrong,
 };
 use crate::{
+    operation::Operation,
     soap::{Fault, Shape},
     xml::Element,
 };
@@ -202,7 +203,7 @@ pub struct SignatureResp {
 impl SignatureResp {
     /// The whole envelope, in the shape of the request.
     pub fn to_xml(&self, shape: &Shape) -> String {
-        shape.envelope("MSS_SignatureResponse", "MSS_SignatureResp", |w| {
+        shape.answer(Operation::Signature, |w| {
             w.attribute("MSSP_TransID", &self.mssp_trans_id);
             self.head.write(w);
             self.user.write(w);

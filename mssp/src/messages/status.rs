@@ -1,11 +1,9 @@
-//! MSS_StatusReq and MSS_StatusResp (TS 102 204 §8.4, §8.5), and the MSS_ReceiptReq (§8.10) that answers a notification
-//! (§7.6).
+//! MSS_StatusReq and MSS_StatusResp (TS 102 204 §8.4, §8.5).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::{Children, MobileUser, ResponseHead, Status, optional, required, wrong};
+use super::{Children, MobileUser, ResponseHead, Status, required};
 use crate::{
-    code::Code,
     soap::{Fault, Shape},
     xml::{Element, Writer},
 };
@@ -63,42 +61,5 @@ pub(super) fn write_signature(w: &mut Writer, signature: Option<&[u8]>) {
         w.open("mss:MSS_Signature")
             .leaf("mss:Base64Signature", &STANDARD.encode(octets))
             .close();
-    }
-}
-
-/// What an AP answers to a notification.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReceiptReq {
-    /// MSSP_TransID.
-    pub mssp_trans_id: String,
-    /// Status/StatusCode/@Value: 600 to 603.
-    pub status: Option<Code>,
-}
-
-impl ReceiptReq {
-    /// Reads the message. Only what matters to an answer is looked at.
-    ///
-    /// # Errors
-    /// 101 if it is no MSS_ReceiptReq or its status is no number, 102 if MSSP_TransID is missing.
-    pub fn parse(message: &Element) -> Result<Self, Fault> {
-        if message.local != "MSS_ReceiptReq" {
-            return Err(wrong(format!("{}, expected MSS_ReceiptReq", message.local)));
-        }
-        let status = message
-            .elements()
-            .find(|e| e.local == "Status")
-            .and_then(|status| status.elements().find(|e| e.local == "StatusCode"))
-            .and_then(|code| optional(code, "Value"))
-            .map(|value| {
-                value
-                    .parse()
-                    .map(Code)
-                    .map_err(|_| wrong(format!("StatusCode {value:?} is not a number")))
-            })
-            .transpose()?;
-        Ok(Self {
-            mssp_trans_id: required(message, "MSSP_TransID")?.to_owned(),
-            status,
-        })
     }
 }

@@ -195,11 +195,7 @@ pub struct Status {
 
 impl Status {
     pub(super) fn write(&self, w: &mut Writer) {
-        w.open("mss:Status")
-            .open("mss:StatusCode")
-            .attribute("Value", &self.code.0.to_string())
-            .close()
-            .leaf("mss:StatusMessage", self.code.name());
+        self.open(w);
         if let Some(detail) = &self.detail {
             w.open("mss:StatusDetail")
                 .open("midsim:detail")
@@ -209,6 +205,22 @@ impl Status {
                 .close();
         }
         w.close();
+    }
+
+    /// With an element of another schema in StatusDetail, instead of words for people.
+    pub(super) fn write_with(&self, w: &mut Writer, detail: impl FnOnce(&mut Writer)) {
+        self.open(w);
+        w.open("mss:StatusDetail");
+        detail(w);
+        w.close().close();
+    }
+
+    fn open(&self, w: &mut Writer) {
+        w.open("mss:Status")
+            .open("mss:StatusCode")
+            .attribute("Value", &self.code.0.to_string())
+            .close()
+            .leaf("mss:StatusMessage", self.code.name());
     }
 }
 

@@ -1,7 +1,11 @@
 //! Faults: SOAP 1.2 Part 1 §5.4 with the subcodes of TS 102 204 §10.6 and annex B.
 
-use super::{MIDSIM, Version, open_envelope};
-use crate::{code::Code, xml::Writer};
+use super::{Version, open_envelope};
+use crate::{
+    code::Code,
+    dialect::{Dialect, FICOM, Rules},
+    xml::Writer,
+};
 
 /// A fault, ready to be written in either version of SOAP.
 ///
@@ -14,6 +18,8 @@ pub struct Fault {
     pub cause: Cause,
     /// For people: what was wrong, and if possible what would be right.
     pub detail: String,
+    /// FiCom's number below the first, for the dialects that have one; 0 if there is none.
+    pub second: u16,
 }
 
 /// What stands in env:Code beside the number.
@@ -34,20 +40,28 @@ impl Fault {
             code,
             cause: Cause::Application,
             detail: detail.into(),
+            second: 0,
         }
     }
 
-    /// The whole envelope.
-    pub fn to_xml(&self, version: Version) -> String {
+    /// With FiCom's number below the first.
+    #[must_use]
+    pub fn second(mut self, number: u16) -> Self {
+        self.second = number;
+        self
+    }
+
+    /// The whole envelope, in the words of a dialect.
+    pub fn to_xml(&self, version: Version, dialect: Dialect) -> String {
         let mut w = Writer::new();
         match version {
-            Version::V1_1 => self.write_1_1(&mut w),
-            Version::V1_2 => self.write_1_2(&mut w),
+            Version::V1_1 => self.write_1_1(&mut w, dialect.rules()),
+            Version::V1_2 => self.write_1_2(&mut w, dialect.rules()),
         }
         w.finish()
     }
 
-    fn write_1_2(&self, w: &mut Writer) {
+    fn write_1_2(&self, w: &mut Writer, rules: &Rules) {
         let version = Version::V1_2;
         w.open("env:Envelope")
             .attribute("xmlns:env", version.namespace())
@@ -60,11 +74,22 @@ impl Fault {
             Cause::MustUnderstand(_) => "env:MustUnderstand",
             Cause::VersionMismatch => "env:VersionMismatch",
         };
-        w.leaf("env:Value", value)
-            .open("env:Subcode")
-            .leaf("env:Value", &format!("mss:_{}", self.code.0))
-            .close()
-            .close();
+        w.leaf("env:Value", value).open("env:Subcode");
+        let (ns, prefix) = rules.code_namespace;
+        w.open("env:Value");
+        if prefix != "mss" {
+            w.attribute(&format!("xmlns:{prefix}"), ns);
+        }
+        w.text(&format!("{prefix}:_{}", self.code.0)).close();
+        if rules.second_level && self.second != 0 {
+            w.open("env:Subcode")
+                .open("env:Value")
+                .attribute("xmlns:fi", FICOM)
+                .text(&format!("fi:_{}", self.second))
+                .close()
+                .close();
+        }
+        w.close().close();
         w.open("env:Reason")
             .open("env:Text")
             .attribute("xml:lang", "en")
@@ -72,7 +97,7 @@ impl Fault {
             .close()
             .close();
         w.open("env:Detail");
-        self.write_detail(w);
+        self.write_detail(w, rules);
     }
 
     /// SOAP 1.2 Part 1 §5.4.7 and §5.4.8: the versions we speak, the blocks we do not.
@@ -107,7 +132,7 @@ impl Fault {
     }
 
     /// SOAP 1.1 §4.4 knows no subcode, so the number is the faultcode unless SOAP itself claims that place.
-    fn write_1_1(&self, w: &mut Writer) {
+    fn write_1_1(&self, w: &mut Writer, rules: &Rules) {
         open_envelope(w, Version::V1_1);
         w.open("env:Fault");
         let number = format!("mss:_{}", self.code.0);
@@ -119,12 +144,12 @@ impl Fault {
         w.leaf("faultcode", code)
             .leaf("faultstring", self.code.name())
             .open("detail");
-        self.write_detail(w);
+        self.write_detail(w, rules);
     }
 
-    fn write_detail(&self, w: &mut Writer) {
-        w.open("midsim:detail")
-            .attribute("xmlns:midsim", MIDSIM)
+    fn write_detail(&self, w: &mut Writer, rules: &Rules) {
+        w.open("d:detail")
+            .attribute("xmlns:d", rules.detail_namespace)
             .text(&self.detail)
             .close();
     }

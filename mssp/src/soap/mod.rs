@@ -13,6 +13,7 @@ pub use fault::{Cause, Fault};
 
 use crate::{
     code::Code,
+    operation::Operation,
     xml::{self, Element, Writer},
 };
 
@@ -76,6 +77,13 @@ impl Shape {
         open_mirrored(&mut w, self.part.as_deref(), "part", part);
         content(&mut w);
         w.finish()
+    }
+}
+
+impl Shape {
+    /// The answer to a call of this shape.
+    pub fn answer(&self, operation: Operation, content: impl FnOnce(&mut Writer)) -> String {
+        self.envelope(operation.response_wrapper(), operation.response(), content)
     }
 }
 
@@ -179,6 +187,7 @@ fn version_of(root: &Element) -> Result<Version, Refusal> {
                 root.ns.as_deref().unwrap_or_default(),
                 Version::V1_2.namespace()
             ),
+            second: 0,
         })
     })
 }
@@ -215,6 +224,7 @@ fn check_header(header: &Element, version: Version) -> Result<(), Fault> {
         code: Code::WRONG_PARAM,
         detail: format!("header block {{{ns}}}{local} is mandatory and not understood"),
         cause: Cause::MustUnderstand(unknown),
+        second: 0,
     })
 }
 

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::dialect::Dialect;
 use crate::samples::{SignatureRequest, WSDL_NS, fault_of, find, shapes};
 
 const ENV: &str = "http://www.w3.org/2003/05/soap-envelope";
@@ -74,7 +75,8 @@ fn soap_1_1_is_tolerated_and_answered_in_kind() {
     assert_eq!(call.shape.version, Version::V1_1);
     assert_eq!(call.shape.version.content_type(), "text/xml; charset=utf-8");
 
-    let fault = Fault::new(Code::USER_CANCEL, "the user cancelled").to_xml(Version::V1_1);
+    let fault = Fault::new(Code::USER_CANCEL, "the user cancelled")
+        .to_xml(Version::V1_1, Dialect::default());
     let root = xml::parse(fault.as_bytes()).unwrap();
     assert_eq!(
         root.ns.as_deref(),
@@ -99,7 +101,7 @@ fn a_fault_has_code_subcode_reason_and_detail() {
     let fault = |code| {
         fault_of(
             Fault::new(code, "why & how")
-                .to_xml(Version::V1_2)
+                .to_xml(Version::V1_2, Dialect::default())
                 .as_bytes(),
         )
     };
@@ -148,7 +150,7 @@ fn a_mandatory_header_block_for_us_must_be_understood() {
         "e:mustUnderstand='true' e:role='http://www.w3.org/2003/05/soap-envelope/role/ultimateReceiver'",
     ] {
         let fault = refusal(&block(mandatory)).fault;
-        let answer = fault.to_xml(Version::V1_2);
+        let answer = fault.to_xml(Version::V1_2, Dialect::default());
         assert_eq!(fault_of(answer.as_bytes()).0, "env:MustUnderstand");
         let root = xml::parse(answer.as_bytes()).unwrap();
         let block = find(&root, "NotUnderstood").unwrap();
@@ -164,7 +166,9 @@ fn a_mandatory_header_block_for_us_must_be_understood() {
 #[test]
 fn another_envelope_version_is_a_version_mismatch() {
     let other = "<e:Envelope xmlns:e='urn:soap-9'><e:Body/></e:Envelope>";
-    let answer = refusal(other).fault.to_xml(Version::V1_2);
+    let answer = refusal(other)
+        .fault
+        .to_xml(Version::V1_2, Dialect::default());
     assert_eq!(fault_of(answer.as_bytes()).0, "env:VersionMismatch");
     let root = xml::parse(answer.as_bytes()).unwrap();
     assert!(find(&root, "SupportedEnvelope").is_some());
@@ -204,7 +208,12 @@ fn every_truncation_is_a_fault() {
     let whole = SignatureRequest::default().to_xml();
     for end in 0..whole.len() {
         let refusal = Call::parse(&whole.as_bytes()[..end]).expect_err("truncated");
-        fault_of(refusal.fault.to_xml(refusal.version).as_bytes());
+        fault_of(
+            refusal
+                .fault
+                .to_xml(refusal.version, Dialect::default())
+                .as_bytes(),
+        );
     }
 }
 
@@ -215,14 +224,14 @@ proptest! {
         let at = at % octets.len();
         octets[at] ^= 1 << bit;
         if let Err(refusal) = Call::parse(&octets) {
-            xml::parse(refusal.fault.to_xml(refusal.version).as_bytes()).unwrap();
+            xml::parse(refusal.fault.to_xml(refusal.version, Dialect::default()).as_bytes()).unwrap();
         }
     }
 
     #[test]
     fn a_detail_of_any_characters_is_a_readable_fault(detail: String) {
         for version in [Version::V1_1, Version::V1_2] {
-            let answer = Fault::new(Code::WRONG_PARAM, detail.clone()).to_xml(version);
+            let answer = Fault::new(Code::WRONG_PARAM, detail.clone()).to_xml(version, Dialect::default());
             xml::parse(answer.as_bytes()).unwrap();
         }
     }

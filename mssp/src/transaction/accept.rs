@@ -1,15 +1,15 @@
 //! What a signature request has to be before anything is done about it.
 
 use jiff::{SignedDuration, Timestamp};
-use ota_wire::{
-    applet::{Text, TextAlphabet},
-    ids::Msisdn,
-};
+use ota_wire::applet::{Text, TextAlphabet};
 
 use crate::{
     code::Code,
     config::{Config, Profile, Subscriber},
-    messages::{Comparison, Data, Head, MessagingMode, MobileUser, SignatureReq},
+    dialect::Rules,
+    messages::{Comparison, Data, Head, MessagingMode, SignatureReq},
+    operations::Caller,
+    party::Turn,
     soap::{Fault, MSS},
 };
 
@@ -26,29 +26,47 @@ pub(super) struct Accepted {
 
 impl Accepted {
     /// # Errors
-    /// 101, 102, 103, 105, 107, 109, 208.
+    /// 101, 102, 103, 104, 105, 107, 109, 208, and what the user's state or a test number leads to.
     pub(super) fn new(
-        config: &Config,
-        head: &Head,
+        turn: &Turn<'_>,
+        caller: &Caller<'_>,
         request: &SignatureReq,
-        now: Timestamp,
     ) -> Result<Self, Fault> {
-        check_notification_address(head, request.mode)?;
-        check_format(request.format.as_deref())?;
-        check_services(&request.services)?;
+        let (config, rules) = (turn.config, caller.dialect.rules());
+        check_mode(rules, request.mode)?;
+        check_notification_address(&caller.head, request.mode)?;
+        check_format(request.format.as_deref()).map_err(|fault| fault.second(1017))?;
+        check_services(&request.services).map_err(|fault| fault.second(1014))?;
         if request.to_be_displayed.is_some() {
             return Err(fault(
                 Code::WRONG_PARAM,
                 "DataToBeDisplayed is not offered: what is displayed is what is signed, DataToBeSigned",
-            ));
+            )
+            .second(1015));
         }
         Ok(Self {
-            profile: profile(config, request)?.clone(),
-            text: text(&request.to_be_signed)?,
-            subscriber: subscriber(config, &request.user)?,
-            deadline: deadline(config, request, now)?,
+            profile: profile(config, caller, request)?.clone(),
+            text: text(&request.to_be_signed, rules)?,
+            subscriber: turn.active_person(&request.user, caller.dialect)?.0,
+            deadline: deadline(config, rules, request, turn.now)?,
         })
     }
+}
+
+fn check_mode(rules: &Rules, mode: MessagingMode) -> Result<(), Fault> {
+    if rules.modes.contains(&mode) {
+        return Ok(());
+    }
+    let offered: Vec<_> = rules.modes.iter().map(|mode| mode.as_str()).collect();
+    Err(fault(
+        Code::WRONG_PARAM,
+        format!(
+            "MessagingMode {} is not offered, expected {}",
+            mode.as_str(),
+            offered.join(" or ")
+        ),
+    )
+    .second(1013))
 }
 
 /// AP_URL matters in one mode only.
@@ -103,32 +121,59 @@ fn check_services(services: &[String]) -> Result<(), Fault> {
     }
 }
 
-fn profile<'a>(config: &'a Config, request: &SignatureReq) -> Result<&'a Profile, Fault> {
+fn profile<'a>(
+    config: &'a Config,
+    caller: &Caller<'_>,
+    request: &SignatureReq,
+) -> Result<&'a Profile, Fault> {
     if request.comparison != Comparison::Exact {
         return Err(fault(
             Code::UNSUPPORTED_PROFILE,
             "SignatureProfileComparison other than exact is not offered",
         ));
     }
-    let found = match &request.profile {
-        None => config.profiles.first(),
-        Some(uri) => config.profiles.iter().find(|profile| profile.uri == *uri),
+    let rules = caller.dialect.rules();
+    let wanted = request.profile.as_deref().or(rules.default_profile);
+    let mut offered = config
+        .profiles
+        .iter()
+        .filter(|profile| rules.takes_profile(&profile.uri));
+    let found = match wanted {
+        None => offered.next(),
+        Some(uri) => offered.find(|profile| profile.uri == uri),
     };
-    found.ok_or_else(|| {
-        let offered: Vec<_> = config.profiles.iter().map(|p| p.uri.as_str()).collect();
+    let profile = found.ok_or_else(|| {
+        let offered: Vec<_> = config
+            .profiles
+            .iter()
+            .map(|profile| profile.uri.as_str())
+            .filter(|uri| rules.takes_profile(uri))
+            .collect();
         fault(
             Code::UNSUPPORTED_PROFILE,
             format!(
                 "SignatureProfile {:?} is not offered, expected one of {}",
-                request.profile.as_deref().unwrap_or_default(),
+                wanted.unwrap_or_default(),
                 offered.join(", ")
             ),
         )
-    })
+    })?;
+    let ap = caller.ap;
+    if !ap.profiles.is_empty() && !ap.profiles.contains(&profile.uri) {
+        return Err(fault(
+            Code::UNAUTHORIZED_ACCESS,
+            format!(
+                "SignatureProfile {:?} is not in the contract of {:?}",
+                profile.uri, ap.id
+            ),
+        )
+        .second(1045));
+    }
+    Ok(profile)
 }
 
 /// What the user will read.
-fn text(data: &Data) -> Result<Text, Fault> {
+fn text(data: &Data, rules: &Rules) -> Result<Text, Fault> {
     let mime_type = data.mime_type.as_deref().unwrap_or("text/plain");
     let mut parts = mime_type.split(';').map(str::trim);
     let base = parts.next().unwrap_or_default();
@@ -151,10 +196,21 @@ fn text(data: &Data) -> Result<Text, Fault> {
                 "DataToBeSigned of MimeType {mime_type:?} and Encoding {encoding:?} cannot be shown, expected \
                  text/plain and UTF-8"
             ),
-        ));
+        )
+        .second(1016));
     }
     if data.text.trim().is_empty() {
-        return Err(fault(Code::MISSING_PARAM, "DataToBeSigned is empty"));
+        return Err(fault(Code::MISSING_PARAM, "DataToBeSigned is empty").second(1022));
+    }
+    let length = data.text.chars().count();
+    if length > rules.text {
+        return Err(fault(
+            Code::WRONG_DATA_LENGTH,
+            format!(
+                "DataToBeSigned has {length} characters, at most {} are taken",
+                rules.text
+            ),
+        ));
     }
     if let Some(c) = data.text.chars().find(|&c| u32::from(c) > 0xFFFF) {
         return Err(fault(
@@ -180,32 +236,12 @@ fn text(data: &Data) -> Result<Text, Fault> {
     Ok(text)
 }
 
-fn subscriber(config: &Config, user: &MobileUser) -> Result<Subscriber, Fault> {
-    let unknown = |detail| fault(Code::UNKNOWN_CLIENT, detail);
-    let Some(written) = user
-        .msisdn
-        .as_deref()
-        .filter(|text| !text.trim().is_empty())
-    else {
-        return Err(unknown("MobileUser lacks MSISDN".to_owned()));
-    };
-    let msisdn: Msisdn = written
-        .parse()
-        .map_err(|e| unknown(format!("MSISDN {written:?} is not a number: {e}")))?;
-    let subscriber = config
-        .directory
-        .subscriber(&msisdn)
-        .ok_or_else(|| unknown(format!("nobody here has the number {msisdn}")))?;
-    if subscriber.active {
-        Ok(subscriber)
-    } else {
-        Err(unknown(format!(
-            "{msisdn} is not registered for signatures"
-        )))
-    }
-}
-
-fn deadline(config: &Config, request: &SignatureReq, now: Timestamp) -> Result<Timestamp, Fault> {
+fn deadline(
+    config: &Config,
+    rules: &Rules,
+    request: &SignatureReq,
+    now: Timestamp,
+) -> Result<Timestamp, Fault> {
     let after = |seconds: SignedDuration| now.checked_add(seconds).unwrap_or(Timestamp::MAX);
     let by_timeout = match request.timeout {
         Some(seconds) if seconds <= MAX_TIMEOUT => {
@@ -224,12 +260,13 @@ fn deadline(config: &Config, request: &SignatureReq, now: Timestamp) -> Result<T
         return Err(fault(
             Code::EXPIRED_TRANSACTION,
             format!("ValidityDate has passed; it is {now:.0} here"),
-        ));
+        )
+        .second(2081));
     }
     let longest = after(SignedDuration::from_secs(MAX_TIMEOUT as i64));
     let asked = by_timeout.into_iter().chain(by_date).min();
     Ok(asked
-        .unwrap_or_else(|| after(config.default_timeout))
+        .unwrap_or_else(|| after(rules.default_timeout.unwrap_or(config.default_timeout)))
         .min(longest))
 }
 

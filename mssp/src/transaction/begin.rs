@@ -13,61 +13,32 @@ use crate::{
     event::EventKind,
     front::{Exchange, Handled},
     messages::{Head, MessagingMode, SignatureReq, SignatureResp, Status},
+    operations::Caller,
     party::Turn,
-    record::{Change, Notice, Origin, Sent, Transaction, key, load},
+    record::{Change, Lingering, Notice, Origin, Sent, Transaction, key, load},
     soap::{Fault, Shape},
     step::{Output, Submit},
     xml::Element,
 };
 
-/// Random octets in an MSSP_TransID.
-const ID_OCTETS: usize = 10;
-
 impl Turn<'_> {
     pub(crate) fn signature(
         &mut self,
         exchange: &mut Exchange,
+        caller: Caller<'_>,
         message: &Element,
     ) -> Result<Handled, Fault> {
-        let head = Head::parse(message)?;
-        self.authenticate(&head.ap)?;
         let request = SignatureReq::parse(message)?;
-        if let Some(known) = self.known(&head)? {
-            return self.again(exchange, head, request, known);
+        if let Some(known) = self.known(&caller.head)? {
+            return self.again(exchange, caller.head, request, known);
         }
-        let accepted = Accepted::new(self.config, &head, &request, self.now)?;
-        let iccid = &accepted.subscriber.iccid;
-        self.free(iccid)?;
-        let txn = self.open(exchange, head, request, accepted)?;
+        let accepted = Accepted::new(self, &caller, &request)?;
+        let lingering = self.make_room(&accepted.subscriber.iccid)?;
+        let txn = self.open(exchange, caller.head, request, accepted, lingering)?;
         exchange.belongs_to(&txn);
         let handled = self.first_answer(exchange, &txn);
         self.change(Change::Transaction(Box::new(txn)));
         Ok(handled)
-    }
-
-    /// Makes sure that no other transaction occupies the SIM.
-    ///
-    /// # Errors
-    /// 406.
-    fn free(&mut self, iccid: &Iccid) -> Result<(), Fault> {
-        let Some(id) = load::<String>(self.view, key::busy(iccid))? else {
-            return Ok(());
-        };
-        match self.transaction(&id)? {
-            Some(other) if other.outcome.is_none() && self.now < other.deadline => Err(Fault::new(
-                Code::PB_SIGNATURE_PROCESS,
-                format!(
-                    "{} is busy with another signature, try again later",
-                    other.msisdn
-                ),
-            )),
-            Some(other) if other.outcome.is_none() => {
-                // Its timer is on the way.
-                self.expire(other);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
     }
 
     /// The transaction that this AP_TransID of this AP began.
@@ -130,6 +101,7 @@ impl Turn<'_> {
         head: Head,
         request: SignatureReq,
         accepted: Accepted,
+        lingering: Option<Lingering>,
     ) -> Result<Transaction, Fault> {
         let Accepted {
             profile,
@@ -137,10 +109,7 @@ impl Turn<'_> {
             text,
             deadline,
         } = accepted;
-        let mut id = [0; ID_OCTETS];
-        self.rng.fill_bytes(&mut id);
-        // An NCName does not begin with a digit.
-        let id = format!("M{}", hex::encode(id));
+        let id = self.new_trans_id();
         let mut tid = [0; 8];
         self.rng.fill_bytes(&mut tid);
         let ctr = self.next_counter(&subscriber.iccid)?;
@@ -167,7 +136,7 @@ impl Turn<'_> {
             id: id.clone(),
             origin: origin(head, exchange.shape.clone()),
             request,
-            profile: profile.uri,
+            profile: profile.used.unwrap_or(profile.uri),
             msisdn: subscriber.msisdn,
             iccid: subscriber.iccid,
             challenge: Sent {
@@ -180,21 +149,27 @@ impl Turn<'_> {
             held,
             outcome: None,
             notice: Notice::None,
+            waiting: lingering.is_some().then(|| payload.clone()),
+            receipted: false,
         };
         self.change(Change::Counter(txn.iccid.clone(), ctr));
-        self.change(Change::Busy(txn.iccid.clone(), Some(id.clone())));
         self.change(Change::Tid(tid, Some(id.clone())));
         self.change(Change::ApTransaction {
             ap_trans_id: txn.origin.ap_trans_id.clone(),
             ap_id: txn.origin.ap_id.clone(),
             mssp_trans_id: Some(id.clone()),
         });
-        self.change(Change::TransactionTimer(id.clone(), Some(deadline)));
-        self.submit(&txn, payload);
+        self.change(Change::TransactionTimer(id, Some(deadline)));
+        self.occupy(&txn, lingering);
+        if txn.waiting.is_some() {
+            self.tell(&txn, EventKind::Queued);
+        } else {
+            self.submit(&txn, payload);
+        }
         Ok(txn)
     }
 
-    fn submit(&mut self, txn: &Transaction, payload: Vec<u8>) {
+    pub(super) fn submit(&mut self, txn: &Transaction, payload: Vec<u8>) {
         let applet = Id::applet(&txn.iccid, txn.challenge.ctr);
         let challenged = EventKind::Challenged {
             msisdn: txn.msisdn.clone(),

@@ -4,18 +4,19 @@ use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
 use ota_wire::{
-    applet::{ResponseView, ResultCode},
+    applet::{Method, ResponseView, ResultCode},
     ids::Msisdn,
     trace::Id,
 };
 
 use crate::{
     code::Code,
+    config::Profile,
     event::{Body, EventKind, Verdict, Why},
     front::envelope,
     messages::MessagingMode,
     party::Turn,
-    record::{Change, Outcome, Transaction, key, load},
+    record::{Change, Outcome, Transaction, User, key, load},
     soap::{Fault, Shape},
     step::{OtaOutcome, RequestId},
 };
@@ -43,12 +44,22 @@ impl Turn<'_> {
             return self.event(own, None, dropped(Why::Unknown));
         };
         match self.check(&from, view, &txn) {
-            Err(why) => self.tell(&txn, dropped(why)),
+            Err(why) => {
+                let late = matches!(why, Why::Late(_));
+                self.tell(&txn, dropped(why));
+                if late {
+                    self.card_done(&txn);
+                }
+            }
             Ok(()) => {
-                let (code, detail) = meaning(view.result());
+                let (code, second, detail) = meaning(view.result());
+                self.learn(&txn, view.result());
+                if self.config.only_expiry && (401..=406).contains(&code.0) {
+                    return self.tell(&txn, responded(Verdict::Withheld(code)));
+                }
                 self.tell(&txn, responded(Verdict::Accepted(code)));
                 let signature = (code == Code::VALID_SIGNATURE).then(|| view.mac().to_vec());
-                self.end(txn, code, signature, detail);
+                self.end(txn, (code, second), signature, detail);
             }
         }
     }
@@ -108,10 +119,48 @@ impl Turn<'_> {
             return;
         };
         self.tell(&txn, EventKind::Reported(outcome.clone()));
-        if let (OtaOutcome::Failed { reason }, None) = (outcome, &txn.outcome) {
-            let detail = format!("the challenge did not reach the SIM: {reason}");
-            self.end(txn, Code::OTA_ERROR, None, detail);
+        match (outcome, &txn.outcome) {
+            (OtaOutcome::Failed { reason, kind }, None) => {
+                let detail = format!("the challenge did not reach the SIM: {reason}");
+                self.end(txn, (Code::OTA_ERROR, kind.second()), None, detail);
+            }
+            (OtaOutcome::Failed { .. }, Some(_)) => self.card_done(&txn),
+            (OtaOutcome::Sent, _) => {}
         }
+    }
+
+    /// What the card's word says about PIN and PUK.
+    fn learn(&mut self, txn: &Transaction, result: ResultCode) {
+        let with_pin = || {
+            let uses = |profile: &&Profile| {
+                profile.uri == txn.profile || profile.used.as_ref() == Some(&txn.profile)
+            };
+            let profile = self.config.profiles.iter().find(uses);
+            profile.is_some_and(|profile| profile.method == Method::Pin)
+        };
+        let (pin_blocked, puk_blocked) = match result {
+            ResultCode::PIN_BLOCKED => (true, false),
+            ResultCode::PUK_BLOCKED => (true, true),
+            ResultCode::OK if with_pin() => (false, false),
+            _ => return,
+        };
+        // What cannot be read is not known.
+        let known: Option<User> = load(self.view, key::user(&txn.msisdn)).unwrap_or_default();
+        let as_before = known
+            .is_some_and(|user| (user.pin_blocked, user.puk_blocked) == (pin_blocked, puk_blocked));
+        if as_before || (known.is_none() && !pin_blocked) {
+            return;
+        }
+        let subscriber = || self.config.directory.subscriber(&txn.msisdn);
+        let state = known
+            .map(|user| user.state)
+            .or_else(|| subscriber().map(|subscriber| subscriber.state));
+        let user = User {
+            state: state.unwrap_or_default(),
+            pin_blocked,
+            puk_blocked,
+        };
+        self.change(Change::User(txn.msisdn.clone(), user));
     }
 
     /// The timer of a transaction: its deadline first, the end of its memory later.
@@ -133,7 +182,7 @@ impl Turn<'_> {
     pub(super) fn expire(&mut self, txn: Transaction) -> Transaction {
         self.tell(&txn, EventKind::Expired);
         let detail = "the user did not answer in time".to_owned();
-        self.end(txn, Code::EXPIRED_TRANSACTION, None, detail)
+        self.end(txn, (Code::EXPIRED_TRANSACTION, 2081), None, detail)
     }
 
     fn forget(&mut self, txn: Transaction) {
@@ -153,15 +202,16 @@ impl Turn<'_> {
             .unwrap_or(Timestamp::MAX)
     }
 
-    fn end(
+    pub(super) fn end(
         &mut self,
         mut txn: Transaction,
-        code: Code,
+        (code, second): (Code, u16),
         signature: Option<Vec<u8>>,
         detail: String,
     ) -> Transaction {
         txn.outcome = Some(Outcome {
             code,
+            second,
             signature,
             detail,
             at: self.now,
@@ -172,7 +222,8 @@ impl Turn<'_> {
         if txn.request.mode == MessagingMode::AsynchServerServer {
             self.notify(&mut txn);
         }
-        self.change(Change::Busy(txn.iccid.clone(), None));
+        txn.waiting = None;
+        self.leave(&txn);
         let forget = self.forget_at(self.now);
         self.change(Change::TransactionTimer(txn.id.clone(), Some(forget)));
         self.change(Change::Transaction(Box::new(txn.clone())));
@@ -199,7 +250,8 @@ impl Turn<'_> {
         txn: &Transaction,
         fault: &Fault,
     ) {
-        let body = Bytes::from(fault.to_xml(shape.version));
+        let dialect = self.dialect_of_ap(Some(&txn.origin.ap_id));
+        let body = Bytes::from(fault.to_xml(shape.version, dialect));
         let answered = EventKind::Answered {
             body: Body(body.clone()),
             ends: txn.outcome.is_some(),
@@ -210,34 +262,38 @@ impl Turn<'_> {
     }
 }
 
-/// What an authentic response means: the number, and for people why.
-fn meaning(result: ResultCode) -> (Code, String) {
-    let (code, detail) = match result {
-        ResultCode::OK => (Code::VALID_SIGNATURE, ""),
-        ResultCode::CANCELLED => (Code::USER_CANCEL, "the user cancelled"),
-        ResultCode::BACK => (Code::USER_CANCEL, "the user went back"),
+/// What an authentic response means: the number, FiCom's below it, and for people why.
+fn meaning(result: ResultCode) -> (Code, u16, String) {
+    let (code, second, detail) = match result {
+        ResultCode::OK => (Code::VALID_SIGNATURE, 0, ""),
+        ResultCode::CANCELLED => (Code::USER_CANCEL, 4011, "the user cancelled"),
+        ResultCode::BACK => (Code::USER_CANCEL, 4011, "the user went back"),
         ResultCode::TIMEOUT => (
             Code::EXPIRED_TRANSACTION,
+            2082,
             "the user did not answer before the handset gave up",
         ),
-        ResultCode::PIN_BLOCKED => (Code::PIN_NR_BLOCKED, "the signing PIN is blocked"),
+        ResultCode::PIN_BLOCKED => (Code::PIN_NR_BLOCKED, 4021, "the signing PIN is blocked"),
         ResultCode::PUK_BLOCKED => (
             Code::CARD_BLOCKED,
+            4031,
             "the signing PIN and its PUK are blocked",
         ),
-        ResultCode::BUSY => (Code::PB_SIGNATURE_PROCESS, "the handset is busy"),
+        ResultCode::BUSY => (Code::PB_SIGNATURE_PROCESS, 0, "the handset is busy"),
         ResultCode::UNSUPPORTED => (
             Code::UNSUPPORTED_PROFILE,
+            0,
             "the applet on this SIM does not do what the signature profile asks for",
         ),
         ResultCode::BAD_MAC => (
             Code::INTERNAL_ERROR,
+            9004,
             "the applet could not authenticate the challenge",
         ),
         other => {
             let detail = format!("the applet answered with unknown result {:02X}", other.0);
-            return (Code::INTERNAL_ERROR, detail);
+            return (Code::INTERNAL_ERROR, 9003, detail);
         }
     };
-    (code, detail.to_owned())
+    (code, second, detail.to_owned())
 }

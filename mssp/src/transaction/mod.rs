@@ -1,7 +1,8 @@
-//! Signature transactions: begun by [`begin`], ended by [`end`], asked for in [`query`], told of in [`notify`].
+//! Signature transactions: begun by [`begin`], one at a time for each [`card`], ended by [`end`], asked for in [`query`], told of in [`notify`].
 
 mod accept;
 mod begin;
+mod card;
 mod end;
 mod notify;
 mod query;
@@ -12,7 +13,6 @@ use ota_wire::secret::Secret;
 
 use crate::{
     code::Code,
-    config::Ap,
     messages::{ApInfo, ResponseHead},
     party::Turn,
     record::{Outcome, Transaction, Unreadable},
@@ -20,30 +20,6 @@ use crate::{
 };
 
 impl Turn<'_> {
-    /// The AP, if it is one and knows its password.
-    ///
-    /// # Errors
-    /// 104.
-    fn authenticate(&self, claimed: &ApInfo) -> Result<&Ap, Fault> {
-        let fault = |detail| Fault::new(Code::UNAUTHORIZED_ACCESS, detail);
-        let ap = self
-            .config
-            .aps
-            .iter()
-            .find(|ap| ap.id == claimed.ap_id)
-            .ok_or_else(|| {
-                fault(format!(
-                    "AP_ID {:?} is not registered at this MSSP",
-                    claimed.ap_id
-                ))
-            })?;
-        // Secrets compare in constant time.
-        if ap.password != claimed.ap_pwd {
-            return Err(fault(format!("AP_PWD of {:?} is wrong", claimed.ap_id)));
-        }
-        Ok(ap)
-    }
-
     /// The head of a message about `txn` that answers its first request.
     fn head_of(&self, txn: &Transaction) -> ResponseHead {
         let origin = &txn.origin;
@@ -66,12 +42,12 @@ impl Turn<'_> {
 impl Outcome {
     /// As a fault, if it is a failure.
     fn fault(&self) -> Option<Fault> {
-        (!self.is_signed()).then(|| Fault::new(self.code, self.detail.clone()))
+        (!self.is_signed()).then(|| Fault::new(self.code, self.detail.clone()).second(self.second))
     }
 }
 
 impl From<Unreadable> for Fault {
     fn from(unreadable: Unreadable) -> Self {
-        Self::new(Code::INTERNAL_ERROR, unreadable.to_string())
+        Self::new(Code::INTERNAL_ERROR, unreadable.to_string()).second(9002)
     }
 }

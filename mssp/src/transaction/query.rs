@@ -3,7 +3,8 @@
 use crate::{
     code::Code,
     front::{Exchange, Handled},
-    messages::{Head, ResponseHead, Status, StatusReq, StatusResp},
+    messages::{Status, StatusReq, StatusResp},
+    operations::Caller,
     party::Turn,
     soap::Fault,
     xml::Element,
@@ -13,23 +14,11 @@ impl Turn<'_> {
     pub(crate) fn status_query(
         &mut self,
         exchange: &mut Exchange,
+        caller: Caller<'_>,
         message: &Element,
     ) -> Result<Handled, Fault> {
-        let head = Head::parse(message)?;
-        self.authenticate(&head.ap)?;
         let request = StatusReq::parse(message)?;
-        let found = self
-            .transaction(&request.mssp_trans_id)?
-            .filter(|txn| txn.origin.ap_id == head.ap.ap_id);
-        let Some(mut txn) = found else {
-            return Err(Fault::new(
-                Code::WRONG_PARAM,
-                format!(
-                    "this AP has no transaction with MSSP_TransID {:?}",
-                    request.mssp_trans_id
-                ),
-            ));
-        };
+        let mut txn = self.own_transaction(&caller.ap.id, &request.mssp_trans_id)?;
         exchange.belongs_to(&txn);
         if txn.outcome.is_none() && self.now >= txn.deadline {
             txn = self.expire(txn);
@@ -39,12 +28,7 @@ impl Turn<'_> {
             return Err(fault);
         }
         let response = StatusResp {
-            head: ResponseHead {
-                version: head.version,
-                ap: head.ap,
-                mssp_uri: self.config.mssp_uri.clone(),
-                instant: self.now,
-            },
+            head: caller.response_head(self),
             mssp_trans_id: None,
             user: txn.request.user.clone(),
             signature: outcome.and_then(|outcome| outcome.signature.clone()),

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::forms::percent_decode;
 
 /// Form parameters and JSON members whose values are secret.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "access_token",
     "assertion",
     "client_assertion",
@@ -17,6 +17,7 @@ const NAMES: [&str; 11] = [
     "login_hint_token",
     "refresh_token",
     "request",
+    "token",
     "user_code",
 ];
 

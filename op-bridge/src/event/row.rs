@@ -124,6 +124,17 @@ impl Event {
                     "TS 102 204",
                 )
             },
+            EventKind::NotAsked { approved } => {
+                let name = match approved {
+                    Some(true) => "approved without asking the user",
+                    Some(false) => "refused without asking the user",
+                    None => "waits for a decision, the user is not asked",
+                };
+                Row {
+                    badge: Badge::Own,
+                    ..row(None, "OP", "OP", name.to_owned(), "op.authenticator")
+                }
+            }
             EventKind::SignatureRequest { body } => Row {
                 fields: request_fields(body),
                 octets: Some(soap_octets(body)),
@@ -177,6 +188,26 @@ impl Event {
                     )
                 }
             }
+            EventKind::TokenService {
+                request,
+                response,
+                clause,
+            } => Row {
+                fields: json_fields(response.body()),
+                octets: Some(request_octets(request)),
+                ..row(
+                    None,
+                    "RP",
+                    "OP",
+                    format!(
+                        "{} {} {}",
+                        request.method(),
+                        request.uri().path(),
+                        response.status()
+                    ),
+                    clause,
+                )
+            },
             EventKind::UserInfo { request, response } => Row {
                 fields: json_fields(response.body()),
                 octets: Some(response_octets(response)),

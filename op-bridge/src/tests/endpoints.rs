@@ -44,6 +44,44 @@ fn discovery_lists_what_ciba_wants() {
     );
 }
 
+/// RFC 8705 §5: only endpoints, and only those that stand at the top too.
+#[test]
+fn endpoints_behind_mutual_tls_have_aliases() {
+    let discovered = |mtls_url: Option<&str>, issuer: &str| {
+        let mut world = World::new();
+        world.op.config.mtls_url = mtls_url.map(str::to_owned);
+        world.op.config.issuer = issuer.to_owned();
+        let op = Op::new(world.op.config.clone()).unwrap();
+        crate::metadata::discovery(&op, at(world.now))
+    };
+    assert!(discovered(None, ISSUER)["mtls_endpoint_aliases"].is_null());
+    let mtls = "https://op.test:8262";
+    for (issuer, base) in [(ISSUER, ""), ("https://op.test/base", "/base")] {
+        let document = discovered(Some(mtls), issuer);
+        let aliases = document["mtls_endpoint_aliases"].as_object().unwrap();
+        assert_eq!(aliases["token_endpoint"], format!("{mtls}{base}/token"));
+        assert_eq!(
+            aliases["userinfo_endpoint"],
+            format!("{mtls}{base}/userinfo")
+        );
+        for name in aliases.keys() {
+            assert!(
+                name.ends_with("_endpoint") && name != "authorization_endpoint",
+                "{name}"
+            );
+            assert!(document[name].is_string(), "{name}");
+        }
+        let endpoints = document.as_object().unwrap().keys();
+        let endpoints = endpoints.filter(|name| name.ends_with("_endpoint"));
+        assert_eq!(
+            aliases.len(),
+            endpoints
+                .filter(|name| *name != "authorization_endpoint")
+                .count()
+        );
+    }
+}
+
 #[test]
 fn jwks_has_the_public_key_only() {
     let (_, body) = answer(&World::new().http(request("GET", "/jwks")));

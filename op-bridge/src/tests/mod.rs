@@ -12,11 +12,16 @@ use crate::{
 };
 
 mod authorize;
+mod bound;
 mod delivery;
 mod endpoints;
+mod long_poll;
 mod mssp;
 mod notification;
+mod refresh;
+mod subjects;
 mod token;
+mod token_services;
 
 pub(crate) const ISSUER: &str = "http://127.0.0.1:8260";
 /// A user the OP knows.
@@ -47,6 +52,7 @@ pub(crate) fn client(id: &str, mode: DeliveryMode) -> Client {
         mode,
         notification_endpoint: (mode != DeliveryMode::Poll)
             .then(|| "http://127.0.0.1:9000/cb".to_owned()),
+        issuance: crate::Issuance::default(),
     }
 }
 
@@ -58,7 +64,8 @@ impl World {
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let signer = Arc::new(TestSigner::new());
         let url = "http://127.0.0.1:8204/soap";
-        let mut config = Config::new(ISSUER, url, signer.clone(), Secret::new("TEST ONLY"));
+        let keys = Arc::new(crate::KeySet::of(signer.clone()));
+        let mut config = Config::new(ISSUER, url, Arc::new(keys), Secret::new("TEST ONLY"));
         config.clients = vec![
             client("poll", DeliveryMode::Poll),
             client("poll2", DeliveryMode::Poll),
@@ -170,6 +177,23 @@ impl World {
         let (status, body) = answer(&self.authorize(client, change));
         assert_eq!(status, 200, "{body}");
         body["auth_req_id"].as_str().unwrap().to_owned()
+    }
+
+    /// The tokens of one authentication from beginning to end.
+    pub(crate) fn tokens(&mut self, client: &str, change: &[(&str, &str)]) -> Value {
+        let id = self.start_with(client, change);
+        let signature = self.last();
+        self.approve(&signature);
+        let (status, tokens) = self.poll(client, &id);
+        assert_eq!(status, 200, "{tokens}");
+        tokens
+    }
+
+    /// `GET /userinfo` with this token.
+    pub(crate) fn userinfo(&mut self, token: &str) -> http::Response<Bytes> {
+        let request =
+            http::Request::get("/userinfo").header("authorization", format!("Bearer {token}"));
+        self.http(request.body(Bytes::new()).unwrap())
     }
 
     /// The last message sent.

@@ -78,25 +78,55 @@ fn pending_until_the_user_answers() {
 }
 
 #[test]
-fn slow_down_between_the_starts_of_two_polls() {
+fn slow_down_between_the_starts_of_two_polls_lengthens_the_interval_by_5_s() {
     let mut world = World::new();
     let auth_req_id = world.start("poll");
+    for (second, answer) in [
+        (0, "authorization_pending"),
+        (4, "slow_down"),  // 4 s after, 5 wanted; from now on 10
+        (13, "slow_down"), // 9 s after, 10 wanted; from now on 15
+        (28, "authorization_pending"),
+        (43, "authorization_pending"),
+    ] {
+        world.now = second;
+        assert_eq!(
+            world.poll_error("poll", &auth_req_id),
+            answer,
+            "at {second} s"
+        );
+    }
+}
+
+#[test]
+fn the_interval_of_a_client_that_never_slows_down_ends_at_a_minute() {
+    let mut world = World::new();
+    let auth_req_id = world.start_with("poll", &[("requested_expiry", "600")]);
+    world.poll_error("poll", &auth_req_id);
+    for _ in 0..20 {
+        assert_eq!(world.poll_error("poll", &auth_req_id), "slow_down");
+    }
+    world.now = 60;
     assert_eq!(
         world.poll_error("poll", &auth_req_id),
         "authorization_pending"
     );
-    world.now = 4;
-    assert_eq!(world.poll_error("poll", &auth_req_id), "slow_down");
-    world.now = 9;
-    assert_eq!(
-        world.poll_error("poll", &auth_req_id),
-        "authorization_pending"
-    );
-    world.now = 14;
-    assert_eq!(
-        world.poll_error("poll", &auth_req_id),
-        "authorization_pending"
-    );
+}
+
+#[test]
+fn the_interval_counts_from_when_a_request_began_to_arrive() {
+    let mut world = World::new();
+    let auth_req_id = world.start("poll");
+    let form = [("grant_type", CIBA), ("auth_req_id", auth_req_id.as_str())];
+    let mut poll = |began: i64, handled: i64| {
+        world.now = handled;
+        let mut request = form_request("/token", "poll", &form);
+        request.extensions_mut().insert(crate::Started(at(began)));
+        answer(&world.http(request)).1["error"].clone()
+    };
+    assert_eq!(poll(0, 3), "authorization_pending");
+    // Two seconds after the first was handled, but five after it began.
+    assert_eq!(poll(5, 5), "authorization_pending");
+    assert_eq!(poll(9, 20), "slow_down");
 }
 
 #[test]
@@ -264,47 +294,4 @@ fn a_step_run_twice_before_its_commit_changes_nothing() {
         200,
         "the run that was thrown away took nothing"
     );
-}
-
-#[test]
-fn refresh_token_rotates_and_is_bound_to_its_client() {
-    let mut world = World::with(|config| config.refresh_tokens = true);
-    let auth_req_id = world.start("poll");
-    let signature = world.last();
-    world.approve(&signature);
-    let (_, tokens) = world.poll("poll", &auth_req_id);
-    let first = tokens["refresh_token"].as_str().unwrap().to_owned();
-    let refresh = |world: &mut World, client: &str, token: &str| {
-        let form = [("grant_type", "refresh_token"), ("refresh_token", token)];
-        answer(&world.post("/token", client, &form))
-    };
-    assert_eq!(
-        refresh(&mut world, "poll2", &first).1["error"],
-        "invalid_grant"
-    );
-    world.now = 100;
-    let (status, renewed) = refresh(&mut world, "poll", &first);
-    assert_eq!(status, 200);
-    let claims = world.signer.verify(renewed["id_token"].as_str().unwrap());
-    assert_eq!(
-        claims["auth_time"],
-        at(0).as_second(),
-        "no new authentication"
-    );
-    assert_ne!(renewed["refresh_token"], tokens["refresh_token"]);
-    assert_eq!(
-        refresh(&mut world, "poll", &first).1["error"],
-        "invalid_grant"
-    );
-    let second = renewed["refresh_token"].as_str().unwrap().to_owned();
-    let wider = [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", &second),
-        ("scope", "openid phone"),
-    ];
-    assert_eq!(
-        answer(&world.post("/token", "poll", &wider)).1["error"],
-        "invalid_scope"
-    );
-    assert_eq!(refresh(&mut world, "poll", &second).0, 200);
 }

@@ -10,7 +10,9 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::ids::Iccid;
-use crate::packet::{CipherAlgorithm, IntegrityAlgorithm, ciphered_block_start, cmac_256};
+use crate::packet::{
+    CipherAlgorithm, IntegrityAlgorithm, ciphered_block_start, cmac_256, decrypt, encrypt,
+};
 use crate::secret::Secret;
 
 /// MAC algorithm of the applet protocol; the value is the ALG octet.
@@ -214,6 +216,34 @@ impl CipherKey {
     pub fn check_value(&self) -> Option<[u8; 3]> {
         check_value(self.algorithm, &self.key)
     }
+
+    /// Ciphers whole blocks in place, in CBC mode from a zero IV, as packets do.
+    ///
+    /// # Errors
+    /// [`KeyError::Blocks`] for octets that are no whole number of blocks.
+    pub fn encipher(&self, octets: &mut [u8]) -> Result<(), KeyError> {
+        self.check_blocks(octets)?;
+        encrypt(self, octets)
+    }
+
+    /// Deciphers what [`CipherKey::encipher`] made.
+    ///
+    /// # Errors
+    /// [`KeyError::Blocks`] for octets that are no whole number of blocks.
+    pub fn decipher(&self, octets: &mut [u8]) -> Result<(), KeyError> {
+        self.check_blocks(octets)?;
+        decrypt(self, octets)
+    }
+
+    fn check_blocks(&self, octets: &[u8]) -> Result<(), KeyError> {
+        let block = self.algorithm.block_len();
+        if octets.len().is_multiple_of(block) {
+            Ok(())
+        } else {
+            let got = octets.len();
+            Err(KeyError::Blocks { block, got })
+        }
+    }
 }
 
 /// A key for cryptographic checksums with its algorithm and the length of the checksum.
@@ -303,6 +333,14 @@ pub fn check_value(algorithm: CipherAlgorithm, key: &Secret) -> Option<[u8; 3]> 
 /// Why octets are no key for an algorithm. All of it is a mistake of who provides the keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
+    /// Octets to cipher that are no whole number of blocks.
+    #[error("{got} octets are no whole number of blocks of {block}")]
+    Blocks {
+        /// Octets of a block.
+        block: usize,
+        /// Octets given.
+        got: usize,
+    },
     /// The algorithm cannot make a checksum of this length.
     #[error("checksum of {got} octets, the algorithm has {expected:?}")]
     ChecksumLength {

@@ -166,7 +166,10 @@ fn a_failure_says_what_failed() {
         let text = said(result(&client, format!("http://{closed}/")).await);
         assert!(text.starts_with(&format!("{closed}: ")), "{text}");
         let text = said(result(&client, "https://127.0.0.1/").await);
-        assert_eq!(text, "https://127.0.0.1/ is not an http:// URL");
+        assert_eq!(
+            text,
+            "https://127.0.0.1/ is not a URL that can be called here"
+        );
         let garbage = Peer::answering("SSH-2.0-what\r\n").await;
         said(result(&client, garbage.url()).await);
         assert!(client.clock.is_idle());
@@ -224,8 +227,12 @@ fn a_name_is_judged_by_the_address_that_is_connected_to() {
             vec![],
         ];
         let names = Arc::new(Rebinding(Mutex::new(answers.into())));
-        let client =
-            HttpClient::resolving(Clock::real(), Policy::default(), Arc::clone(&names) as _);
+        let client = HttpClient::resolving(
+            Clock::real(),
+            Policy::default(),
+            None,
+            Arc::clone(&names) as _,
+        );
         let url = format!("http://rebind.test:{}/", peer.address.port());
 
         assert!(result(&client, &url).await.is_ok());

@@ -179,6 +179,26 @@ fn a_body_beyond_the_bound_gets_the_partys_own_answer() {
 }
 
 #[test]
+fn more_open_requests_than_allowed_are_told_to_come_again() {
+    block_on(async {
+        let limits = Limits {
+            open: 1,
+            ..Limits::default()
+        };
+        let mut bench = Bench::start(limits).await;
+        let mut first = bench.connect().await;
+        first.write_all(&post("/hold", "", "")).await.unwrap();
+        let held = bench.holding.recv().await.unwrap();
+        let answer = bench.exchange(&post("/", "", "")).await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.contains("\r\nretry-after: 5\r\n"), "{answer}");
+        bench.echo.replies.reply(held, Response::default());
+        assert!(read_all(&mut first).await.contains("200 OK"));
+        assert!(bench.exchange(&post("/", "", "")).await.contains("200 OK"));
+    });
+}
+
+#[test]
 fn bad_http_is_a_clients_error() {
     block_on(async {
         let bench = Bench::start(Limits::default()).await;

@@ -219,6 +219,7 @@ fn an_ota_failure_is_209() {
         id: submit.id.clone(),
         outcome: OtaOutcome::Failed {
             reason: "unknown TAR".into(),
+            kind: crate::OtaFailure::Handset,
         },
     };
     world.feed(failed());

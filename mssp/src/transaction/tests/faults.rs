@@ -199,7 +199,7 @@ fn a_version_that_is_not_spoken_is_108() {
 
 #[test]
 fn a_profile_that_is_not_offered_is_109() {
-    let answer = refused(|r| r.profile = Some("http://mid.swisscom.ch/Any-LoA4".into()));
+    let answer = refused(|r| r.profile = Some("http://mid.swisscom.ch/Device-LoA4".into()));
     assert_eq!(answer.fault(), 109);
     let answer = refused(|r| r.more = &[("mss:SignatureProfileComparison", "minimum")]);
     assert_eq!(answer.fault(), 109);

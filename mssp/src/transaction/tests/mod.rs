@@ -1,11 +1,14 @@
 //! Whole transactions as function calls: a [`World`] is the runtime, the network and the applet.
 
 mod answers;
+mod dialects;
 mod documentation;
 mod faults;
 mod http;
 mod modes;
 mod notifications;
+mod operations;
+mod queue;
 
 use std::{
     collections::BTreeMap,
@@ -25,16 +28,17 @@ use ota_wire::{
 use rand_core::TryRng;
 
 use crate::{
-    Ap, Config, Directory, Input, Mssp, OtaOutcome, Output, RequestId, Send, SendError, Step,
-    Submit, Subscriber, View, Write,
+    Ap, Config, Dialect, Directory, Input, Mssp, Operation, OtaOutcome, Output, RequestId, Send,
+    SendError, Step, Submit, Subscriber, UserState, View, Write,
     event::{EventKind, Verdict, Why},
-    samples::{SignatureRequest, fault_of, find},
+    samples::{Request as Call, SignatureRequest, USER, fault_of, find},
     xml::{Element, parse},
 };
 
 static MASTER: LazyLock<MasterKey> = LazyLock::new(|| MasterKey::new([7; 32]));
 
-/// Everybody from +447700900001 to +447700900010 has a SIM; the tenth is not registered.
+/// Everybody from +447700900001 to +447700900010 has a SIM; the eighth is suspended, the applet of
+/// the ninth has no PIN, the tenth is not registered.
 struct Fiction;
 
 impl Directory for Fiction {
@@ -44,8 +48,17 @@ impl Directory for Fiction {
         (1..=10).contains(&n).then(|| Subscriber {
             msisdn: msisdn.clone(),
             iccid: Iccid::with_check_digit(&format!("898844{n:012}")).unwrap(),
-            active: n != 10,
+            state: match n {
+                8 => UserState::Suspended,
+                10 => UserState::NotRegistered,
+                _ => UserState::Active,
+            },
+            pin: n != 9,
         })
+    }
+
+    fn identified(&self, user_identifier: &str) -> Option<Msisdn> {
+        (user_identifier == "ben@midsim").then(|| "+447700900002".parse().unwrap())
     }
 
     fn mac_key(&self, iccid: &Iccid, algorithm: MacAlgorithm) -> Secret {
@@ -106,10 +119,7 @@ impl World {
             ("http://midsim.test/ap", "midsim-ap"),
             ("http://midsim.test/other", "other"),
         ]
-        .map(|(id, password)| Ap {
-            id: id.into(),
-            password: Secret::new(password.into()),
-        })
+        .map(|(id, password)| Ap::new(id, Secret::new(password.into())))
         .into();
         Self {
             mssp: Mssp::new(config),
@@ -119,6 +129,25 @@ impl World {
             rng: Sequence(0),
             connections: 0,
         }
+    }
+
+    /// Changes the configuration; the records stay.
+    fn configure(&mut self, change: impl FnOnce(&mut Config)) {
+        let mut config = self.mssp.config().clone();
+        change(&mut config);
+        self.mssp = Mssp::new(config);
+    }
+
+    /// As [`World::ask`], over a connection whose client has shown this certificate.
+    fn ask_with(&mut self, body: &str, certificate: &'static [u8]) -> Answer {
+        let id = RequestId(0);
+        let mut request = Request::post("/soap").body(body.to_owned().into()).unwrap();
+        request.extensions_mut().insert(crate::PeerCertificate {
+            der: Bytes::from_static(certificate),
+            trusted: false,
+        });
+        let step = self.feed(Input::Http { id, request });
+        answer(&step, id).expect("an answer")
     }
 
     fn feed(&mut self, input: Input) -> Step {
@@ -163,6 +192,13 @@ impl World {
     fn ask(&mut self, body: &str) -> Answer {
         let (id, step) = self.post(body);
         answer(&step, id).expect("an answer")
+    }
+
+    /// Begins a transaction and has it signed.
+    fn signed(&mut self, request: &SignatureRequest) -> String {
+        let (id, submit) = self.begin(request);
+        self.mo(&submit.msisdn, applet(&submit, ResultCode::OK));
+        id
     }
 
     /// Begins a transaction in an asynchronous mode.
@@ -228,7 +264,15 @@ impl Answer {
         assert_eq!(self.0.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let (_, subcode, reason, detail) = fault_of(self.0.body());
         assert!(!reason.is_empty() && !detail.is_empty());
-        subcode.strip_prefix("mss:_").unwrap().parse().unwrap()
+        subcode.split_once(":_").unwrap().1.parse().unwrap()
+    }
+
+    /// The second number of a fault in FiCom's dialect.
+    fn second(&self) -> Option<String> {
+        let root = self.root();
+        let subcode = find(&root, "Subcode").unwrap();
+        let below = subcode.elements().find(|e| e.local == "Subcode")?;
+        Some(find(below, "Value").unwrap().text().into_owned())
     }
 
     fn detail(&self) -> String {

@@ -82,6 +82,7 @@ fn expiry_and_ota_errors_are_notified_too() {
         id,
         outcome: OtaOutcome::Failed {
             reason: "no coverage".into(),
+            kind: crate::OtaFailure::Handset,
         },
     });
     let root = parse(&sent(&step).unwrap().body).unwrap();

@@ -51,7 +51,7 @@ impl Tag {
 }
 
 /// Ciphers `buffer` in place, from a zero IV. Its length must be a multiple of the block.
-pub(super) fn encrypt(key: &CipherKey, buffer: &mut [u8]) -> Result<(), KeyError> {
+pub(crate) fn encrypt(key: &CipherKey, buffer: &mut [u8]) -> Result<(), KeyError> {
     let octets = key.secret().expose();
     match (key.algorithm(), octets.len()) {
         (CipherAlgorithm::None, _) => Ok(()),
@@ -65,7 +65,7 @@ pub(super) fn encrypt(key: &CipherKey, buffer: &mut [u8]) -> Result<(), KeyError
 }
 
 /// Deciphers `buffer` in place, from a zero IV. Its length must be a multiple of the block.
-pub(super) fn decrypt(key: &CipherKey, buffer: &mut [u8]) -> Result<(), KeyError> {
+pub(crate) fn decrypt(key: &CipherKey, buffer: &mut [u8]) -> Result<(), KeyError> {
     let octets = key.secret().expose();
     match (key.algorithm(), octets.len()) {
         (CipherAlgorithm::None, _) => Ok(()),

@@ -38,7 +38,8 @@ pub use response::{
 pub use spi::{CounterMode, Integrity, PorMode, Spi};
 
 pub(crate) use crypto::{
-    Tag, cbc_mac_3des2, ciphered_block_start, cmac, cmac_256, decipher_key, encipher_key,
+    Tag, cbc_mac_3des2, ciphered_block_start, cmac, cmac_256, decipher_key, decrypt, encipher_key,
+    encrypt,
 };
 
 #[cfg(test)]

@@ -1,0 +1,246 @@
+//! The certification authority of one installation: every name in it says TEST ONLY.
+//!
+//! Its key is drawn once and kept; everything else follows from that key, so the same key makes the same certificates, octet by
+//! octet (ECDSA after RFC 6979). Certificates hold until the end of 2049, the last year of UTCTime: nobody wants a test to fail
+//! because the clock was moved.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::{DerSignature, SigningKey};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyIdMethod, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SignatureAlgorithm,
+};
+use ring::digest::{SHA256, digest};
+use ring::signature::KeyPair as _;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::{TlsError, certificates, pem};
+
+/// The key of every server of every installation that has none of its own. It is published with the program: it authenticates
+/// nobody, it only makes TLS possible at once, where drawing an RSA key would take seconds.
+const SERVER_KEY: &str = include_str!("../../../fixtures/tls/server-TEST-ONLY.key.pem");
+
+const ORGANIZATION: &str = "midsim TEST ONLY";
+/// Octets of key identifiers and serial numbers.
+const ID: usize = 20;
+
+/// A certificate chain, leaf first, with the leaf's key.
+pub struct Identity {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
+}
+
+/// A private key in a store that is none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the key of the test CA in the store is not a P-256 private key")]
+pub struct BadKey;
+
+/// A root certificate with its key.
+pub struct Authority {
+    issuer: Issuer<'static, EcdsaKey>,
+    certificate: CertificateDer<'static>,
+}
+
+impl Authority {
+    /// The authority of this P-256 private key.
+    ///
+    /// # Errors
+    /// [`TlsError::Key`] if it is none.
+    pub fn new(key: &[u8]) -> Result<Self, TlsError> {
+        let key = EcdsaKey::new(key)?;
+        let id = key_id(&key);
+        let name = format!("midsim root TEST ONLY {}", hex::encode(&id[..4]));
+        let mut params = params(&name, &id);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let certificate = params.self_signed(&key)?.der().clone();
+        Ok(Self {
+            issuer: Issuer::new(params, key),
+            certificate,
+        })
+    }
+
+    /// The root certificate.
+    pub fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// The same for files.
+    pub fn certificate_pem(&self) -> String {
+        pem("CERTIFICATE", &self.certificate)
+    }
+
+    /// A server with these names and addresses, under the published RSA key. Names that DNS cannot have are left out.
+    ///
+    /// # Errors
+    /// [`TlsError::Issue`].
+    pub fn server<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Identity, TlsError> {
+        let key = RsaKey::published()?;
+        let mut params = params("midsim server TEST ONLY", &key_id(&key.public));
+        params.subject_alt_names = names.into_iter().filter_map(alternative_name).collect();
+        params.key_usages = vec![
+            KeyUsagePurpose::DigitalSignature,
+            KeyUsagePurpose::KeyEncipherment,
+        ];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.issue(params, key)
+    }
+
+    /// A client of this name, under the published RSA key.
+    ///
+    /// # Errors
+    /// [`TlsError::Issue`].
+    pub fn client(&self, name: &str) -> Result<Identity, TlsError> {
+        let key = RsaKey::published()?;
+        let mut params = params(&format!("{name} TEST ONLY"), &key_id(&key.public));
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue(params, key)
+    }
+
+    fn issue(&self, mut params: CertificateParams, key: RsaKey) -> Result<Identity, TlsError> {
+        // One key stands in several certificates: name and purpose tell their numbers apart.
+        let name = params.distinguished_name.get(&DnType::CommonName);
+        let purpose = format!("{name:?} {:?}", params.subject_alt_names);
+        params.serial_number = Some(serial(&[purpose.as_bytes(), key.public.der_bytes()]));
+        params.use_authority_key_identifier_extension = true;
+        params.is_ca = IsCa::ExplicitNoCa;
+        let certificate = params.signed_by(&key.public, &self.issuer)?;
+        Ok(Identity {
+            chain: vec![certificate.der().clone(), self.certificate.clone()],
+            key: key.private,
+        })
+    }
+}
+
+impl Identity {
+    /// A chain and a key from PEM files.
+    ///
+    /// # Errors
+    /// [`TlsError::File`].
+    pub fn read(certificate: &std::path::Path, key: &std::path::Path) -> Result<Self, TlsError> {
+        Ok(Self {
+            chain: certificates(certificate)?,
+            key: PrivateKeyDer::from_pem_file(key).map_err(|why| TlsError::File {
+                path: key.to_owned(),
+                why: format!("no private key in PEM: {why}"),
+            })?,
+        })
+    }
+
+    /// The leaf.
+    pub fn certificate(&self) -> Option<&CertificateDer<'static>> {
+        self.chain.first()
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity")
+    }
+}
+
+/// What every certificate has.
+fn params(name: &str, key_id: &[u8]) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2049, 12, 31);
+    params.distinguished_name = DistinguishedName::new();
+    params
+        .distinguished_name
+        .push(DnType::OrganizationName, ORGANIZATION);
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.serial_number = Some(serial(&[name.as_bytes(), key_id]));
+    params.key_identifier_method = KeyIdMethod::PreSpecified(key_id.to_vec());
+    params
+}
+
+fn alternative_name(name: &str) -> Option<SanType> {
+    Some(match name.parse::<IpAddr>() {
+        Ok(address) => SanType::IpAddress(address),
+        Err(_) => SanType::DnsName(name.try_into().ok()?),
+    })
+}
+
+/// RFC 7093 §2, method 1: a hash of the key.
+fn key_id(key: &impl PublicKeyData) -> Vec<u8> {
+    digest(&SHA256, key.der_bytes()).as_ref()[..ID].to_vec()
+}
+
+/// RFC 5280 §4.1.2.2: positive, at most 20 octets, and no two the same.
+fn serial(of: &[&[u8]]) -> SerialNumber {
+    let mut octets = digest(&SHA256, &of.concat()).as_ref()[..ID].to_vec();
+    octets[0] = octets[0] & 0x7F | 0x40;
+    SerialNumber::from(octets)
+}
+
+/// A P-256 key that signs after RFC 6979, and so draws no chance.
+struct EcdsaKey {
+    key: SigningKey,
+    point: Vec<u8>,
+}
+
+impl EcdsaKey {
+    fn new(key: &[u8]) -> Result<Self, BadKey> {
+        let key = SigningKey::from_slice(key).map_err(|_| BadKey)?;
+        let point = key.verifying_key().to_sec1_point(false).as_bytes().to_vec();
+        Ok(Self { key, point })
+    }
+}
+
+impl PublicKeyData for EcdsaKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.point
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &rcgen::PKCS_ECDSA_P256_SHA256
+    }
+}
+
+impl rcgen::SigningKey for EcdsaKey {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        let signature: DerSignature = self.key.sign(message);
+        Ok(signature.as_bytes().to_vec())
+    }
+}
+
+struct RsaKey {
+    private: PrivateKeyDer<'static>,
+    public: RsaPublicKey,
+}
+
+/// RSAPublicKey, DER.
+struct RsaPublicKey(Vec<u8>);
+
+impl RsaKey {
+    fn published() -> Result<Self, TlsError> {
+        let wrong = |why: String| TlsError::File {
+            path: "fixtures/tls/server-TEST-ONLY.key.pem".into(),
+            why,
+        };
+        let private = PrivateKeyDer::from_pem_slice(SERVER_KEY.as_bytes())
+            .map_err(|error| wrong(error.to_string()))?;
+        let pair = ring::rsa::KeyPair::from_pkcs8(private.secret_der())
+            .map_err(|error| wrong(error.to_string()))?;
+        let public = RsaPublicKey(pair.public_key().as_ref().to_vec());
+        Ok(Self { private, public })
+    }
+}
+
+impl PublicKeyData for RsaPublicKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &rcgen::PKCS_RSA_SHA256
+    }
+}
