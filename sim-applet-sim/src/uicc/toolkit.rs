@@ -15,12 +15,12 @@ use ota_wire::keys::KeySet;
 
 use super::{Reply, Session, Uicc};
 use crate::applet::{self, Applet, Dialogue, Turn};
-use crate::card_manager::{self, CardManager, Parts};
+use crate::card_manager::{self, Parts};
 use crate::event::Note;
 
 /// The toolkit's part of a session.
 #[derive(Debug)]
-pub(super) struct Toolkit {
+pub(crate) struct Toolkit {
     /// What the terminal can do; until it has said so, it is asked for nothing.
     terminal: Option<TerminalProfile>,
     outstanding: Option<Outstanding>,
@@ -28,10 +28,10 @@ pub(super) struct Toolkit {
     /// Number of the last proactive command.
     number: u8,
     dialogue: Option<Box<Dialogue>>,
-    parts: Parts,
+    pub(super) parts: Parts,
     /// Key sets, derived when the first message needs them.
-    keys: Vec<KeySet>,
-    notes: Vec<Note>,
+    pub(super) keys: Vec<KeySet>,
+    pub(super) notes: Vec<Note>,
 }
 
 /// Who is told how a proactive command ended.
@@ -145,11 +145,13 @@ impl Uicc {
         };
         let menu = applet::set_up_menu(&self.profile.applet, terminal).is_some();
         match Envelope::parse(envelope).map_err(|error| error.sw())? {
-            Envelope::TimerExpiration { timer, .. } => Ok(self.timer_expired(toolkit, timer)),
-            _ if toolkit.is_busy() => Err(Sw::BUSY),
-            Envelope::SmsPpDownload(download) => self.download(toolkit, &download),
+            Envelope::TimerExpiration { timer, .. } => {
+                Ok(self.timer_expired(&mut session.toolkit, timer))
+            }
+            _ if session.toolkit.is_busy() => Err(Sw::BUSY),
+            Envelope::SmsPpDownload(download) => self.sms_pp_download(session, &download),
             Envelope::MenuSelection { item, help, .. } if menu => {
-                self.menu_selected(toolkit, item, help)
+                self.menu_selected(&mut session.toolkit, item, help)
             }
             Envelope::MenuSelection { .. } | Envelope::Other { .. } => {
                 Err(Sw::FUNCTION_NOT_SUPPORTED)
@@ -175,24 +177,15 @@ impl Uicc {
         Ok(Reply::Done)
     }
 
-    fn download(&mut self, toolkit: &mut Toolkit, download: &SmsPpDownload) -> Result<Reply, Sw> {
-        if toolkit.keys.is_empty() {
-            let derive = |(version, family): &(u8, _)| {
-                let master = &self.profile.master_key;
-                KeySet::derive(master, &self.subscriber.iccid, *version, *family)
-            };
-            toolkit.keys = self.profile.key_sets.iter().map(derive).collect();
-        }
-        let mut manager = CardManager {
-            applet: &self.profile.applet,
-            keys: &toolkit.keys,
-            counters: &mut self.state.counters,
-            notes: &mut toolkit.notes,
-        };
-        let delivery = manager.receive(&mut toolkit.parts, &download.tpdu);
+    fn sms_pp_download(
+        &mut self,
+        session: &mut Session,
+        download: &SmsPpDownload,
+    ) -> Result<Reply, Sw> {
+        let delivery = self.download(session, &download.tpdu);
+        let toolkit = &mut session.toolkit;
         trim(&mut toolkit.notes);
         let delivery = delivery?;
-        self.changed |= delivery.counted;
         let sends = toolkit
             .terminal
             .as_ref()
