@@ -9,6 +9,7 @@
 
 pub mod apdu;
 pub mod applet;
+pub mod handset;
 pub mod packet;
 pub mod smpp;
 pub mod sms;
@@ -28,6 +29,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("deliver_report", sms::deliver_report),
     ("envelope", apdu::envelope),
     ("gsm7", sms::gsm7),
+    ("handset", handset::session),
     ("proactive_command", apdu::proactive_command),
     ("r_apdu", apdu::response),
     ("remote_response", apdu::remote_response),
