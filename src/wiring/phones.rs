@@ -542,3 +542,6 @@ fn damaged(what: &str, error: &dyn std::fmt::Display) -> HandleError {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;
