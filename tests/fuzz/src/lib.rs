@@ -9,6 +9,7 @@
 
 pub mod apdu;
 pub mod applet;
+pub mod card;
 pub mod handset;
 pub mod packet;
 pub mod smpp;
@@ -23,6 +24,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("applet_challenge", applet::challenge),
     ("applet_response", applet::response),
     ("c_apdu", apdu::command),
+    ("card", card::session),
     ("command_packet", packet::command),
     ("concat", sms::concat),
     ("deliver", sms::deliver),
