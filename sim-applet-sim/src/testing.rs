@@ -115,6 +115,7 @@ pub(crate) struct World {
     pub(crate) spi: Spi,
     pub(crate) key_version: u8,
     pub(crate) timers: BTreeMap<String, Timestamp>,
+    profile: Arc<Profile>,
     rng: Sequence,
     mr: u8,
 }
@@ -131,7 +132,8 @@ impl World {
 
     pub(crate) fn with_state(profile: Arc<Profile>, state: CardState) -> Self {
         let mut world = Self {
-            phone: Phone::new(profile, subscriber(), state),
+            phone: Phone::new(profile.clone(), subscriber(), state),
+            profile,
             now: "2026-11-22T12:00:00Z".parse().unwrap(),
             cntr: 100,
             ctr: 1_700_000_000_000,
@@ -175,7 +177,8 @@ impl World {
     /// The power goes, and everything but the journaled state is lost.
     pub(crate) fn restart(&mut self) {
         let state = CardState::from_bytes(&self.phone.card_state().to_bytes()).unwrap();
-        self.phone = Phone::new(profile(), subscriber(), state);
+        self.phone = Phone::new(self.profile.clone(), subscriber(), state);
+        self.timers.clear();
         self.step(Input::PowerOn);
     }
 

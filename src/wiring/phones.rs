@@ -1,7 +1,7 @@
 //! Handsets with their cards, and the users who hold them. One process owns a card, so its state is kept in memory;
 //! what must survive a loss of power is journaled before anything leaves the handset.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -30,7 +30,14 @@ pub(super) const TIMERS: &str = "sim";
 /// Locks over the map of handsets: flows of different subscribers should not meet.
 const SHARDS: usize = 64;
 
-/// Every handset that was used so far.
+/// Handsets that a shard keeps ready. Of idle ones beyond that nothing is kept but what their cards have written; they are
+/// made anew when they are next used. So a million cards take little more than a million records.
+const READY: usize = 64;
+
+/// How many of the longest known handsets are looked at to find one that is idle.
+const LOOKED_AT: usize = 8;
+
+/// Every handset that is in use, and some that were lately.
 pub struct Phones {
     shards: Box<[Mutex<Shard>]>,
     world: Arc<World>,
@@ -43,7 +50,12 @@ pub struct Phones {
     news: watch::Sender<u64>,
 }
 
-type Shard = HashMap<Msisdn, Arc<Handset>>;
+#[derive(Default)]
+struct Shard {
+    handsets: HashMap<Msisdn, Arc<Handset>>,
+    /// The longest known first.
+    order: VecDeque<Msisdn>,
+}
 
 /// What becomes of users who are people.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -78,6 +90,44 @@ struct User {
     knows: PersonaState,
     /// Keys that will be pressed when their timer is due, by prompt.
     deciding: HashMap<u64, Reply>,
+    /// Whether it is another one than the world has.
+    replaced: bool,
+}
+
+impl Handset {
+    /// Whether it can be made anew from its card's record without anybody noticing.
+    fn is_idle(&self) -> bool {
+        let user = lock(&self.user);
+        let plain = !user.replaced && user.deciding.is_empty() && lock(&self.ended).is_empty();
+        plain
+            && self.phone.try_lock().is_ok_and(|powered| {
+                !powered.lost && (!powered.first.is_empty() || powered.phone.is_idle())
+            })
+    }
+}
+
+impl Shard {
+    /// Lets go of an idle handset, if there are too many.
+    fn make_room(&mut self) {
+        let looks = LOOKED_AT.min(self.order.len());
+        for _ in 0..looks {
+            if self.handsets.len() < READY {
+                return;
+            }
+            let Some(msisdn) = self.order.pop_front() else {
+                return;
+            };
+            let idle = self.handsets.get(&msisdn).is_none_or(|handset| {
+                // Whoever is about to use it has it in hand.
+                Arc::strong_count(handset) == 1 && handset.is_idle()
+            });
+            if idle {
+                self.handsets.remove(&msisdn);
+            } else {
+                self.order.push_back(msisdn);
+            }
+        }
+    }
 }
 
 impl User {
@@ -130,6 +180,19 @@ impl Phones {
             if in_reader {
                 powered.first.push(Input::Reader(ReaderInput::Insert));
             }
+        }
+        if matches!(input, Input::Reader(ReaderInput::Eject)) && powered.phone.may_stay_off() {
+            // It is switched on when it is next used.
+            if let Some(subscriber) = self.world.subscriber(msisdn) {
+                *powered = self.powered(&subscriber, &handset.card_key)?;
+                return Ok((Vec::new(), Vec::new()));
+            }
+        }
+        if matches!(input, Input::Reader(ReaderInput::Insert)) {
+            // It would be switched on only to lose its card.
+            powered
+                .first
+                .retain(|input| !matches!(input, Input::PowerOn));
         }
         let Powered { phone, first, lost } = &mut *powered;
         let (mut outputs, mut events, mut changed) = (Vec::new(), Vec::new(), false);
@@ -246,6 +309,7 @@ impl Phones {
     pub(crate) fn set_user(&self, msisdn: &Msisdn, persona: Persona) -> Result<(), HandleError> {
         if let Some(handset) = self.handset(msisdn)? {
             let mut user = lock(&handset.user);
+            user.replaced = true;
             user.script = self
                 .script(persona)
                 .map(|script| (script, user.knows.clone()));
@@ -358,7 +422,7 @@ impl Phones {
             .bytes()
             .fold(0usize, |sum, byte| sum.wrapping_mul(31) + usize::from(byte));
         let mut shard = lock(&self.shards[shard % SHARDS]);
-        if let Some(handset) = shard.get(msisdn) {
+        if let Some(handset) = shard.handsets.get(msisdn) {
             return Ok(Some(handset.clone()));
         }
         let Some(subscriber) = self.world.subscriber(msisdn) else {
@@ -376,10 +440,13 @@ impl Phones {
                 script: script.map(|script| (script, knows.clone())),
                 knows,
                 deciding: HashMap::new(),
+                replaced: false,
             }),
             ended: Mutex::default(),
         });
-        shard.insert(msisdn.clone(), handset.clone());
+        shard.make_room();
+        shard.handsets.insert(msisdn.clone(), handset.clone());
+        shard.order.push_back(msisdn.clone());
         Ok(Some(handset))
     }
 
@@ -475,3 +542,6 @@ fn damaged(what: &str, error: &dyn std::fmt::Display) -> HandleError {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

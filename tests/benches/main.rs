@@ -4,6 +4,7 @@
 
 mod card;
 mod driver;
+mod fleet;
 mod flow;
 mod mssp;
 mod ops;
@@ -22,7 +23,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 type Group = (&'static str, fn() -> Result<()>);
 
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 12] = [
     ("packets", packets::run),
     ("card", card::envelopes),
     ("vpcd", card::vpcd),
@@ -32,6 +33,7 @@ const GROUPS: [Group; 11] = [
     ("pending", pending::run),
     ("mssp", mssp::one_thread),
     ("mssp-http", mssp::status_query),
+    ("fleet", fleet::run),
     ("smsc", smsc::run),
     ("ready", ready::run),
 ];

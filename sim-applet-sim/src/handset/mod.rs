@@ -45,6 +45,8 @@ pub struct Phone {
     coverage: bool,
     inbox: Vec<InboxMessage>,
     place: Place,
+    /// Whether the network has tried in vain since the phone was last reachable.
+    missed: bool,
     powered: Option<Box<Powered>>,
 }
 
@@ -138,6 +140,7 @@ impl Phone {
             coverage: true,
             inbox: Vec::new(),
             place: Place::Handset,
+            missed: false,
             powered: None,
         }
     }
@@ -201,6 +204,25 @@ impl Phone {
             Place::Reader(reader) => reader.listening,
         };
         self.coverage && reachable
+    }
+
+    /// Whether nothing but the card's state would be missed if this phone were made anew from that state and switched on:
+    /// it is on and reachable, shows and sends nothing, waits for nothing and has no messages for people.
+    pub fn is_idle(&self) -> bool {
+        let powered = self.powered.as_ref().is_some_and(|powered| {
+            powered.prompt.is_none()
+                && powered.sending.is_none()
+                && powered.held.is_empty()
+                && powered.timers.is_empty()
+                && powered.expired.is_empty()
+        });
+        powered && self.is_attached() && self.inbox.is_empty()
+    }
+
+    /// Whether nothing waits for the phone while its card is in a reader, so that it need not be switched on at once when it
+    /// has its card back.
+    pub fn may_stay_off(&self) -> bool {
+        !self.missed && matches!(&self.place, Place::Reader(reader) if reader.is_quiet())
     }
 
     /// Whether the card is in somebody's reader.
@@ -269,7 +291,10 @@ impl Phone {
         }
     }
 
-    fn attach(&self, attached: bool, turn: &mut Turn<'_>) {
+    fn attach(&mut self, attached: bool, turn: &mut Turn<'_>) {
+        if attached {
+            self.missed = false;
+        }
         self.note(EventKind::Attached(attached), turn);
         turn.step.outputs.push(Output::Attached(attached));
     }

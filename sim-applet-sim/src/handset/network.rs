@@ -37,6 +37,7 @@ impl Phone {
     /// Takes an RP message.
     pub(super) fn receive(&mut self, octets: Vec<u8>, turn: &mut Turn<'_>) {
         if !self.is_attached() {
+            self.missed = true;
             let reason = "the handset is not reachable";
             self.note(EventKind::RpDropped { octets, reason }, turn);
             return;

@@ -390,6 +390,13 @@ impl Phone {
     }
 }
 
+impl Reader {
+    /// Whether no message waits for anybody.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.waiting.is_empty() && self.sending.is_empty()
+    }
+}
+
 impl Place {
     /// What the card is busy with outside the handset.
     pub(super) fn link(&self) -> Option<&Link> {

@@ -14,6 +14,7 @@ mod hostile;
 mod malformed;
 mod radio;
 mod reader;
+mod scenarios;
 mod security;
 mod terminal;
 mod trace;

@@ -11,6 +11,7 @@ pub mod apdu;
 pub mod applet;
 pub mod card;
 pub mod op;
+pub mod handset;
 pub mod packet;
 pub mod smpp;
 pub mod sms;
@@ -36,6 +37,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("jwe", op::jwe),
     ("jwk_set", op::jwk_set),
     ("jws", op::jws),
+    ("handset", handset::session),
     ("proactive_command", apdu::proactive_command),
     ("r_apdu", apdu::response),
     ("remote_response", apdu::remote_response),

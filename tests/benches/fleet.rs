@@ -1,0 +1,207 @@
+//! A million cards in one process: each opened once, then flows to some of them.
+
+use std::time::Duration;
+
+use midsim::Suite;
+use midsim::rp::{self, Ended, Flow};
+use midsim::suite::{Reader, Running};
+use midsim::world::{DEFAULT, Mode, World};
+use ota_wire::applet::{Challenge, Method, Text};
+use ota_wire::cat::Envelope;
+use ota_wire::ids::{Cntr, Tar};
+use ota_wire::keys::{Family, KeySet, MacAlgorithm, applet_mac_key};
+use ota_wire::packet::{Command, Spi};
+use ota_wire::sms::address::Address;
+use ota_wire::sms::concat::split;
+use ota_wire::sms::scts::Scts;
+use ota_wire::sms::tpdu::Deliver;
+use ota_wire::sms::udh::{Iei, Reference};
+use tokio::runtime::{Builder, Runtime};
+
+use super::Result;
+use super::timing::{Spread, now};
+
+const CARDS: u64 = 1_000_000;
+/// Cards whose commands are made before they are opened, so that making them is no part of the time.
+const BATCH: u64 = 20_000;
+/// Opened before anything is measured: what grows once has grown.
+const WARM: u64 = 20_000;
+const FLOWS: u64 = 200;
+const FIRST: u64 = 447_701_000_000;
+
+pub(crate) fn run() -> Result<()> {
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    let world = World::parse(&format!(
+        "{DEFAULT}\n[[range]]\nfirst_msisdn = \"+{FIRST}\"\niccid_base = \"894477010000000000\"\n\
+         imsi_base = \"001010100000000\"\ncount = {}\npin = \"1234\"\npuk = \"12345678\"\n",
+        CARDS + WARM
+    ))?;
+    let builder = midsim::suite::Builder::new(world.clone());
+    let suite = runtime.block_on(builder.frozen_clock().start())?;
+    open(&runtime, &suite, &world, CARDS..CARDS + WARM)?;
+    let before = resident()?;
+    let mut took = Duration::ZERO;
+    for first in (0..CARDS).step_by(BATCH as usize) {
+        took += open(&runtime, &suite, &world, first..first + BATCH)?;
+    }
+    let grown = resident()?.saturating_sub(before);
+    println!(
+        "  {CARDS} cards opened in {:.1} s (aim: at most 10 s), {} octets of resident memory a card (aim: at most 400)",
+        took.as_secs_f64(),
+        grown / CARDS
+    );
+    let (any, only) = runtime.block_on(async {
+        let alone = Suite::builder().frozen_clock().start().await?;
+        let (mut any, mut only) = (Vec::new(), Vec::new());
+        // In turn, so that both meet the same machine.
+        for n in 0..FLOWS {
+            let took = [
+                flow(&suite, number(n * 7919 % CARDS)).await?,
+                flow(&alone, "+447700900002".to_owned()).await?,
+            ];
+            // The first ones only warm up.
+            if n >= FLOWS / 10 {
+                any.push(took[0]);
+                only.push(took[1]);
+            }
+        }
+        Result::Ok((Spread::of(any), Spread::of(only)))
+    })?;
+    println!(
+        "  a flow to any of them: {any} ms; to the only one in use: {only} ms; {:.0} % (aim: no slower)",
+        100.0 * any.median / only.median
+    );
+    Ok(())
+}
+
+fn number(n: u64) -> String {
+    format!("+{}", FIRST + n)
+}
+
+/// Opens cards on two threads: power, TERMINAL PROFILE, a challenge accepted, a wrong PIN, back into the handset.
+fn open(
+    runtime: &Runtime,
+    suite: &Running,
+    world: &World,
+    cards: std::ops::Range<u64>,
+) -> Result<Duration> {
+    let mut made = Vec::new();
+    for n in cards {
+        made.push((number(n), envelope(world, &number(n))?));
+    }
+    let began = now();
+    std::thread::scope(|scope| {
+        let halves = made.chunks(made.len().div_ceil(2));
+        let threads: Vec<_> = halves
+            .map(|half| scope.spawn(|| runtime.block_on(open_each(suite, half))))
+            .collect();
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().unwrap_or_else(|_| Err("a panic".into())))
+    })?;
+    Ok(began.elapsed())
+}
+
+async fn open_each(suite: &Running, cards: &[(String, Vec<u8>)]) -> Result<()> {
+    for (number, envelope) in cards {
+        let reader = suite.sim(number.parse()?).reader().await?;
+        reader.reset().await?;
+        expect(&reader, &hex::decode("801000000403000502")?, 0x90).await?;
+        let len = expect(&reader, envelope, 0x91).await?;
+        fetch(&reader, len).await?;
+        let shown = hex::decode("801400000C810301218182028281830100")?;
+        let len = expect(&reader, &shown, 0x91).await?;
+        fetch(&reader, len).await?;
+        let typed = hex::decode("80140000138103022304820282818301008D050439393939")?;
+        expect(&reader, &typed, 0x91).await?;
+        reader.eject().await?;
+    }
+    Ok(())
+}
+
+async fn fetch(reader: &Reader, len: u8) -> Result<()> {
+    reader.transmit(&[0x80, 0x12, 0x00, 0x00, len]).await?;
+    Ok(())
+}
+
+/// SW2, if SW1 is as expected.
+async fn expect(reader: &Reader, command: &[u8], sw1: u8) -> Result<u8> {
+    match reader.transmit(command).await?.as_slice() {
+        &[first, second] if first == sw1 => Ok(second),
+        other => Err(format!("the card answered {}", hex::encode(other)).into()),
+    }
+}
+
+/// The ENVELOPE with a challenge for a card.
+fn envelope(world: &World, number: &str) -> Result<Vec<u8>> {
+    let subscriber = world
+        .subscriber(&number.parse()?)
+        .ok_or("nobody's number")?;
+    let master = world.master_key();
+    let keys = KeySet::derive(&master, &subscriber.iccid, 1, Family::Aes128);
+    let challenge = Challenge {
+        tid: [1; 8],
+        ctr: 1,
+        method: Method::Pin,
+        mac_algorithm: MacAlgorithm::AesCmac8,
+        valid_for: 120,
+        text: Text::encode("Log in?")?,
+        digest: None,
+    };
+    let key = applet_mac_key(&master, &subscriber.iccid, challenge.mac_algorithm);
+    let command = Command {
+        spi: Spi::MT,
+        kic: keys.kic_octet(),
+        kid: keys.kid_octet(),
+        tar: Tar::MID,
+        cntr: Cntr::new(1).ok_or("CNTR")?,
+        data: challenge.seal(&key),
+    };
+    let packet = command.seal(&keys)?;
+    let parts = split(&packet, Reference::Eight(1), Some(Iei::COMMAND_PACKET))?;
+    let part = parts.into_iter().next().ok_or("no part")?;
+    let sent = Scts::utc(jiff::Timestamp::UNIX_EPOCH);
+    let deliver = Deliver::for_card(Address::short_code("8220")?, sent, part);
+    let data = Envelope::sms_pp_download(deliver.emit()).emit();
+    Ok([&[0x80, 0xC2, 0x00, 0x00, data.len() as u8], data.as_slice()].concat())
+}
+
+/// Milliseconds of a whole flow, the clock jumping whenever everybody waits.
+async fn flow(suite: &Running, login_hint: String) -> Result<f64> {
+    let flow = Flow {
+        issuer: suite.op_url(),
+        client_id: "poll".into(),
+        client_secret: "poll-secret".into(),
+        mode: Mode::Poll,
+        login_hint,
+        acr_values: "mod-mf".into(),
+        scope: "openid".into(),
+        binding_message: Some("Code W4SCT".into()),
+        requested_expiry: None,
+        notification_token: String::new(),
+    };
+    let jumping = async {
+        loop {
+            suite.clock().jump_to_next().await;
+            tokio::task::yield_now().await;
+        }
+    };
+    let port = suite.rp_port();
+    let began = now();
+    tokio::select! {
+        biased;
+        ended = rp::run(port.as_ref(), &flow) => match ended {
+            Ended::Tokens(_) => Ok(began.elapsed().as_secs_f64() * 1000.0),
+            other => Err(format!("a flow ended with {other:?}").into()),
+        },
+        () = jumping => Err("the clock has an end".into()),
+    }
+}
+
+/// Resident memory of this process, in octets.
+fn resident() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1));
+    Ok(kilobytes.ok_or("no VmRSS")?.parse::<u64>()? * 1024)
+}
