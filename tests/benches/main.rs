@@ -3,6 +3,8 @@
 //! How to read them, and what was seen, is in tests/benches/README.md.
 
 mod driver;
+#[path = "../support/envelopes.rs"]
+mod envelopes;
 mod flow;
 mod mssp;
 mod packets;
@@ -17,11 +19,12 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 
 type Group = (&'static str, fn() -> Result<()>);
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     ("packets", packets::run),
     ("flow-in-process", flow::in_process),
     ("flow-sockets", flow::sockets),
     ("mssp", mssp::one_thread),
+    ("mssp-hostile", mssp::hostile),
     ("mssp-http", mssp::status_query),
     ("ready", ready::run),
 ];

@@ -16,6 +16,7 @@ use rand_core::SeedableRng;
 
 use super::Result;
 use super::driver::{self, Connection, Driven};
+use super::envelopes::{Dice, GENERATORS, Target, good};
 use super::server::Server;
 use super::timing::{self, ROUNDS, Spread, rates};
 
@@ -26,6 +27,8 @@ const AIM_HTTP: f64 = 60.0;
 /// Connections at a time.
 const AT_A_TIME: usize = 32;
 const ROUND: Duration = Duration::from_secs(2);
+/// Envelopes of each hostile generator.
+const EACH: usize = 500;
 
 /// Everybody has a SIM.
 struct Everybody(MasterKey);
@@ -208,4 +211,33 @@ fn envelope(body: &str) -> String {
          xmlns:env=\"http://www.w3.org/2003/05/soap-envelope\" xmlns:mss=\"http://uri.etsi.org/TS102204/v1.1.2#\">\
          <env:Body>{body}</env:Body></env:Envelope>"
     )
+}
+
+/// The slowest answer to the hostile envelopes of each generator.
+pub(crate) fn hostile() -> Result<()> {
+    let mut target = Target::new(false);
+    let good = good();
+    let mut dice = Dice::new(2);
+    let mut slowest = ("", 0.0);
+    for (name, generator) in GENERATORS {
+        for n in 0..EACH {
+            let body = generator(&good[n % good.len()], &mut dice);
+            let start = timing::now();
+            let (answer, _) = target.post("/soap", body);
+            let took = start.elapsed().as_secs_f64();
+            if !matches!(answer.status().as_u16(), 200 | 500) {
+                return Err(format!("{name}: {}", answer.status()).into());
+            }
+            if took > slowest.1 {
+                slowest = (name, took);
+            }
+        }
+    }
+    println!(
+        "  {} envelopes: none took more than {:.0} ms, answer and trace ({}; aim: at most 1 s)",
+        EACH * GENERATORS.len(),
+        slowest.1 * 1000.0,
+        slowest.0
+    );
+    Ok(())
 }

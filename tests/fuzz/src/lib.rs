@@ -9,6 +9,7 @@
 
 pub mod apdu;
 pub mod applet;
+pub mod mss;
 pub mod packet;
 pub mod smpp;
 pub mod sms;
@@ -28,6 +29,15 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("deliver_report", sms::deliver_report),
     ("envelope", apdu::envelope),
     ("gsm7", sms::gsm7),
+    ("mss_envelope", mss::envelope),
+    ("mss_handshake_req", mss::handshake),
+    ("mss_json", mss::json),
+    ("mss_profile_req", mss::profile),
+    ("mss_receipt_req", mss::receipt),
+    ("mss_registration_req", mss::registration),
+    ("mss_request", mss::request),
+    ("mss_signature_req", mss::signature),
+    ("mss_status_req", mss::status),
     ("proactive_command", apdu::proactive_command),
     ("r_apdu", apdu::response),
     ("remote_response", apdu::remote_response),
