@@ -1,5 +1,6 @@
 //! midsim: every party below an OpenID Provider in MODRNA CIBA Appendix A.
 
+pub mod authority;
 pub mod cards;
 pub mod cli;
 pub mod control;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use mssp::pki::credential::CertificateState;
 use ota_wire::ids::{Iccid, Imsi, Msisdn};
 use ota_wire::keys::{Family, MasterKey};
 use ota_wire::secret::Secret;
@@ -67,6 +68,9 @@ pub struct Mssp {
     /// Whether failures on the handset come out as 208, as some home MSSPs have it.
     #[serde(default)]
     pub only_expiry: bool,
+    /// What the signature of a MAC profile is.
+    #[serde(default)]
+    pub mac_result: mssp::config::MacResult,
     /// Whether Swisscom's published test numbers behave as published.
     #[serde(default = "yes")]
     pub test_numbers: bool,
@@ -98,7 +102,10 @@ pub struct Ap {
     /// Whether its requests are read strictly, if not as the MSSP has it.
     #[serde(default)]
     pub strict: Option<bool>,
-    /// The client certificate that it has to show, PEM.
+    /// What the signature of a MAC profile is for it, if not as the MSSP has it.
+    #[serde(default)]
+    pub mac_result: Option<mssp::config::MacResult>,
+    /// The client certificate that it has to show, PEM; `op` for the one of this installation's OP.
     #[serde(default)]
     pub certificate: Option<String>,
     /// What it may call; everything if there is none.
@@ -184,6 +191,12 @@ pub struct Subscriber {
     pub puk_blocked: bool,
     /// How the MSSP stands with them at first.
     pub mssp_state: mssp::UserState,
+    /// What their certificate is like at first.
+    pub certificate: CertificateState,
+    /// Where the key of their certificate is.
+    pub key: KeyPlace,
+    /// The code that signature requests have to carry, if they have set one.
+    pub no_spam_code: Option<String>,
     /// Whether the handset hears the network.
     pub coverage: bool,
     /// Which methods the applet offers.
@@ -215,6 +228,17 @@ pub enum Persona {
         /// So many times.
         times: u32,
     },
+}
+
+/// Where the key of a subscriber's certificate is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyPlace {
+    /// On the SIM: P-256.
+    #[default]
+    Card,
+    /// At the MSSP: RSA.
+    Mssp,
 }
 
 /// The methods an applet offers.
@@ -321,6 +345,9 @@ impl World {
             pin_blocked: named.pin_blocked,
             puk_blocked: named.puk_blocked,
             mssp_state: named.mssp_state,
+            certificate: named.certificate,
+            key: named.key.unwrap_or_else(|| self.key_in_tests(msisdn)),
+            no_spam_code: named.no_spam_code,
             coverage: named.coverage,
             applet: named.applet,
             claims,
@@ -338,6 +365,15 @@ impl World {
     /// The published test numbers of users who sign.
     fn signs_in_tests(&self, msisdn: &Msisdn) -> bool {
         self.mssp.test_numbers && matches!(msisdn.digits(), "41700092501" | "41700092502")
+    }
+
+    /// Of the published numbers, one signs with RSA, which cards here cannot.
+    fn key_in_tests(&self, msisdn: &Msisdn) -> KeyPlace {
+        if self.mssp.test_numbers && msisdn.digits() == "41700092502" {
+            KeyPlace::Mssp
+        } else {
+            KeyPlace::Card
+        }
     }
 
     /// The subscriber whose card has this ICCID, if there is one.
@@ -433,12 +469,17 @@ where
 }
 
 impl Ap {
+    /// Whether it has to show the certificate of this installation's OP.
+    pub fn is_op(&self) -> bool {
+        self.certificate.as_deref() == Some("op")
+    }
+
     /// The certificate that it has to show, DER.
     ///
     /// # Errors
     /// If it is not PEM.
     pub fn certificate_der(&self) -> Result<Option<Vec<u8>>, WorldError> {
-        let Some(pem) = &self.certificate else {
+        let Some(pem) = self.certificate.as_deref().filter(|_| !self.is_op()) else {
             return Ok(None);
         };
         let error = |why: &str| WorldError::Value {
@@ -561,6 +602,12 @@ struct Named {
     #[serde(default)]
     mssp_state: mssp::UserState,
     #[serde(default)]
+    certificate: CertificateState,
+    #[serde(default)]
+    key: Option<KeyPlace>,
+    #[serde(default)]
+    no_spam_code: Option<String>,
+    #[serde(default)]
     user_identifier: Option<String>,
     #[serde(default = "yes")]
     coverage: bool,
@@ -579,6 +626,9 @@ impl Default for Named {
             pin_blocked: false,
             puk_blocked: false,
             mssp_state: mssp::UserState::Active,
+            certificate: CertificateState::Valid,
+            key: None,
+            no_spam_code: None,
             user_identifier: None,
             coverage: true,
             applet: Applet::Full,

@@ -25,6 +25,7 @@ mod op_answers;
 mod readers;
 mod readme;
 mod signals;
+mod signatures;
 mod sims;
 mod support;
 mod tls;

@@ -26,6 +26,8 @@ pub struct InProcessSuite {
 pub(super) fn make(builder: Builder) -> Result<InProcessSuite, StartError> {
     let clock = builder.clock(true);
     let chance = builder.chance()?;
+    let stores = builder.stores()?;
+    let authority = stores.authority(&chance)?;
     let (parties, _) = builder.parties(
         clock,
         chance,
@@ -36,7 +38,8 @@ pub(super) fn make(builder: Builder) -> Result<InProcessSuite, StartError> {
             mssp: MSSP.into(),
             receiver: RECEIVER.into(),
         },
-        builder.stores()?,
+        stores,
+        &authority,
     )?;
     let now = parties.clock.now();
     let esme = Session::esme(config::esme(&builder.world), now)?;

@@ -35,12 +35,8 @@ struct Everybody(MasterKey);
 
 impl mssp::Directory for Everybody {
     fn subscriber(&self, msisdn: &Msisdn) -> Option<mssp::Subscriber> {
-        Some(mssp::Subscriber {
-            msisdn: msisdn.clone(),
-            iccid: Iccid::with_check_digit("894477009000000002").ok()?,
-            state: mssp::UserState::Active,
-            pin: true,
-        })
+        let iccid = Iccid::with_check_digit("894477009000000002").ok()?;
+        Some(mssp::Subscriber::new(msisdn.clone(), iccid))
     }
 
     fn mac_key(&self, iccid: &Iccid, algorithm: MacAlgorithm) -> Secret {

@@ -24,6 +24,10 @@ impl Event {
                 ..envelope("MSSP", "OP", body)
             },
             EventKind::Challenged { msisdn, payload } => challenge(msisdn.to_string(), payload),
+            EventKind::Certificate { msisdn, state } => own(
+                "certificate changed",
+                vec![field("MSISDN", msisdn), field("state", state.name())],
+            ),
             EventKind::Expired => own("transaction expired", Vec::new()),
             EventKind::Internal { reason } => own("internal error", vec![field("reason", reason)]),
             EventKind::Reported(outcome) => Row {
@@ -76,6 +80,22 @@ impl Event {
                     ..row
                 }
             }
+            EventKind::Signed {
+                code,
+                subject,
+                detail,
+            } => {
+                let mut fields = vec![field("status", code), field("certificate", subject)];
+                if !detail.is_empty() {
+                    fields.push(field("why", detail));
+                }
+                Row {
+                    step: Some(13),
+                    clause: "RFC 5652 §5.6, RFC 5280 §6".to_owned(),
+                    badge: Badge::Standard,
+                    ..own("signature of a key", fields)
+                }
+            }
             EventKind::Responded {
                 from,
                 payload,
@@ -118,6 +138,9 @@ fn challenge(msisdn: String, payload: &[u8]) -> Row {
         ));
         fields.push(field("ALG", algorithm(view.mac_algorithm())));
         fields.push(field("VALID", format_args!("{} s", view.valid_for())));
+        if let Some(digest) = view.digest() {
+            fields.push(field("DIGEST", hex::encode_upper(digest)));
+        }
         fields.push(field("TEXT", view.text()));
         fields.push(field("MAC", hex::encode_upper(view.mac())));
     }

@@ -237,7 +237,8 @@ fn acr_values_selects_the_signature_profile_by_preference() {
         ("mod-pr", "LoA2"),
         ("2", "LoA2"),
         (&format!("{long}phishing-resistant"), "LoA2"),
-        ("4 3 2", "LoA3"),
+        ("4 3 2", "LoA4"),
+        ("5 3 2", "LoA3"),
         ("mod-pr mod-mf", "LoA2"),
     ] {
         let mut world = World::new();
@@ -246,7 +247,7 @@ fn acr_values_selects_the_signature_profile_by_preference() {
             format!("<mss:mssURI>http://uri.gsma.com/mobileconnect/{profile}</mss:mssURI>");
         assert!(text(&world.last()).contains(&expected), "{acr}");
     }
-    expect("poll", &[("acr_values", "4 urn:x")], "invalid_request");
+    expect("poll", &[("acr_values", "5 urn:x")], "invalid_request");
 }
 
 #[test]

@@ -183,12 +183,10 @@ struct Everybody;
 
 impl Directory for Everybody {
     fn subscriber(&self, msisdn: &Msisdn) -> Option<Subscriber> {
-        Some(Subscriber {
-            msisdn: msisdn.clone(),
-            iccid: Iccid::with_check_digit("894477009000000002").ok()?,
-            state: mssp::UserState::Active,
-            pin: true,
-        })
+        Some(Subscriber::new(
+            msisdn.clone(),
+            Iccid::with_check_digit("894477009000000002").ok()?,
+        ))
     }
 
     fn mac_key(&self, _: &Iccid, _: MacAlgorithm) -> Secret {
