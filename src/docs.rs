@@ -25,6 +25,7 @@ macro_rules! topics {
 pub const TOPICS: &[Topic] = topics! {
     "quickstart": "src/docs/quickstart.md",
     "world": "src/docs/world.md",
+    "encode": "src/docs/encode.md",
     "op": "op-bridge/docs/op.md",
     "mssp": "mssp/docs/mssp.md",
     "dialects": "mssp/docs/dialects.md",
@@ -32,6 +33,7 @@ pub const TOPICS: &[Topic] = topics! {
     "platform": "ota/docs/platform.md",
     "smsc": "ota/docs/smsc.md",
     "packets": "ota/wire/docs/packets.md",
+    "remote-management": "ota/wire/docs/remote-management.md",
     "sms": "ota/wire/docs/sms.md",
     "keys": "ota/wire/docs/keys.md",
     "handset": "sim-applet-sim/docs/handset.md",

@@ -44,6 +44,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("remote_script", apdu::remote_script),
     ("response_packet", packet::response),
     ("rp", sms::rp),
+    ("smpp_esme", smpp::esme),
     ("smpp_pdu", smpp::pdu),
     ("smpp_session", smpp::session),
     ("status_report", sms::status_report),
