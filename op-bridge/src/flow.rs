@@ -205,7 +205,10 @@ fn settle(cx: &mut Context<'_>, key: &Key, mut request: Request, outcome: Verdic
 
 /// The request has its end: tells whoever waits for it.
 fn finish(cx: &mut Context<'_>, key: &Key, mut request: Request, state: State) {
-    cx.timer(key.work_timer(), None);
+    // Nothing else sets it.
+    if cx.op.config.authenticator == Authenticator::Mssp {
+        cx.timer(key.work_timer(), None);
+    }
     if let State::Failed(failure) = &state {
         let own = Id::ap_trans_id(&request.attempt.ap_trans_id);
         cx.event(

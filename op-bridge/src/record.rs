@@ -67,32 +67,41 @@ pub struct Request {
     /// The user's number.
     pub msisdn: Msisdn,
     /// Granted scopes, separated by spaces.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub scope: String,
     /// acr values that the OP can meet, as the client spelled them, by preference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ladder: Vec<String>,
     /// Index into `ladder` of the one being tried.
     pub rung: usize,
     /// Text for the handset's screen.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
     /// When it expires.
     pub expires_at: Timestamp,
     /// `nonce`, to be repeated in the id_token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
     /// When its last poll started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_poll: Option<Timestamp>,
     /// How often it was told slow_down.
     pub slowed: u32,
     /// A poll that waits for the outcome.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poll: Option<HeldPoll>,
     /// The MSS transaction under way.
     pub attempt: Attempt,
     /// SHA-256 of every notification secret given out for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notifications: Vec<String>,
     /// Where it stands.
     pub state: State,
     /// The bc-authorize call that still waits for its answer (`unknown_user = ask-mssp` only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
     /// What a ping or push needs; gone as soon as it was delivered or given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback: Option<Callback>,
 }
 
@@ -116,10 +125,13 @@ pub struct Attempt {
     /// Ours: 128 random bits, starts with a letter (NCName).
     pub ap_trans_id: String,
     /// The MSSP's, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mssp_trans_id: Option<String>,
     /// MSSP_ID/URI of its answer, copied into later messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mssp_uri: Option<String>,
     /// When the notification rang.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rang_at: Option<Timestamp>,
     /// It rang while a status query was under way whose answer may be older.
     pub rang_while_asking: bool,

@@ -220,7 +220,11 @@ fn conclude(
             let grant = Grant::of(request, *auth_time, thumbprint);
             let tokens = grant::issue(cx, own, &grant, To::Poll);
             request.state = State::Redeemed;
+            // What is left is a tombstone.
             request.callback = None;
+            request.nonce = None;
+            request.text.clear();
+            request.scope.clear();
             Ok(tokens)
         }
     }

@@ -431,11 +431,14 @@ pub(super) fn own_octets(octets: &Bytes) -> Bytes {
 /// The same for a whole request: its body and what its head refers to share one buffer of their own.
 fn own(head: &mut Parts, body: &Bytes) -> Bytes {
     let length = head.headers.values().map(HeaderValue::len).sum::<usize>();
-    let mut octets = Vec::with_capacity(body.len() + length);
+    let uri = head.uri.to_string();
+    let mut octets = Vec::with_capacity(body.len() + length + uri.len());
     octets.extend_from_slice(body);
     for value in head.headers.values() {
         octets.extend_from_slice(value.as_bytes());
     }
+    let uri_at = octets.len();
+    octets.extend_from_slice(uri.as_bytes());
     let octets = Bytes::from(octets);
     let mut start = body.len();
     for value in head.headers.values_mut() {
@@ -446,7 +449,7 @@ fn own(head: &mut Parts, body: &Bytes) -> Bytes {
         }
         start = end;
     }
-    if let Ok(own) = Uri::try_from(head.uri.to_string()) {
+    if let Ok(own) = Uri::from_maybe_shared(octets.slice(uri_at..)) {
         head.uri = own;
     }
     octets.slice(..body.len())

@@ -206,9 +206,11 @@ impl Inner {
             event: Arc::new(event),
         };
         for link in [Some(own), cause].into_iter().flatten() {
-            if self.by_link.insert(link.clone(), number) != Some(number)
-                && let Some(trace) = self.traces.get_mut(&number)
-            {
+            if self.by_link.get(&link) == Some(&number) {
+                continue;
+            }
+            self.by_link.insert(link.clone(), number);
+            if let Some(trace) = self.traces.get_mut(&number) {
                 trace.links.push(link);
             }
         }

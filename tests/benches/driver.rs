@@ -152,8 +152,18 @@ impl Connection {
         form: String,
     ) -> Result<Value> {
         let credentials = STANDARD.encode(format!("{client}:{client}-secret"));
-        let request = Request::post(path)
-            .header(header::AUTHORIZATION, format!("Basic {credentials}"))
+        let request =
+            Request::post(path).header(header::AUTHORIZATION, format!("Basic {credentials}"));
+        self.post_built(request, form).await
+    }
+
+    /// POSTs a form that says itself who sends it.
+    pub(crate) async fn post_anonymously(&mut self, path: &str, form: String) -> Result<Value> {
+        self.post_built(Request::post(path), form).await
+    }
+
+    async fn post_built(&mut self, request: http::request::Builder, form: String) -> Result<Value> {
+        let request = request
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form)?;
         let (_, body) = self.send(request).await?;

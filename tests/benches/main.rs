@@ -2,6 +2,7 @@
 //! bare limit measured in the same run; medians of several rounds.
 //! How to read them, and what was seen, is in tests/benches/README.md.
 
+mod card;
 mod driver;
 #[path = "../support/envelopes.rs"]
 mod envelopes;
@@ -18,12 +19,15 @@ mod timing;
 use std::process::ExitCode;
 
 /// Whatever goes wrong ends the run.
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+type Result<T> = std::result::Result<T, Failure>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 type Group = (&'static str, fn() -> Result<()>);
 
-const GROUPS: [Group; 10] = [
+const GROUPS: [Group; 12] = [
     ("packets", packets::run),
+    ("card", card::envelopes),
+    ("vpcd", card::vpcd),
     ("flow-in-process", flow::in_process),
     ("flow-sockets", flow::sockets),
     ("ops", ops::side_by_side),

@@ -1,96 +1,204 @@
-//! The OP side by side with npm `oidc-provider`: bc-authorize and one token request a flow, nobody asked.
+//! The OP side by side with npm `oidc-provider`: bc-authorize and one token request a flow. Alone nobody is asked, as there;
+//! with the whole chain the token request is held until the answer has come back from the SIM.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use serde_json::{Value, json};
 
 use super::Result;
 use super::driver::{self, Connection, Driven};
-use super::server::Server;
+use super::server::{Server, World};
 use super::timing::{ROUNDS, Spread, now};
 
 /// Flows under way at a time.
-const AT_A_TIME: usize = 32;
+const AT_A_TIME: u64 = 32;
 /// One round.
 const ROUND: Duration = Duration::from_secs(2);
+/// Private key of the client `jwt` of the default world.
+const CLIENT_KEY: &str = include_str!("../../fixtures/keys/client-es256-TEST-ONLY.jwk");
 
-/// Where the endpoints are.
-#[derive(Clone, Copy)]
-struct Op {
+/// An OP that is measured.
+struct Subject {
+    server: Server,
     authorize: &'static str,
-    token: &'static str,
 }
 
-const OURS: Op = Op {
-    authorize: "/bc-authorize",
-    token: "/token",
-};
-const THEIRS: Op = Op {
-    authorize: "/backchannel",
-    token: "/token",
-};
+/// How the RP authenticates.
+#[derive(Clone)]
+enum Auth {
+    /// client_secret_basic, as `poll`.
+    Basic,
+    /// private_key_jwt, as `jwt`: an assertion for each of the two requests.
+    Jwt(Arc<Assertions>),
+}
 
-/// Runs the two in turn.
+/// Makes client assertions.
+struct Assertions {
+    key: EcdsaKeyPair,
+    random: SystemRandom,
+}
+
+/// Runs the three in turn, with each way of authentication.
 pub(crate) fn side_by_side() -> Result<()> {
     let packages = packages()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let ours = Server::op_alone("approve").await?;
-        let mut command = Command::new("node");
-        command.arg(packages.join("server.mjs"));
-        let theirs = Server::other(&mut command)?;
-        let (mut our_rounds, mut their_rounds) = (Vec::new(), Vec::new());
-        for turn in 0..=ROUNDS {
-            let their_seen = round(&theirs, THEIRS).await?;
-            let our_seen = round(&ours, OURS).await?;
-            // The first round only warms up.
-            if turn > 0 {
-                our_rounds.push(our_seen);
-                their_rounds.push(their_seen);
+        let receiver = driver::Receiver::start().await?;
+        let world = World::with_receiver(receiver.address(), AT_A_TIME)?;
+        let numbers: Vec<_> = world.numbers().collect();
+        let public = json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig",
+            "x": member("x")?, "y": member("y")?, "kid": member("kid")? });
+        let mut node = Command::new("node");
+        node.arg(packages.join("server.mjs"))
+            .arg(public.to_string());
+        let ours = |server| Subject {
+            server,
+            authorize: "/bc-authorize",
+        };
+        let theirs = Subject {
+            server: Server::other(&mut node)?,
+            authorize: "/backchannel",
+        };
+        let alone = ours(Server::op(&world, &["--op-authenticator=approve"]).await?);
+        let chain = ours(Server::op(&world, &["--op-poll-hold=30"]).await?);
+        let assertions = Arc::new(Assertions::new()?);
+        for (name, auth, aim) in [
+            ("client_secret_basic", Auth::Basic, 10),
+            ("private_key_jwt", Auth::Jwt(assertions), 5),
+        ] {
+            let subjects = [&theirs, &alone, &chain];
+            let mut seen: [Vec<f64>; 3] = Default::default();
+            for turn in 0..=ROUNDS {
+                for (subject, seen) in subjects.iter().zip(&mut seen) {
+                    let rate = round(subject, &auth, &numbers).await?.per_cpu_second();
+                    // The first round only warms up.
+                    if turn > 0 {
+                        seen.push(rate);
+                    }
+                }
             }
+            let [theirs, alone, chain] = &seen;
+            let ratio = |of: &[f64]| super::timing::ratio(of, theirs);
+            let spread = |of: &[f64]| Spread::of(of.to_vec());
+            println!("  {name}, flows per CPU-second of the server");
+            println!("    oidc-provider {}", spread(theirs));
+            println!(
+                "    OP alone {}: {} times as many (aim: at least {aim})",
+                spread(alone),
+                ratio(alone)
+            );
+            println!(
+                "    with the chain {}: {} times as many (aim: at least 2)",
+                spread(chain),
+                ratio(chain)
+            );
         }
-        let spread =
-            |rounds: &[Driven]| Spread::of(rounds.iter().map(Driven::per_cpu_second).collect());
-        let pairs = our_rounds.iter().zip(&their_rounds);
-        let ratios = pairs.map(|(our, their)| our.per_cpu_second() / their.per_cpu_second());
-        println!("  client_secret_basic, flows per CPU-second of the server");
-        println!("  midsim        {}", spread(&our_rounds));
-        println!("  oidc-provider {}", spread(&their_rounds));
-        println!(
-            "  ratio {} (aim: at least 10)",
-            Spread::of(ratios.collect())
-        );
         Ok(())
     })
 }
 
-async fn round(server: &Server, op: Op) -> Result<Driven> {
-    let address = server.address;
-    driver::measure(server, (0..AT_A_TIME).map(move |_| flows(address, op))).await
+async fn round(subject: &Subject, auth: &Auth, numbers: &[String]) -> Result<Driven> {
+    let (address, authorize) = (subject.server.address, subject.authorize);
+    let workers = numbers
+        .iter()
+        .map(|number| flows(address, authorize, auth.clone(), number.clone()));
+    driver::measure(&subject.server, workers).await
 }
 
 /// Flows on one connection, one after the other.
-async fn flows(address: std::net::SocketAddr, op: Op) -> Result<u32> {
+async fn flows(
+    address: SocketAddr,
+    authorize: &'static str,
+    auth: Auth,
+    number: String,
+) -> Result<u32> {
     let mut connection = Connection::to(address).await?;
+    let issuer = format!("http://{address}");
     let end = now() + ROUND;
     let mut done = 0;
     while now() < end {
-        let form = "scope=openid&acr_values=mod-mf&login_hint=%2B447700900002".to_owned();
-        let acknowledged = connection.post_as("poll", op.authorize, form).await?;
+        let form = format!(
+            "scope=openid&acr_values=mod-mf&login_hint=%2B{}",
+            number.trim_start_matches('+')
+        );
+        let acknowledged = post(&mut connection, &auth, &issuer, authorize, form).await?;
         let id = acknowledged["auth_req_id"].as_str();
         let id = id.ok_or_else(|| format!("no auth_req_id: {acknowledged}"))?;
         let form = format!("grant_type=urn%3Aopenid%3Aparams%3Agrant-type%3Aciba&auth_req_id={id}");
-        let tokens: Value = connection.post_as("poll", op.token, form).await?;
+        let tokens = post(&mut connection, &auth, &issuer, "/token", form).await?;
         if !tokens["id_token"].is_string() {
             return Err(format!("no id_token: {tokens}").into());
         }
         done += 1;
     }
     Ok(done)
+}
+
+async fn post(
+    connection: &mut Connection,
+    auth: &Auth,
+    issuer: &str,
+    path: &str,
+    mut form: String,
+) -> Result<Value> {
+    match auth {
+        Auth::Basic => connection.post_as("poll", path, form).await,
+        Auth::Jwt(assertions) => {
+            form.push_str(
+                "&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
+                 &client_assertion=",
+            );
+            form.push_str(&assertions.next(issuer)?);
+            connection.post_anonymously(path, form).await
+        }
+    }
+}
+
+fn member(name: &str) -> Result<String> {
+    let key: Value = serde_json::from_str(CLIENT_KEY)?;
+    let text = key[name].as_str();
+    Ok(text.ok_or("the client's key is no JWK")?.to_owned())
+}
+
+impl Assertions {
+    fn new() -> Result<Self> {
+        let octets = |name| Ok::<_, super::Failure>(URL_SAFE_NO_PAD.decode(member(name)?)?);
+        let public = [vec![4], octets("x")?, octets("y")?].concat();
+        let random = SystemRandom::new();
+        let key = EcdsaKeyPair::from_private_key_and_public_key(
+            &ECDSA_P256_SHA256_FIXED_SIGNING,
+            &octets("d")?,
+            &public,
+            &random,
+        );
+        let key = key.map_err(|error| format!("the client's key: {error}"))?;
+        Ok(Self { key, random })
+    }
+
+    /// A fresh one (RFC 7523 §3).
+    fn next(&self, audience: &str) -> Result<String> {
+        let now = midsim::runtime::clock::Clock::real().now().as_second();
+        let mut jti = [0; 16];
+        ring::rand::SecureRandom::fill(&self.random, &mut jti).map_err(|_| "no random octets")?;
+        let header = json!({ "alg": "ES256", "kid": member("kid")? });
+        let claims = json!({ "iss": "jwt", "sub": "jwt", "aud": audience, "iat": now, "exp": now + 60,
+            "jti": hex::encode(jti) });
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let input = format!("{}.{}", part(&header), part(&claims));
+        let signature = self.key.sign(&self.random, input.as_bytes());
+        let signature = signature.map_err(|_| "no signature")?;
+        Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
 }
 
 /// The packages of the other OP, installed under target/.

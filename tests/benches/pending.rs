@@ -25,7 +25,7 @@ pub(crate) fn run() -> Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let server = Server::op_alone("wait").await?;
+        let server = Server::waiting().await?;
         let mut filling = JoinSet::new();
         for _ in 0..CONNECTIONS {
             filling.spawn(fill(server.address, REQUESTS / CONNECTIONS));

@@ -52,11 +52,16 @@ impl Server {
         Self::when_ready(&mut up(), "op").await
     }
 
-    /// `midsim up` whose OP asks nobody.
-    pub(crate) async fn op_alone(authenticator: &str) -> Result<Self> {
+    /// `midsim up` in this world with more switches.
+    pub(crate) async fn op(world: &World, switches: &[&str]) -> Result<Self> {
         let mut command = up();
-        let switch = format!("--op-authenticator={authenticator}");
-        Self::when_ready(command.args([switch.as_str(), "--any-number"]), "op").await
+        let command = command.arg("--world").arg(&world.file).args(switches);
+        Self::when_ready(command, "op").await
+    }
+
+    /// `midsim up` whose requests wait for a decision.
+    pub(crate) async fn waiting() -> Result<Self> {
+        Self::when_ready(up().arg("--op-authenticator=wait"), "op").await
     }
 
     /// Somebody else's OP, which prints its URL as `op`.

@@ -25,6 +25,10 @@ if [ "${2:-}" = inside ]; then
     jwt --client-id nobody --login-hint +447700900002 --expect invalid_client
     token=$(curl -fsS "$MIDSIM_DISCOVERY_URL/discover" --data-urlencode msisdn=+447700900002 | sed 's/.*"login_hint_token":"\([^"]*\)".*/\1/')
     rp --hint-type login_hint_token --login-hint "$token" --acr mod-pr --scope openid
+elif [ "${2:-}" = refreshing ]; then
+    rp --login-hint +447700900002 --acr '4 3' --scope 'openid profile phone' --nonce n-0S6_WzA2Mj \
+        --userinfo --introspect --refresh --revoke
 else
     "$1" exec -- "$here/openid-client.sh" "$1" inside
+    "$1" exec --op-refresh-tokens --op-interval 1 -- "$here/openid-client.sh" "$1" refreshing
 fi

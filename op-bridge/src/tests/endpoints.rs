@@ -82,6 +82,126 @@ fn endpoints_behind_mutual_tls_have_aliases() {
     }
 }
 
+/// Members that OpenID Connect Discovery §3, RFC 8414 §2, RFC 8705 §3.3, §5 and CIBA Core §4 define: the OIDF suite warns of
+/// any other.
+const KNOWN_METADATA: [&str; 48] = [
+    "acr_values_supported",
+    "authorization_endpoint",
+    "backchannel_authentication_endpoint",
+    "backchannel_authentication_request_signing_alg_values_supported",
+    "backchannel_token_delivery_modes_supported",
+    "backchannel_user_code_parameter_supported",
+    "claim_types_supported",
+    "claims_locales_supported",
+    "claims_parameter_supported",
+    "claims_supported",
+    "code_challenge_methods_supported",
+    "display_values_supported",
+    "grant_types_supported",
+    "id_token_encryption_alg_values_supported",
+    "id_token_encryption_enc_values_supported",
+    "id_token_signing_alg_values_supported",
+    "introspection_endpoint",
+    "introspection_endpoint_auth_methods_supported",
+    "introspection_endpoint_auth_signing_alg_values_supported",
+    "issuer",
+    "jwks_uri",
+    "mtls_endpoint_aliases",
+    "op_policy_uri",
+    "op_tos_uri",
+    "registration_endpoint",
+    "request_object_encryption_alg_values_supported",
+    "request_object_encryption_enc_values_supported",
+    "request_object_signing_alg_values_supported",
+    "request_parameter_supported",
+    "request_uri_parameter_supported",
+    "require_request_uri_registration",
+    "response_modes_supported",
+    "response_types_supported",
+    "revocation_endpoint",
+    "revocation_endpoint_auth_methods_supported",
+    "revocation_endpoint_auth_signing_alg_values_supported",
+    "scopes_supported",
+    "service_documentation",
+    "subject_types_supported",
+    "tls_client_certificate_bound_access_tokens",
+    "token_endpoint",
+    "token_endpoint_auth_methods_supported",
+    "token_endpoint_auth_signing_alg_values_supported",
+    "ui_locales_supported",
+    "userinfo_encryption_alg_values_supported",
+    "userinfo_encryption_enc_values_supported",
+    "userinfo_endpoint",
+    "userinfo_signing_alg_values_supported",
+];
+
+#[test]
+fn metadata_has_what_the_suite_asks_for() {
+    let mut world = World::with(|config| {
+        config.mtls_url = Some("https://127.0.0.1:8262".to_owned());
+    });
+    let (_, body) = answer(&world.http(request("GET", "/.well-known/openid-configuration")));
+    for (member, _) in body.as_object().unwrap() {
+        assert!(KNOWN_METADATA.contains(&member.as_str()), "{member}");
+    }
+    let has = |member: &str, value: &str| {
+        let values = body[member]
+            .as_array()
+            .unwrap_or_else(|| panic!("{member}"));
+        assert!(values.contains(&value.into()), "{member}: {value}");
+    };
+    for (member, values) in [
+        ("id_token_signing_alg_values_supported", vec!["ES256"]),
+        (
+            "token_endpoint_auth_methods_supported",
+            vec![
+                "private_key_jwt",
+                "tls_client_auth",
+                "self_signed_tls_client_auth",
+            ],
+        ),
+        (
+            "token_endpoint_auth_signing_alg_values_supported",
+            vec!["PS256", "ES256"],
+        ),
+        ("userinfo_signing_alg_values_supported", vec!["ES256"]),
+        (
+            "backchannel_authentication_request_signing_alg_values_supported",
+            vec!["PS256", "ES256"],
+        ),
+        ("grant_types_supported", vec![CIBA]),
+        (
+            "backchannel_token_delivery_modes_supported",
+            vec!["poll", "ping"],
+        ),
+        ("subject_types_supported", vec!["public", "pairwise"]),
+        ("acr_values_supported", vec!["mod-mf", "2", "3", "4"]),
+    ] {
+        for value in values {
+            has(member, value);
+        }
+    }
+    assert_eq!(body["tls_client_certificate_bound_access_tokens"], true);
+    for asymmetric_only in body["backchannel_authentication_request_signing_alg_values_supported"]
+        .as_array()
+        .unwrap()
+    {
+        let alg = asymmetric_only.as_str().unwrap();
+        assert!(alg != "none" && !alg.starts_with("HS"), "{alg}");
+    }
+}
+
+#[test]
+fn the_authorization_endpoint_is_a_stub() {
+    for method in ["GET", "POST"] {
+        let (status, body) = answer(&World::new().http(request(method, "/authorize")));
+        assert_eq!(
+            (status, &body["error"]),
+            (400, &"unsupported_response_type".into())
+        );
+    }
+}
+
 #[test]
 fn jwks_has_the_public_key_only() {
     let (_, body) = answer(&World::new().http(request("GET", "/jwks")));

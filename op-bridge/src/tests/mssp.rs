@@ -156,6 +156,33 @@ fn busy_handset_that_gets_free_ends_well() {
 }
 
 #[test]
+fn acr_4_asks_for_a_signature_and_falls_back_to_a_pin() {
+    let mut world = World::new();
+    let id = world.start_with("poll", &[("acr_values", "4 3")]);
+    let first = world.last();
+    assert!(text(&first).contains("http://uri.gsma.com/mobileconnect/LoA4"));
+    world.mssp_fault(&first, 109);
+    let second = world.last();
+    assert!(text(&second).contains("http://uri.gsma.com/mobileconnect/LoA3"));
+    world.approve(&second);
+    let (_, tokens) = world.poll("poll", &id);
+    let claims = world.signer.verify(tokens["id_token"].as_str().unwrap());
+    assert_eq!(claims["acr"], "3");
+}
+
+#[test]
+fn a_signature_at_acr_4_is_told_in_amr() {
+    let mut world = World::new();
+    let tokens = world.tokens("poll", &[("acr_values", "4")]);
+    let claims = world.signer.verify(tokens["id_token"].as_str().unwrap());
+    assert_eq!(claims["acr"], "4");
+    assert_eq!(
+        claims["amr"],
+        serde_json::json!(["hwk", "mfa", "pin", "sc"])
+    );
+}
+
+#[test]
 fn unsupported_profile_falls_back_to_the_next_acr_value() {
     let mut world = World::new();
     let id = world.start_with("poll", &[("acr_values", "mod-mf mod-pr")]);

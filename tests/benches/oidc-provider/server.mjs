@@ -1,5 +1,5 @@
 // npm oidc-provider as a CIBA OP that approves every request at once: in memory, without TLS, ES256 id_tokens.
-// Prints {"op": URL} when it listens. The first argument is the public JWK of the client `pkjwt`.
+// Prints {"op": URL} when it listens. The first argument is the public JWK of the client `jwt`.
 import { createServer } from 'node:http';
 import { generateKeyPairSync } from 'node:crypto';
 import Provider from 'oidc-provider';
@@ -26,7 +26,7 @@ const clients = [
 if (process.argv[2]) {
   clients.push({
     ...common,
-    client_id: 'pkjwt',
+    client_id: 'jwt',
     token_endpoint_auth_method: 'private_key_jwt',
     token_endpoint_auth_signing_alg: 'ES256',
     jwks: { keys: [JSON.parse(process.argv[2])] },

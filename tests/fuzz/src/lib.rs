@@ -9,7 +9,9 @@
 
 pub mod apdu;
 pub mod applet;
+pub mod card;
 pub mod mss;
+pub mod op;
 pub mod packet;
 pub mod smpp;
 pub mod sms;
@@ -23,12 +25,18 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("applet_challenge", applet::challenge),
     ("applet_response", applet::response),
     ("c_apdu", apdu::command),
+    ("card", card::session),
+    ("certificate", op::certificate),
     ("command_packet", packet::command),
     ("concat", sms::concat),
     ("deliver", sms::deliver),
     ("deliver_report", sms::deliver_report),
     ("envelope", apdu::envelope),
+    ("form", op::form),
     ("gsm7", sms::gsm7),
+    ("jwe", op::jwe),
+    ("jwk_set", op::jwk_set),
+    ("jws", op::jws),
     ("mss_envelope", mss::envelope),
     ("mss_handshake_req", mss::handshake),
     ("mss_json", mss::json),
@@ -42,6 +50,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("r_apdu", apdu::response),
     ("remote_response", apdu::remote_response),
     ("remote_script", apdu::remote_script),
+    ("request_object", op::request_object),
     ("response_packet", packet::response),
     ("rp", sms::rp),
     ("smpp_esme", smpp::esme),
