@@ -19,6 +19,7 @@ mod faults;
 mod fuzz;
 mod fuzzing;
 mod library;
+mod mssp_causes;
 mod mssp_input;
 mod neighbours;
 mod op;

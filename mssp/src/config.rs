@@ -159,6 +159,20 @@ pub struct Subscriber {
     pub pin: bool,
 }
 
+impl Subscriber {
+    /// Somebody who can sign with everything.
+    pub fn new(msisdn: Msisdn, iccid: Iccid) -> Self {
+        Self {
+            msisdn,
+            iccid,
+            state: UserState::Active,
+            certificate: CertificateState::default(),
+            no_spam_code: None,
+            pin: true,
+        }
+    }
+}
+
 /// How the service stands with a person. Whether PIN or PUK is blocked is for the card to say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

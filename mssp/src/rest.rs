@@ -240,12 +240,15 @@ fn twin(root: &Element) -> Option<Value> {
     let part = inner.elements().next()?;
     let mut content = object(part);
     // What services have to say stands above the status.
-    if let Some(services) = content
-        .get_mut("Status")
-        .and_then(|status| status.get_mut("StatusDetail"))
-        .and_then(Value::as_object_mut)
-        .and_then(|detail| detail.remove("ServiceResponses"))
+    if let Some(status) = content.get_mut("Status").and_then(Value::as_object_mut)
+        && let Some(detail) = status
+            .get_mut("StatusDetail")
+            .and_then(Value::as_object_mut)
+        && let Some(services) = detail.remove("ServiceResponses")
     {
+        if detail.is_empty() {
+            status.remove("StatusDetail");
+        }
         let list = match services {
             Value::Object(mut services) => services.remove("ServiceResponse"),
             other => Some(other),
@@ -339,4 +342,25 @@ fn fault(element: &Element) -> Value {
         "Reason": text("Text"),
         "Detail": detail,
     }})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_services_stand_above_the_status() {
+        let envelope = "<e:Envelope xmlns:e='urn:e'><e:Body><w><MSS_StatusResp><Status><StatusCode Value='502'/>\
+                        <StatusDetail><ServiceResponses><ServiceResponse><Description><mssURI>urn:s</mssURI></Description>\
+                        </ServiceResponse></ServiceResponses></StatusDetail></Status></MSS_StatusResp></w></e:Body>\
+                        </e:Envelope>";
+        let twin: Value = serde_json::from_str(&from_envelope(envelope)).unwrap();
+        assert_eq!(
+            twin,
+            json!({ "MSS_StatusResp": {
+                "ServiceResponses": [{ "Description": "urn:s" }],
+                "Status": { "StatusCode": { "Value": "502" } },
+            } })
+        );
+    }
 }

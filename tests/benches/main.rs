@@ -4,7 +4,12 @@
 
 mod card;
 mod driver;
+<<<<<<< HEAD
 mod fleet;
+=======
+#[path = "../support/envelopes.rs"]
+mod envelopes;
+>>>>>>> ready/mssp
 mod flow;
 mod mssp;
 mod ops;
@@ -32,6 +37,7 @@ const GROUPS: [Group; 12] = [
     ("ops", ops::side_by_side),
     ("pending", pending::run),
     ("mssp", mssp::one_thread),
+    ("mssp-hostile", mssp::hostile),
     ("mssp-http", mssp::status_query),
     ("fleet", fleet::run),
     ("smsc", smsc::run),

@@ -124,14 +124,10 @@ struct Everybody(MasterKey);
 
 impl mssp::Directory for Everybody {
     fn subscriber(&self, msisdn: &Msisdn) -> Option<mssp::Subscriber> {
-        Some(mssp::Subscriber {
-            msisdn: msisdn.clone(),
-            iccid: Iccid::with_check_digit("894477009000000002").ok()?,
-            state: mssp::UserState::Active,
-            certificate: mssp::pki::credential::CertificateState::default(),
-            no_spam_code: None,
-            pin: true,
-        })
+        Some(mssp::Subscriber::new(
+            msisdn.clone(),
+            Iccid::with_check_digit("894477009000000002").ok()?,
+        ))
     }
 
     fn mac_key(&self, iccid: &Iccid, algorithm: MacAlgorithm) -> Secret {

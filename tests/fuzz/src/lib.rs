@@ -10,6 +10,7 @@
 pub mod apdu;
 pub mod applet;
 pub mod card;
+pub mod mss;
 pub mod op;
 pub mod handset;
 pub mod packet;
@@ -37,7 +38,19 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("jwe", op::jwe),
     ("jwk_set", op::jwk_set),
     ("jws", op::jws),
+<<<<<<< HEAD
     ("handset", handset::session),
+=======
+    ("mss_envelope", mss::envelope),
+    ("mss_handshake_req", mss::handshake),
+    ("mss_json", mss::json),
+    ("mss_profile_req", mss::profile),
+    ("mss_receipt_req", mss::receipt),
+    ("mss_registration_req", mss::registration),
+    ("mss_request", mss::request),
+    ("mss_signature_req", mss::signature),
+    ("mss_status_req", mss::status),
+>>>>>>> ready/mssp
     ("proactive_command", apdu::proactive_command),
     ("r_apdu", apdu::response),
     ("remote_response", apdu::remote_response),
