@@ -10,6 +10,7 @@
 pub mod apdu;
 pub mod applet;
 pub mod packet;
+pub mod pki;
 pub mod smpp;
 pub mod sms;
 
@@ -22,10 +23,13 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("applet_challenge", applet::challenge),
     ("applet_response", applet::response),
     ("c_apdu", apdu::command),
+    ("certificate", pki::certificate),
     ("command_packet", packet::command),
     ("concat", sms::concat),
+    ("crl", pki::crl),
     ("deliver", sms::deliver),
     ("deliver_report", sms::deliver_report),
+    ("der", pki::der),
     ("envelope", apdu::envelope),
     ("gsm7", sms::gsm7),
     ("proactive_command", apdu::proactive_command),
@@ -34,6 +38,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("remote_script", apdu::remote_script),
     ("response_packet", packet::response),
     ("rp", sms::rp),
+    ("signed_data", pki::signed_message),
     ("smpp_pdu", smpp::pdu),
     ("smpp_session", smpp::session),
     ("status_report", sms::status_report),
