@@ -250,6 +250,8 @@ pub enum Applet {
     /// "Press OK" and PIN.
     #[default]
     Full,
+    /// The same, and a menu in which the user changes and unblocks the PIN.
+    Menu,
 }
 
 /// Why a world file cannot be used.

@@ -25,4 +25,6 @@ pub mod uicc;
 pub mod user;
 
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod testing;

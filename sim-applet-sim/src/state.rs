@@ -3,9 +3,14 @@
 //! Everything else about a card follows from its profile and its owner, or is lost when the power goes.
 
 use ota_wire::ids::Cntr;
+use ota_wire::keys::CipherKey;
+use ota_wire::packet::CipherAlgorithm;
+use ota_wire::remote_apdu::ram::KeyType;
+use ota_wire::secret::Secret;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::card_manager::registry::{DomainState, MOST_STORED, StoredKeySet};
 use crate::pin::{CODE_LEN, PinCode, Tries};
 use crate::profile::{CODES, Profile};
 use crate::uicc::file::Overlay;
@@ -20,6 +25,8 @@ pub struct CardState {
     pub(crate) counters: Vec<Cntr>,
     pub(crate) applet: AppletState,
     pub(crate) codes: [CodeState; CODES],
+    /// The security domain, once something in it has changed.
+    pub(crate) domain: Option<Box<DomainState>>,
     pub(crate) overlay: Option<Box<Overlay>>,
 }
 
@@ -49,7 +56,7 @@ pub(crate) struct CodeState {
 }
 
 impl CardState {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 
     /// A card as it leaves the factory.
     pub fn fresh(profile: &Profile) -> Self {
@@ -69,6 +76,7 @@ impl CardState {
                 enabled: code.enabled,
                 code: None,
             }),
+            domain: None,
             overlay: None,
         }
     }
@@ -112,6 +120,48 @@ impl CardState {
         &self.counters
     }
 
+    /// CNTR of a key set.
+    pub(crate) fn counter_mut(&mut self, profile: &Profile, version: u8) -> Option<&mut Cntr> {
+        let stored = self.domain.iter_mut().flat_map(|domain| &mut domain.keys);
+        if let Some(keys) = stored.into_iter().find(|keys| keys.version == version) {
+            return Some(&mut keys.counter);
+        }
+        let index = profile
+            .key_sets
+            .iter()
+            .position(|keys| keys.version() == version)?;
+        self.counters.get_mut(index)
+    }
+
+    /// CNTR of a key set; one that is lost counts as blocked.
+    pub(crate) fn counter(&self, profile: &Profile, version: u8) -> Cntr {
+        if let Some(keys) = self
+            .stored_keys()
+            .iter()
+            .find(|keys| keys.version == version)
+        {
+            return keys.counter;
+        }
+        let index = profile
+            .key_sets
+            .iter()
+            .position(|keys| keys.version() == version);
+        let counter = index.and_then(|index| self.counters.get(index));
+        counter.copied().unwrap_or(Cntr::MAX)
+    }
+
+    /// Key sets that PUT KEY has brought.
+    pub(crate) fn stored_keys(&self) -> &[StoredKeySet] {
+        self.domain.as_deref().map_or(&[], |domain| &domain.keys)
+    }
+
+    /// Whether the signature applet is locked.
+    pub fn applet_locked(&self) -> bool {
+        self.domain
+            .as_deref()
+            .is_some_and(|domain| domain.applet_locked)
+    }
+
     /// The form for the journal. Holds changed PINs in clear, as the memory of a card does.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Writer(vec![Self::VERSION]);
@@ -131,6 +181,10 @@ impl CardState {
             out.0.push(code.unblock_tries.left());
             out.flag(code.enabled);
             out.code(code.code.as_ref());
+        }
+        out.flag(self.domain.is_some());
+        if let Some(domain) = &self.domain {
+            out.domain(domain);
         }
         let files = self.overlay.iter().flat_map(|overlay| &overlay.0);
         for ((directory, file), contents) in files {
@@ -172,6 +226,11 @@ impl CardState {
             })
         };
         let codes = [code()?, code()?, code()?];
+        let domain = if input.flag()? {
+            Some(Box::new(input.domain()?))
+        } else {
+            None
+        };
         let mut overlay = Overlay::default();
         while !input.0.is_empty() {
             let directory = u16::from_be_bytes(input.array()?);
@@ -184,6 +243,7 @@ impl CardState {
             counters,
             applet,
             codes,
+            domain,
             overlay: (!overlay.0.is_empty()).then(|| Box::new(overlay)),
         })
     }
@@ -224,6 +284,27 @@ impl Writer {
     }
 }
 
+impl Writer {
+    fn domain(&mut self, domain: &DomainState) {
+        self.0.extend(domain.sequence.to_be_bytes());
+        self.flag(domain.applet_locked);
+        self.0.push(domain.keys.len() as u8);
+        for keys in &domain.keys {
+            self.0.push(keys.version);
+            self.0.extend(keys.counter.to_bytes());
+            for key in &keys.keys {
+                let kind = match key.algorithm() {
+                    CipherAlgorithm::Aes => KeyType::AES,
+                    _ => KeyType::DES,
+                };
+                let octets = key.secret().expose();
+                self.0.extend([kind.0, octets.len() as u8]);
+                self.0.extend_from_slice(octets);
+            }
+        }
+    }
+}
+
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -254,6 +335,36 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn domain(&mut self) -> Result<DomainState, StateError> {
+        let sequence = u32::from_be_bytes(self.array()?);
+        let applet_locked = self.flag()?;
+        let count = self.octet()?;
+        if usize::from(count) > MOST_STORED {
+            return Err(StateError::Damaged);
+        }
+        let keys = (0..count).map(|_| {
+            Ok(StoredKeySet {
+                version: self.octet()?,
+                counter: Cntr::from_bytes(self.array()?),
+                keys: [self.key()?, self.key()?, self.key()?],
+            })
+        });
+        Ok(DomainState {
+            sequence,
+            applet_locked,
+            keys: keys.collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn key(&mut self) -> Result<CipherKey, StateError> {
+        let kind = KeyType(self.octet()?);
+        let len = usize::from(self.octet()?);
+        let octets = Secret::new(self.take(len)?.to_vec());
+        kind.cipher(len)
+            .and_then(|algorithm| CipherKey::new(algorithm, octets).ok())
+            .ok_or(StateError::Damaged)
+    }
+
     fn code(&mut self) -> Result<Option<PinCode>, StateError> {
         if !self.flag()? {
             return Ok(None);
@@ -280,6 +391,19 @@ mod tests {
         state.applet.answered = true;
         state.applet.pin = "4321".parse().ok();
         state.codes[0].enabled = false;
+        let key = |octet| {
+            let octets = Secret::new(vec![octet; 16]);
+            CipherKey::new(CipherAlgorithm::Aes, octets).unwrap()
+        };
+        state.domain = Some(Box::new(DomainState {
+            sequence: 0x0001_0203,
+            applet_locked: true,
+            keys: vec![StoredKeySet {
+                version: 3,
+                counter: Cntr::default(),
+                keys: [key(1), key(2), key(3)],
+            }],
+        }));
         let mut overlay = Overlay::default();
         overlay.0.insert((0x7FF0, 0x6F3C), vec![1, 2, 3].into());
         state.overlay = Some(Box::new(overlay));
@@ -296,8 +420,8 @@ mod tests {
 
     #[test]
     fn a_fresh_card_is_small() {
-        // Version, count, two counters, applet, three codes: 2 + 10 + 20 + 12 octets.
-        assert_eq!(CardState::fresh(&testing::profile()).to_bytes().len(), 44);
+        // Version, count, two counters, applet, three codes, no domain: 2 + 10 + 20 + 12 + 1 octets.
+        assert_eq!(CardState::fresh(&testing::profile()).to_bytes().len(), 45);
     }
 
     #[test]

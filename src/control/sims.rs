@@ -11,7 +11,7 @@ use ota_wire::ids::{Iccid, IdError};
 use serde::Deserialize;
 
 use super::problem;
-use crate::suite::{Handle, Sim};
+use crate::suite::{Handle, SelectError, Sim};
 use crate::world::Persona;
 
 /// What to change; what is left out stays.
@@ -24,6 +24,8 @@ pub(super) struct Change {
     certificate: Option<CertificateState>,
     /// Whether the card is in its handset.
     inserted: Option<bool>,
+    /// An item of the card's menu that the user chooses.
+    select: Option<u8>,
 }
 
 /// The SIM of this number, or with this ICCID.
@@ -80,6 +82,18 @@ pub(super) async fn change(
     }
     if let Some(inserted) = change.inserted {
         sim.set_inserted(inserted).await;
+    }
+    if let Some(item) = change.select {
+        match sim.select(item).await {
+            Ok(()) => {}
+            Err(SelectError::Refused(reason)) => {
+                let detail = format!("item {item}: {reason}");
+                return problem(StatusCode::CONFLICT, &detail);
+            }
+            Err(SelectError::Record(error)) => {
+                return problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string());
+            }
+        }
     }
     show(State(suite.clone()), Path(name)).await
 }

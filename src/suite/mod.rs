@@ -36,7 +36,7 @@ use self::keyring::{KeyRing, Retired};
 pub use self::readers::{AttachError, Attached};
 pub use self::running::{Handle, Running, Urls};
 pub use self::signer::BadKey;
-pub use self::sim::{CardView, Place, Sim};
+pub use self::sim::{CardView, MenuView, Place, SelectError, Sim};
 pub use self::tls::{TlsOptions, TlsService};
 use crate::authority::Authority;
 pub use crate::control::{BadHost, HostName};

@@ -1,5 +1,6 @@
 //! One SIM in its handset, as a test sees it and plays with it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mssp::pki::credential::CertificateState;
@@ -7,7 +8,7 @@ use ota_wire::ids::Msisdn;
 use ota_wire::rp::Cause;
 use ota_wire::sms::address::Address;
 use serde::Serialize;
-use sim_applet_sim::handset::{Delivered, Input, ReaderInput};
+use sim_applet_sim::handset::{Delivered, Input, ReaderInput, Refusal};
 
 use super::Handle;
 use super::external::{self, Reader, ReaderFailure};
@@ -38,6 +39,17 @@ pub struct CardView {
     pub attached: bool,
     /// Where the card is.
     pub place: Place,
+    /// The card's menu in the handset, if it has set one up.
+    pub menu: Option<MenuView>,
+}
+
+/// The menu of a card.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct MenuView {
+    /// Its title.
+    pub title: String,
+    /// Its items by number.
+    pub items: BTreeMap<u8, String>,
 }
 
 /// Where a card is.
@@ -50,6 +62,17 @@ pub enum Place {
     Out,
     /// In somebody's reader.
     Reader,
+}
+
+/// Why nothing was chosen from a menu.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectError {
+    /// The handset or the card does not take it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The card's record cannot be read or written.
+    #[error(transparent)]
+    Record(#[from] HandleError),
 }
 
 impl<'a> Sim<'a> {
@@ -97,6 +120,17 @@ impl<'a> Sim<'a> {
     pub async fn set_power(&self, on: bool) {
         self.input(if on { Input::PowerOn } else { Input::PowerOff })
             .await;
+    }
+
+    /// The user switches the handset on, if nobody has used it yet, and chooses an item of the card's menu.
+    ///
+    /// # Errors
+    /// [`SelectError`].
+    pub async fn select(&self, item: u8) -> Result<(), SelectError> {
+        match self.handle.network().select(&self.msisdn, item).await? {
+            Some(reason) => Err(reason.into()),
+            None => Ok(()),
+        }
     }
 
     /// The card is taken out of its handset, or put back, which restarts the handset.

@@ -366,6 +366,8 @@ instructions! {
     LOAD = 0xE8, "LOAD";
     /// GlobalPlatform SET STATUS.
     SET_STATUS = 0xF0, "SET STATUS";
+    /// SLEEP of class `A0`.
+    SLEEP = 0xFA, "SLEEP";
     /// STATUS; GlobalPlatform GET STATUS on a selected security domain.
     STATUS = 0xF2, "STATUS";
 }

@@ -1,13 +1,17 @@
 //! What all cards and handsets of one kind share, and what makes one card differ from the next.
 
-mod files;
+mod format;
 
 use ota_wire::cat::{Facility, TerminalProfile};
 use ota_wire::ids::{Iccid, Imsi, Msisdn, Tar};
 use ota_wire::keys::{Family, MasterKey};
+use ota_wire::secret::Secret;
+use serde::Deserialize;
 
 use crate::pin::PinCode;
-use crate::uicc::file::FileSystem;
+use crate::uicc::file::{FileIndex, FileSystem};
+
+pub use format::{DEFAULT, ProfileError};
 
 /// A kind of card in a kind of handset. Immutable; shared behind an `Arc` by as many subscribers as there are.
 #[derive(Debug)]
@@ -20,12 +24,18 @@ pub struct Profile {
     pub files: FileSystem,
     /// All keys of all cards are derived from this one.
     pub master_key: MasterKey,
-    /// OTA key sets: version (high nibble of KIc and KID) and cipher family.
-    pub key_sets: Vec<(u8, Family)>,
+    /// OTA key sets.
+    pub key_sets: Vec<KeySetProfile>,
     /// PIN1, PIN2 and ADM1, in this order.
     pub codes: [CodeProfile; CODES],
+    /// The issuer security domain.
+    pub domain: DomainProfile,
+    /// Where the CardManager routes secured packets to.
+    pub applications: Vec<Application>,
     /// The signature applet.
     pub applet: AppletProfile,
+    /// What is wrong with it on purpose.
+    pub weak: Weaknesses,
     /// Addresses in the network.
     pub network: NetworkProfile,
     /// The handset.
@@ -35,17 +45,56 @@ pub struct Profile {
 impl Profile {
     /// midsim's own card in midsim's own handset, PIN and confirm methods.
     pub fn standard(master_key: MasterKey, network: NetworkProfile) -> Self {
-        Self {
-            name: "default".to_owned(),
-            atr: ATR.to_vec(),
-            files: files::standard(&network.smsc),
-            master_key,
-            key_sets: vec![(1, Family::Aes128), (2, Family::TripleDes2)],
-            codes: codes(),
-            applet: AppletProfile::standard(),
-            network,
-            handset: HandsetProfile::standard(),
+        #[expect(clippy::expect_used, reason = "the embedded profile is read by a test")]
+        Self::parse(DEFAULT, master_key, network).expect("the embedded profile is well-formed")
+    }
+
+    /// A card of one's own in midsim's own handset; the format is that of [`DEFAULT`].
+    ///
+    /// # Errors
+    /// [`ProfileError`].
+    pub fn parse(
+        text: &str,
+        master_key: MasterKey,
+        network: NetworkProfile,
+    ) -> Result<Self, ProfileError> {
+        format::parse(text, master_key, network)
+    }
+
+    /// What is weak about its cards, in words; nothing for those that can be trusted.
+    pub fn weaknesses(&self) -> Vec<String> {
+        const TRUSTED: u8 = 0x16;
+        let mut found = Vec::new();
+        for application in &self.applications {
+            let msl = application.msl;
+            // CC at least, ciphering, a counter that goes up: field by field.
+            let missing = [
+                (msl & 0x03 < TRUSTED & 0x03, "checksum"),
+                (msl & 0x04 < TRUSTED & 0x04, "ciphering"),
+                (msl & 0x18 < TRUSTED & 0x18, "counter"),
+            ];
+            for (_, what) in missing.iter().filter(|(missing, _)| *missing) {
+                found.push(format!("TAR {} demands no {what}", application.tar));
+            }
         }
+        let flags = [
+            (self.weak.single_des, "single DES is taken"),
+            (
+                self.weak.signs_errors,
+                "error PoRs are signed for strangers",
+            ),
+            (
+                self.weak.deciphers_for_strangers,
+                "error PoRs show what a stranger's CNTR deciphers to",
+            ),
+        ];
+        found.extend(
+            flags
+                .iter()
+                .filter(|(set, _)| *set)
+                .map(|(_, what)| (*what).to_owned()),
+        );
+        found
     }
 
     /// The same with an applet that only asks for confirmation.
@@ -58,38 +107,8 @@ impl Profile {
     }
 }
 
-/// T=0 only, voltage classes A to C; the historical octets say what a UICC can do (TS 102 221 §6.3.3).
-const ATR: [u8; 18] = [
-    0x3B, 0x9B, 0x95, 0x80, 0x1F, 0xC7, 0x80, 0x31, 0xA0, 0x73, 0xBE, 0x21, 0x13, 0x6D, 0x53, 0x69,
-    0x6D, 0x82,
-];
-
+/// PIN1 of a fresh card, which its owner knows.
 const PIN1: PinCode = PinCode::literal(b"0000\xFF\xFF\xFF\xFF");
-const PIN2: PinCode = PinCode::literal(b"0000\xFF\xFF\xFF\xFF");
-const PUK: PinCode = PinCode::literal(b"12345678");
-const ADM1: PinCode = PinCode::literal(b"88888888");
-
-const fn codes() -> [CodeProfile; CODES] {
-    const fn pin(reference: u8, code: PinCode, may_be_disabled: bool) -> CodeProfile {
-        CodeProfile {
-            reference,
-            code,
-            tries: 3,
-            unblock: Some((PUK, 10)),
-            enabled: true,
-            may_be_disabled,
-        }
-    }
-    let adm1 = CodeProfile {
-        reference: 0x0A,
-        code: ADM1,
-        tries: 3,
-        unblock: None,
-        enabled: true,
-        may_be_disabled: false,
-    };
-    [pin(0x01, PIN1, true), pin(0x81, PIN2, false), adm1]
-}
 
 /// How many codes the card itself (not the applet) checks.
 pub const CODES: usize = 3;
@@ -111,6 +130,81 @@ pub struct CodeProfile {
     pub may_be_disabled: bool,
 }
 
+/// An OTA key set, whose version is the high nibble of KIc and KID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeySetProfile {
+    /// Derived from the master key.
+    Derived(u8, Family),
+    /// Single DES, the first half of what is derived for triple DES. Only on weak cards.
+    SingleDes(u8),
+}
+
+impl KeySetProfile {
+    /// Its version, 1 to 15.
+    pub const fn version(self) -> u8 {
+        match self {
+            Self::Derived(version, _) | Self::SingleDes(version) => version,
+        }
+    }
+}
+
+/// The issuer security domain (GlobalPlatform Card Specification §7).
+#[derive(Clone, Debug)]
+pub struct DomainProfile {
+    /// Its application identifier.
+    pub aid: Vec<u8>,
+    /// Its secure channel.
+    pub scp03: Scp03Profile,
+}
+
+/// A secure channel (GlobalPlatform Card Specification, amendment D).
+#[derive(Clone, Debug)]
+pub struct Scp03Profile {
+    /// Key version number.
+    pub version: u8,
+    /// Parameter i: 60 for a random card challenge, 70 for a pseudo-random one.
+    pub i: u8,
+    /// One key for ENC, MAC and DEK; derived from the master key without.
+    pub key: Option<Secret>,
+}
+
+/// Who gets the secured packets with a certain TAR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Application {
+    /// Toolkit application reference.
+    pub tar: Tar,
+    /// Minimum security level, coded like the first octet of SPI (TS 102 226 §8.2.1.3.2.4.2).
+    pub msl: u8,
+    /// What it does with them.
+    pub kind: ApplicationKind,
+}
+
+/// What becomes of secured data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApplicationKind {
+    /// Challenges of the signature applet.
+    Signature,
+    /// Remote application management (TS 102 226 §8).
+    RemoteManagement,
+    /// Remote file management (TS 102 226 §7), beginning in this directory, with access to everything that is not `never`.
+    RemoteFiles {
+        /// Current directory of every script.
+        directory: FileIndex,
+    },
+}
+
+/// Mistakes that real cards made, for scanners to find. None of them in a card that is to be trusted.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Weaknesses {
+    /// Packets with single DES are taken.
+    pub single_des: bool,
+    /// A PoR about a wrong checksum has the protection that was asked for: a signature for everybody.
+    pub signs_errors: bool,
+    /// A PoR about a wrong checksum repeats CNTR as it deciphered.
+    pub deciphers_for_strangers: bool,
+}
+
 /// The signature applet, as installed.
 #[derive(Clone, Debug)]
 pub struct AppletProfile {
@@ -130,8 +224,16 @@ pub struct AppletProfile {
     pub puk_tries: u8,
     /// How often a toolkit command is repeated for a handset that cannot do it just now, or answers nonsense.
     pub retries: u8,
+    /// Seconds before that, where the handset can measure them.
+    pub retry_after: u8,
     /// The question of GET INPUT.
     pub pin_prompt: String,
+    /// Whether the text of a challenge stands in the question for the PIN, instead of on a screen of its own.
+    pub text_in_prompt: bool,
+    /// A tone (TS 102 223 §8.16) before the text.
+    pub tone: Option<u8>,
+    /// Whether it sets up a menu to change and to unblock the PIN. Some card tools fail on it.
+    pub menu: bool,
 }
 
 impl AppletProfile {
@@ -146,7 +248,11 @@ impl AppletProfile {
             pin_tries: 3,
             puk_tries: 10,
             retries: 3,
+            retry_after: 3,
             pin_prompt: "PIN".to_owned(),
+            text_in_prompt: false,
+            tone: None,
+            menu: false,
         }
     }
 }
@@ -169,29 +275,41 @@ pub struct HandsetProfile {
     pub pin1: Option<PinCode>,
     /// How long a prompt stays open when the card says nothing about it, in seconds.
     pub prompt_timeout: u32,
+    /// Characters that the screen can show at once; longer texts are beyond its capabilities.
+    pub screen_characters: usize,
     /// How long the network may take to acknowledge a message, in seconds (TR1M, TS 24.011 §10).
     pub network_timeout: u32,
 }
 
 impl HandsetProfile {
-    /// A handset that does what the applet needs, and no more.
+    /// A handset that does what the applet can use.
     pub fn standard() -> Self {
         let facilities = [
             Facility::PROFILE_DOWNLOAD,
             Facility::SMS_PP_DATA_DOWNLOAD,
+            Facility::MENU_SELECTION,
+            Facility::TIMER_EXPIRATION,
             Facility::UCS2_DISPLAY,
             Facility::DISPLAY_TEXT,
             Facility::GET_INKEY,
             Facility::GET_INPUT,
             Facility::MORE_TIME,
             Facility::PLAY_TONE,
+            Facility::REFRESH,
             Facility::SEND_SHORT_MESSAGE,
+            Facility::SET_UP_MENU,
+            Facility::PROVIDE_LOCAL_INFORMATION,
+            Facility::TIMER_START_STOP,
+            Facility::TIMER_CURRENT_VALUE,
+            Facility::DATE_TIME,
+            Facility::BINARY_CHOICE,
             Facility::at(18, 1),
         ];
         Self {
             terminal_profile: TerminalProfile::with(&facilities).octets().to_vec(),
             pin1: Some(PIN1),
             prompt_timeout: 600,
+            screen_characters: 240,
             network_timeout: 40,
         }
     }

@@ -36,6 +36,19 @@ pub(super) enum Command<'a> {
         record: RecordRef,
         data: &'a [u8],
     },
+    SearchRecord {
+        file: EfRef,
+        search: Search,
+        pattern: &'a [u8],
+    },
+    Increase {
+        file: EfRef,
+        value: &'a [u8],
+    },
+    GetChallenge {
+        le: usize,
+    },
+    TerminalCapability(&'a [u8]),
     VerifyPin {
         key: u8,
         code: Option<&'a Code>,
@@ -78,10 +91,8 @@ pub(super) enum Target<'a> {
     Fid(u16),
     /// A directory in the current directory.
     ChildDirectory(u16),
-    /// An elementary file in the current directory.
-    ChildFile(u16),
     Parent,
-    /// First or next application whose AID begins with these octets.
+    /// First or next application whose AID begins with these octets; without any, the issuer security domain.
     Application {
         aid: &'a [u8],
         next: bool,
@@ -117,6 +128,34 @@ pub(super) enum RecordRef {
     Absolute(u8),
     Next,
     Previous,
+}
+
+/// Where a search begins and which way it goes, §11.1.7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Search {
+    /// Number of a record, 0 for the current one.
+    pub(super) from: u8,
+    pub(super) way: Way,
+    /// Where in a record a match may begin.
+    pub(super) within: Within,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    Forward,
+    Backward,
+    /// Forward from the record behind the current one.
+    Next,
+    /// Backward from the record before the current one.
+    Previous,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Within {
+    /// From this octet on.
+    Offset(u8),
+    /// Behind the first octet with this value.
+    Behind(u8),
 }
 
 /// A class octet without its channel bits.
@@ -182,6 +221,27 @@ impl<'a> TryFrom<&'a apdu::Command> for Command<'a> {
                     record,
                     data: required(data)?,
                 })
+            }
+            (Interindustry, Ins::SEARCH_RECORD) => search(p1, p2, data),
+            (Uicc, Ins::INCREASE) => {
+                zero(p2)?;
+                let file = match p1 {
+                    0 => EfRef::Current,
+                    sfi @ 0x81..=0x9E => EfRef::Sfi(sfi & 0x1F),
+                    _ => return Err(Sw::WRONG_P1_P2),
+                };
+                Ok(Self::Increase {
+                    file,
+                    value: required(data)?,
+                })
+            }
+            (Interindustry, Ins::GET_CHALLENGE) => {
+                zero(p1 | p2)?;
+                Ok(Self::GetChallenge { le: le()? })
+            }
+            (Uicc, Ins::TERMINAL_CAPABILITY) => {
+                zero(p1 | p2)?;
+                Ok(Self::TerminalCapability(required(data)?))
             }
             (Interindustry, Ins::VERIFY_PIN) => {
                 zero(p1)?;
@@ -261,7 +321,6 @@ fn select(p1: u8, p2: u8, data: &[u8]) -> Result<Command<'_>, Sw> {
         0x00 if data.is_empty() => Target::Fid(fid::MF),
         0x00 => Target::Fid(file_id(data)?),
         0x01 => Target::ChildDirectory(file_id(data)?),
-        0x02 => Target::ChildFile(file_id(data)?),
         0x03 if data.is_empty() => Target::Parent,
         0x03 => return Err(Sw::WRONG_LENGTH),
         0x04 => Target::Application {
@@ -286,6 +345,56 @@ fn status<'a>(p1: u8, p2: u8, le: usize) -> Result<Command<'a>, Sw> {
     Ok(Command::Status { reply, le })
 }
 
+/// SEARCH RECORD, §11.1.7. In the enhanced form two octets before the pattern say where and how.
+fn search(p1: u8, p2: u8, data: &[u8]) -> Result<Command<'_>, Sw> {
+    const ENHANCED: u8 = 0x06;
+    const BEHIND: u8 = 0x08;
+    let file = sfi(p2)?;
+    let way = |bits: u8| match bits {
+        0x04 => Ok(Way::Forward),
+        0x05 => Ok(Way::Backward),
+        0x06 => Ok(Way::Next),
+        0x07 => Ok(Way::Previous),
+        _ => Err(Sw::WRONG_DATA),
+    };
+    let (search, pattern) = match (p2 & 0x07, data) {
+        (ENHANCED, [how, place, pattern @ ..]) => {
+            let within = if how & BEHIND == 0 {
+                Within::Offset(*place)
+            } else {
+                Within::Behind(*place)
+            };
+            let way = way(how & 0x07)?;
+            (
+                Search {
+                    from: p1,
+                    way,
+                    within,
+                },
+                pattern,
+            )
+        }
+        (ENHANCED, _) => return Err(Sw::WRONG_LENGTH),
+        (bits @ (0x04 | 0x05), pattern) => {
+            let (way, within) = (way(bits)?, Within::Offset(0));
+            (
+                Search {
+                    from: p1,
+                    way,
+                    within,
+                },
+                pattern,
+            )
+        }
+        _ => return Err(Sw::WRONG_P1_P2),
+    };
+    Ok(Command::SearchRecord {
+        file,
+        search,
+        pattern: required(pattern)?,
+    })
+}
+
 /// P1 P2 of READ and UPDATE BINARY: b8 of P1 says whether P1 holds a short identifier or half of the offset.
 fn binary_place(p1: u8, p2: u8) -> Result<(EfRef, usize), Sw> {
     if p1 & 0x80 == 0 {
@@ -299,11 +408,7 @@ fn binary_place(p1: u8, p2: u8) -> Result<(EfRef, usize), Sw> {
 
 /// P1 P2 of READ and UPDATE RECORD.
 fn record_place(p1: u8, p2: u8) -> Result<(EfRef, RecordRef), Sw> {
-    let file = match p2 >> 3 {
-        0 => EfRef::Current,
-        31 => return Err(Sw::WRONG_P1_P2),
-        sfi => EfRef::Sfi(sfi),
-    };
+    let file = sfi(p2)?;
     let record = match p2 & 0x07 {
         0x02 => RecordRef::Next,
         0x03 => RecordRef::Previous,
@@ -311,6 +416,15 @@ fn record_place(p1: u8, p2: u8) -> Result<(EfRef, RecordRef), Sw> {
         _ => return Err(Sw::WRONG_P1_P2),
     };
     Ok((file, record))
+}
+
+/// The short identifier in the high five bits of P2.
+const fn sfi(p2: u8) -> Result<EfRef, Sw> {
+    match p2 >> 3 {
+        0 => Ok(EfRef::Current),
+        31 => Err(Sw::WRONG_P1_P2),
+        sfi => Ok(EfRef::Sfi(sfi)),
+    }
 }
 
 fn file_id(data: &[u8]) -> Result<u16, Sw> {
@@ -322,7 +436,7 @@ fn file_id(data: &[u8]) -> Result<u16, Sw> {
 
 fn application_id(data: &[u8]) -> Result<&[u8], Sw> {
     match data.len() {
-        5..=16 => Ok(data),
+        0 | 5..=16 => Ok(data),
         _ => Err(Sw::WRONG_LENGTH),
     }
 }
@@ -385,6 +499,10 @@ const fn is_known(ins: Ins) -> bool {
             | Ins::UPDATE_BINARY
             | Ins::READ_RECORD
             | Ins::UPDATE_RECORD
+            | Ins::SEARCH_RECORD
+            | Ins::INCREASE
+            | Ins::GET_CHALLENGE
+            | Ins::TERMINAL_CAPABILITY
             | Ins::VERIFY_PIN
             | Ins::CHANGE_PIN
             | Ins::DISABLE_PIN

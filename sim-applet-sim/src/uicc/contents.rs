@@ -2,7 +2,7 @@
 
 use ota_wire::apdu::Sw;
 
-use super::command::{EfRef, RecordRef};
+use super::command::{EfRef, RecordRef, Search, Way, Within};
 use super::file::{Access, Body, FileIndex};
 use super::{Reply, Session, Uicc};
 
@@ -83,6 +83,78 @@ impl Uicc {
         self.write(records.file, records.offset(number), data);
         records.make_current(session, record, number);
         Ok(Reply::Done)
+    }
+
+    /// Numbers of the records that match, TS 102 221 §11.1.7; the first of them becomes the current one.
+    pub(super) fn search_record(
+        &self,
+        session: &mut Session,
+        file: EfRef,
+        search: Search,
+        pattern: &[u8],
+    ) -> Result<Vec<u8>, Sw> {
+        let records = self.records(session, file, |access| access.read)?;
+        let current = match search.from {
+            0 if session.record == 0 => match search.way {
+                Way::Forward | Way::Next => 0,
+                Way::Backward | Way::Previous => records.count.saturating_add(1),
+            },
+            0 => session.record,
+            from => from,
+        };
+        if current > records.count && search.from != 0 {
+            return Err(Sw::RECORD_NOT_FOUND);
+        }
+        let all = 1..=records.count;
+        let numbers: Vec<u8> = match search.way {
+            Way::Forward => all.filter(|number| *number >= current).collect(),
+            Way::Next => all.filter(|number| *number > current).collect(),
+            Way::Backward => all.rev().filter(|number| *number <= current).collect(),
+            Way::Previous => all.rev().filter(|number| *number < current).collect(),
+        };
+        let contents = self.contents(records.file);
+        let found: Vec<u8> = numbers
+            .into_iter()
+            .filter(|number| {
+                let at = records.offset(*number);
+                matches(&contents[at..at + records.len], search.within, pattern)
+            })
+            .collect();
+        if let Some(first) = found.first() {
+            session.record = *first;
+        }
+        Ok(found)
+    }
+
+    /// TS 102 221 §11.1.8: the newest value of a cyclic file plus `value` becomes the newest; gives the new value, then
+    /// what was added.
+    pub(super) fn increase(
+        &mut self,
+        session: &mut Session,
+        file: EfRef,
+        value: &[u8],
+    ) -> Result<Vec<u8>, Sw> {
+        let records = self.records(session, file, |access| access.update)?;
+        if !records.cyclic {
+            return Err(Sw::INCOMPATIBLE_WITH_FILE);
+        }
+        if value.len() > records.len {
+            return Err(Sw::WRONG_LENGTH);
+        }
+        let mut sum = self.contents(records.file)[..records.len].to_vec();
+        let mut carry = 0;
+        let added = value.iter().rev().copied().chain(std::iter::repeat(0));
+        for (octet, added) in sum.iter_mut().rev().zip(added) {
+            let total = u16::from(*octet) + u16::from(added) + carry;
+            *octet = total as u8;
+            carry = total >> 8;
+        }
+        if carry != 0 {
+            return Err(Sw::MAX_VALUE_REACHED);
+        }
+        self.update_cyclic(session, &records, &sum)?;
+        sum.extend_from_slice(value);
+        Ok(sum)
     }
 
     fn update_cyclic(
@@ -184,6 +256,18 @@ impl Uicc {
         files.write(index, &self.subscriber, overlay, at, data);
         self.changed = true;
     }
+}
+
+fn matches(record: &[u8], within: Within, pattern: &[u8]) -> bool {
+    let from = match within {
+        Within::Offset(offset) => Some(usize::from(offset)),
+        Within::Behind(octet) => record
+            .iter()
+            .position(|other| *other == octet)
+            .map(|at| at + 1),
+    };
+    from.and_then(|from| record.get(from..))
+        .is_some_and(|rest| rest.windows(pattern.len()).any(|window| window == pattern))
 }
 
 /// A file of records, as one command sees it.

@@ -18,6 +18,9 @@ impl FileSystem {
                 }
                 fcp.constructed(tag::PROPRIETARY, |inner| {
                     inner.ber(tag::UICC_CHARACTERISTICS, &[CLOCK_STOP_ANY_AND_ALL_CLASSES]);
+                    if index == FileIndex::MF {
+                        inner.ber(tag::TOTAL_MEMORY, &TOTAL_MEMORY.to_be_bytes());
+                    }
                 });
             }
             fcp.ber(tag::LIFE_CYCLE, &[ACTIVATED]);
@@ -86,6 +89,8 @@ pub(super) fn rule_records(rules: &[Access]) -> Vec<u8> {
 /// Key references in the order of the bits of the PIN status octet.
 pub(super) const PIN_STATUS_ORDER: [u8; 3] = [0x01, 0x81, 0x0A];
 
+/// Octets of memory that a card says it has in all.
+const TOTAL_MEMORY: u32 = 0x0001_1000;
 const ACTIVATED: u8 = 0x05;
 const CLOCK_STOP_ANY_AND_ALL_CLASSES: u8 = 0x71;
 
@@ -101,6 +106,7 @@ mod tag {
     pub(super) const SECURITY_REFERENCED: u32 = 0x8B;
     pub(super) const PROPRIETARY: u32 = 0xA5;
     pub(super) const UICC_CHARACTERISTICS: u32 = 0x80;
+    pub(super) const TOTAL_MEMORY: u32 = 0x83;
     pub(super) const PIN_STATUS: u32 = 0xC6;
     pub(super) const PIN_ENABLED: u32 = 0x90;
     pub(super) const KEY_REFERENCE: u32 = 0x83;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use ota_wire::ids::Msisdn;
 use ota_wire::sms::address::Address;
+use serde::Deserialize;
 
 use super::fcp;
 use crate::profile::Subscriber;
@@ -44,7 +45,8 @@ impl FileIndex {
 }
 
 /// Who may do something, TS 102 221 §9.3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Hash)]
+#[serde(rename_all = "kebab-case")]
 pub enum Condition {
     /// Everybody.
     Always,
@@ -79,11 +81,15 @@ pub enum Content {
     /// EF.ACC: one class out of ten, by the last digit of the IMSI.
     AccessClass,
     /// EF.MSISDN: one record with the subscriber's number.
-    Msisdn,
+    Msisdn {
+        /// Octets of the record.
+        record_len: usize,
+    },
 }
 
 impl Content {
-    const MSISDN_RECORD: usize = 28;
+    /// Octets of a record of EF.MSISDN behind the name.
+    pub(crate) const MSISDN_FIXED: usize = 14;
 
     /// Octets on one card.
     fn octets(&self, subscriber: &Subscriber) -> Cow<'_, [u8]> {
@@ -95,7 +101,7 @@ impl Content {
                 let last = subscriber.imsi.digits().bytes().last().unwrap_or(b'0');
                 (1u16 << ((last - b'0') % 10)).to_be_bytes().to_vec().into()
             }
-            Self::Msisdn => msisdn_record(&subscriber.msisdn).into(),
+            Self::Msisdn { record_len } => msisdn_record(&subscriber.msisdn, *record_len).into(),
         }
     }
 
@@ -105,7 +111,7 @@ impl Content {
             Self::Iccid => 10,
             Self::Imsi => 9,
             Self::AccessClass => 2,
-            Self::Msisdn => Self::MSISDN_RECORD,
+            Self::Msisdn { record_len } => *record_len,
         }
     }
 }
@@ -144,10 +150,12 @@ pub struct File {
     pub access: Option<Access>,
     /// Structure and contents.
     pub body: Body,
+    /// The file whose octets these are, where it is another one.
+    pub link: Option<FileIndex>,
 }
 
 impl File {
-    pub(super) const fn is_directory(&self) -> bool {
+    pub(crate) const fn is_directory(&self) -> bool {
         matches!(self.body, Body::Directory { .. })
     }
 }
@@ -192,34 +200,33 @@ impl FileSystem {
         self.add(FileIndex::MF, fid, None, None, Body::Directory { aid })
     }
 
-    /// Adds a transparent file.
-    pub fn transparent(
-        &mut self,
-        parent: FileIndex,
-        fid: u16,
-        sfi: Option<u8>,
-        access: Access,
-        content: Content,
-    ) {
-        self.add(parent, fid, sfi, Some(access), Body::Transparent(content));
+    /// Adds a directory.
+    pub fn df(&mut self, parent: FileIndex, fid: u16) -> FileIndex {
+        self.add(parent, fid, None, None, Body::Directory { aid: None })
     }
 
-    /// Adds a linear fixed file; the contents are a whole number of records.
-    pub fn linear(
+    /// Adds an elementary file; the contents of one of records are a whole number of them.
+    pub fn elementary(
         &mut self,
         parent: FileIndex,
         fid: u16,
         sfi: Option<u8>,
         access: Access,
-        record_len: usize,
-        content: Content,
-    ) {
-        let body = Body::Records {
-            record_len,
-            cyclic: false,
-            content,
-        };
-        self.add(parent, fid, sfi, Some(access), body);
+        body: Body,
+    ) -> FileIndex {
+        self.add(parent, fid, sfi, Some(access), body)
+    }
+
+    /// Adds a file with the octets of another one: what is written to either is in both.
+    pub fn link(&mut self, parent: FileIndex, fid: u16, to: FileIndex) -> FileIndex {
+        let File {
+            sfi, access, body, ..
+        } = self.file(to).clone();
+        let index = self.add(parent, fid, sfi, access, body);
+        if let Some(file) = self.files.last_mut() {
+            file.link = Some(to);
+        }
+        index
     }
 
     /// The file at an index that this file system gave out.
@@ -256,6 +263,16 @@ impl FileSystem {
         self.children(directory)
             .find(|(_, file)| file.sfi == Some(sfi))
             .map(|(index, _)| index)
+    }
+
+    /// How many directories and how many other files a directory has.
+    pub(super) fn count_children(&self, directory: FileIndex) -> (u8, u8) {
+        let directories = self
+            .children(directory)
+            .filter(|(_, file)| file.is_directory());
+        let directories = directories.count();
+        let others = self.children(directory).count() - directories;
+        (directories as u8, others as u8)
     }
 
     /// Applications in the order of the profile, with their identifiers.
@@ -323,6 +340,7 @@ impl FileSystem {
             sfi,
             access,
             body,
+            link: None,
         });
         self.rewrite_rules();
         index
@@ -355,7 +373,7 @@ impl FileSystem {
 
     /// Names a file across versions of a profile, unlike its index.
     fn key(&self, index: FileIndex) -> FileKey {
-        let file = self.file(index);
+        let file = self.file(self.file(index).link.unwrap_or(index));
         (self.file(file.parent).fid, file.fid)
     }
 }
@@ -374,11 +392,10 @@ pub(crate) type FileKey = (u16, u16);
 pub struct Overlay(pub(crate) BTreeMap<FileKey, Box<[u8]>>);
 
 /// One record of EF.MSISDN (TS 31.102 §4.2.26): no name, then the number in twelve octets, no extensions.
-fn msisdn_record(msisdn: &Msisdn) -> Vec<u8> {
-    const NAME_LEN: usize = Content::MSISDN_RECORD - 14;
-    let mut record = vec![0xFF; NAME_LEN];
+fn msisdn_record(msisdn: &Msisdn, record_len: usize) -> Vec<u8> {
+    let mut record = vec![0xFF; record_len.saturating_sub(Content::MSISDN_FIXED)];
     Address::international(msisdn).emit_counted(&mut record);
-    record.resize(Content::MSISDN_RECORD, 0xFF);
+    record.resize(record_len, 0xFF);
     record
 }
 
@@ -393,14 +410,19 @@ pub(super) mod tests {
 
     pub(in crate::uicc) fn small() -> (FileSystem, FileIndex) {
         let mut fs = FileSystem::new();
-        fs.transparent(FileIndex::MF, fid::ICCID, Some(2), PUBLIC, Content::Iccid);
+        let iccid = Body::Transparent(Content::Iccid);
+        fs.elementary(FileIndex::MF, fid::ICCID, Some(2), PUBLIC, iccid);
         let adf = fs.adf(0x7FF0, &[0xA0, 0, 0, 0, 0x87, 0x10, 0x02]);
         let private = Access {
             read: Condition::Pin1,
             update: Condition::Pin1,
         };
-        let sms = Content::Fixed(vec![0xFF; 352]);
-        fs.linear(adf, fid::SMS, None, private, 176, sms);
+        let sms = Body::Records {
+            record_len: 176,
+            cyclic: false,
+            content: Content::Fixed(vec![0xFF; 352]),
+        };
+        fs.elementary(adf, fid::SMS, None, private, sms);
         (fs, adf)
     }
 
@@ -420,8 +442,21 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_link_has_the_octets_of_its_file() {
+        let (mut fs, adf) = small();
+        let telecom = fs.df(FileIndex::MF, 0x7F10);
+        let sms = fs.child(adf, fid::SMS).unwrap();
+        let link = fs.link(telecom, fid::SMS, sms);
+        let mut overlay = Overlay::default();
+        let owner = crate::testing::subscriber();
+        fs.write(link, &owner, &mut overlay, 0, &[1, 2, 3]);
+        assert_eq!(fs.contents(sms, &owner, &overlay)[..4], [1, 2, 3, 0xFF]);
+        assert_eq!(overlay.0.keys().collect::<Vec<_>>(), [&(0x7FF0, fid::SMS)]);
+    }
+
+    #[test]
     fn number_of_the_subscriber() {
-        let record = msisdn_record(&"+447700900001".parse().unwrap());
+        let record = msisdn_record(&"+447700900001".parse().unwrap(), 28);
         assert_eq!(
             hex::encode(record),
             "ffffffffffffffffffffffffffff0791447700090010ffffffffffff"

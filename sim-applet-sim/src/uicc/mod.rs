@@ -3,15 +3,21 @@
 mod codes;
 mod command;
 mod contents;
+mod download;
 mod fcp;
 pub mod file;
+mod gsm;
+mod random;
+mod remote;
 mod select;
 mod toolkit;
 
 use std::sync::Arc;
 
 use ota_wire::apdu::{self, Response, Sw};
+use ota_wire::tlv::Ber;
 
+use crate::card_manager::domain::DomainSession;
 use crate::profile::{Profile, Subscriber};
 use crate::state::CardState;
 
@@ -30,11 +36,11 @@ use file::FileIndex;
 /// (`61xx`), a wrong Le is corrected (`6Cxx`), and `91xx` stands for `9000` while a proactive command waits.
 #[derive(Debug)]
 pub struct Uicc {
-    profile: Arc<Profile>,
-    subscriber: Subscriber,
-    state: CardState,
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) subscriber: Subscriber,
+    pub(crate) state: CardState,
     session: Option<Box<Session>>,
-    changed: bool,
+    pub(crate) changed: bool,
 }
 
 impl Uicc {
@@ -98,7 +104,23 @@ impl Uicc {
             Err(error) => return error.sw().into(),
         };
         let waiting = std::mem::take(&mut session.response);
-        let reply = Command::try_from(&apdu).and_then(|command| match command {
+        if apdu.cla == gsm::CLA {
+            return self.gsm(session, &apdu, waiting);
+        }
+        if let Some(response) = self.domain_command(session, &apdu, &waiting) {
+            return response;
+        }
+        self.reply(session, &apdu, waiting)
+    }
+
+    /// Answers a command that is not for the security domain.
+    pub(crate) fn reply(
+        &mut self,
+        session: &mut Session,
+        apdu: &apdu::Command,
+        waiting: Vec<u8>,
+    ) -> Response {
+        let reply = Command::try_from(apdu).and_then(|command| match command {
             Command::GetResponse { le } => get_response(session, waiting, le),
             command => self.exec(session, command),
         });
@@ -128,6 +150,19 @@ impl Uicc {
             Command::UpdateRecord { file, record, data } => {
                 self.update_record(session, file, record, data)
             }
+            Command::SearchRecord {
+                file,
+                search,
+                pattern,
+            } => match self.search_record(session, file, search, pattern)? {
+                found if found.is_empty() => Err(Sw::SEARCH_UNSUCCESSFUL),
+                found => Ok(Reply::Waiting(found)),
+            },
+            Command::Increase { file, value } => {
+                self.increase(session, file, value).map(Reply::Waiting)
+            }
+            Command::GetChallenge { le } => Ok(Reply::Data(self.random(session, le))),
+            Command::TerminalCapability(capability) => terminal_capability(capability),
             Command::VerifyPin { key, code } => self.verify_pin(session, key, code),
             Command::ChangePin { key, old, new } => self.change_pin(session, key, old, new),
             Command::DisablePin { key, code } => self.disable_pin(session, key, code),
@@ -145,9 +180,9 @@ impl Uicc {
 
 /// What a reset clears.
 #[derive(Debug, Default)]
-struct Session {
+pub(crate) struct Session {
     /// Current directory.
-    directory: Selected,
+    pub(crate) directory: Selected,
     /// Current elementary file.
     file: Option<FileIndex>,
     /// Current record of that file, from 1; 0 before the first.
@@ -156,15 +191,18 @@ struct Session {
     app: Option<FileIndex>,
     /// One bit for each code of the profile: presented correctly.
     verified: u8,
+    /// The issuer security domain, while it is the selected application.
+    pub(crate) domain: Option<Box<DomainSession>>,
+    random: random::Source,
     /// Response data for GET RESPONSE.
-    response: Vec<u8>,
+    pub(crate) response: Vec<u8>,
     /// The toolkit.
-    toolkit: toolkit::Toolkit,
+    pub(crate) toolkit: toolkit::Toolkit,
 }
 
 /// A directory; the MF to begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Selected(FileIndex);
+pub(crate) struct Selected(FileIndex);
 
 impl Default for Selected {
     fn default() -> Self {
@@ -174,13 +212,13 @@ impl Default for Selected {
 
 impl Session {
     /// `9000`, or `91xx` where a proactive command waits.
-    fn done(&self) -> Sw {
+    pub(crate) fn done(&self) -> Sw {
         self.toolkit.waiting().map_or(Sw::OK, Sw::proactive)
     }
 }
 
 /// How a command ended that was not refused.
-enum Reply {
+pub(crate) enum Reply {
     /// Nothing to say.
     Done,
     /// Response data of the length asked for.
@@ -195,12 +233,21 @@ enum Reply {
 
 impl Reply {
     /// Response data that must be asked for with its exact length.
-    fn exactly(data: Vec<u8>, le: usize) -> Result<Self, Sw> {
+    pub(crate) fn exactly(data: Vec<u8>, le: usize) -> Result<Self, Sw> {
         if data.len() == le {
             Ok(Self::Data(data))
         } else {
             Err(Sw::wrong_le(data.len()))
         }
+    }
+}
+
+/// TERMINAL CAPABILITY, TS 102 221 §11.1.19: nothing that this card does depends on it.
+fn terminal_capability(capability: &[u8]) -> Result<Reply, Sw> {
+    const TEMPLATE: u32 = 0xA9;
+    match Ber::read_all(capability) {
+        Ok(object) if object.tag == TEMPLATE => Ok(Reply::Done),
+        _ => Err(Sw::WRONG_DATA),
     }
 }
 

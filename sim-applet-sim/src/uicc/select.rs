@@ -6,6 +6,15 @@ use ota_wire::tlv::Writer;
 use super::command::{SelectReply, StatusReply, Target};
 use super::file::{Body, FileIndex, fid};
 use super::{Reply, Selected, Session, Uicc};
+use crate::card_manager::domain;
+
+/// What a SELECT is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    File(FileIndex),
+    /// The issuer security domain.
+    Domain,
+}
 
 impl Uicc {
     pub(super) fn select(
@@ -14,7 +23,17 @@ impl Uicc {
         target: Target<'_>,
         reply: SelectReply,
     ) -> Result<Reply, Sw> {
-        let index = self.find(session, target).ok_or(Sw::FILE_NOT_FOUND)?;
+        let index = match self.find(session, target).ok_or(Sw::FILE_NOT_FOUND)? {
+            Found::File(index) => index,
+            Found::Domain => {
+                session.domain = Some(Box::default());
+                return Ok(match reply {
+                    SelectReply::Fcp => Reply::Waiting(domain::control_information(&self.profile)),
+                    SelectReply::Nothing => Reply::Done,
+                });
+            }
+        };
+        session.domain = None;
         let file = self.profile.files.file(index);
         match &file.body {
             Body::Directory { aid } => {
@@ -58,7 +77,36 @@ impl Uicc {
         }
     }
 
-    fn find(&self, session: &Session, target: Target<'_>) -> Option<FileIndex> {
+    pub(super) fn find(&self, session: &Session, target: Target<'_>) -> Option<Found> {
+        if let Target::Application { aid, next } = target {
+            return self.application(session, aid, next);
+        }
+        self.find_file(session, target).map(Found::File)
+    }
+
+    /// Applications are those of the files, then the issuer security domain, which is also the one without a name.
+    fn application(&self, session: &Session, aid: &[u8], next: bool) -> Option<Found> {
+        let current = match &session.domain {
+            Some(_) => Some(Found::Domain),
+            None => session.app.map(Found::File),
+        };
+        if aid.is_empty() {
+            return (!next).then_some(Found::Domain);
+        }
+        let files = self.profile.files.applications();
+        let files = files.map(|(index, name)| (Found::File(index), name));
+        let domain = domain::names(&self.profile).map(|name| (Found::Domain, name));
+        let mut matches = files
+            .chain(domain)
+            .filter(|(_, name)| name.starts_with(aid))
+            .map(|(found, _)| found);
+        if next {
+            matches.find(|found| Some(*found) == current);
+        }
+        matches.find(|found| !next || Some(*found) != current)
+    }
+
+    fn find_file(&self, session: &Session, target: Target<'_>) -> Option<FileIndex> {
         let files = &self.profile.files;
         let here = session.directory.0;
         let is_directory =
@@ -66,20 +114,10 @@ impl Uicc {
         match target {
             Target::Fid(id) => files.find(here, session.app, id),
             Target::ChildDirectory(id) => files.child(here, id).filter(is_directory),
-            Target::ChildFile(id) => files.child(here, id).filter(|index| !is_directory(index)),
             Target::Parent => Some(files.file(here).parent),
             Target::PathFromMf(path) => self.walk(session, FileIndex::MF, path),
             Target::PathFromCurrent(path) => self.walk(session, here, path),
-            Target::Application { aid, next } => {
-                let mut matches = files
-                    .applications()
-                    .filter(|(_, name)| name.starts_with(aid))
-                    .map(|(index, _)| index);
-                if next {
-                    matches.find(|index| Some(*index) == session.app);
-                }
-                matches.next()
-            }
+            Target::Application { .. } => None,
         }
     }
 

@@ -25,6 +25,8 @@ macro_rules! status_words {
 status_words! {
     OK = 0x9000, "done";
     WARNING = 0x6200, "warning, nothing changed";
+    SEARCH_UNSUCCESSFUL = 0x6282, "search unsuccessful, or end of file before Le octets";
+    MORE_DATA_AVAILABLE = 0x62F1, "more data available";
     SELECTED_FILE_DEACTIVATED = 0x6283, "selected file deactivated";
     AUTHENTICATION_FAILED = 0x6300, "verification or cryptogram failed";
     EXECUTION_ERROR = 0x6400, "no information, nothing changed";
@@ -61,7 +63,7 @@ status_words! {
     A0_PIN_STATUS_CONTRADICTION = 0x9808, "contradiction with CHV status (class A0)";
     A0_INVALIDATED = 0x9810, "contradiction with invalidation status (class A0)";
     A0_PIN_BLOCKED = 0x9840, "CHV blocked (class A0)";
-    A0_MAX_VALUE = 0x9850, "increase would pass the maximum (class A0)";
+    MAX_VALUE_REACHED = 0x9850, "increase would pass the maximum";
     AUTHENTICATION_MAC_FAILED = 0x9862, "authentication error, incorrect MAC";
 }
 

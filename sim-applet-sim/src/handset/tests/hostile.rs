@@ -247,7 +247,7 @@ fn case_08_the_counter_of_a_refused_packet_can_still_be_used() {
 fn case_09_tar_changed_after_signing() {
     let mut world = World::new();
     let mut command = world.command(b"hello".to_vec());
-    command.tar = Tar([0xB0, 0x00, 0x10]);
+    command.tar = Tar([0xB0, 0x00, 0x11]);
     let mut packet = command.seal(&world.key_set()).unwrap();
     let por = world.refused(&packet).unwrap();
     assert_eq!(bare_status(&por), ResponseStatus::TAR_UNKNOWN);

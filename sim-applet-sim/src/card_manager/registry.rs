@@ -1,0 +1,190 @@
+//! Keys of a card: those of the profile, those that PUT KEY has brought, and the counters of those for OTA.
+
+use ota_wire::ids::{Cntr, Iccid};
+use ota_wire::keys::{CipherKey, Family, IntegrityKey, KeySet};
+use ota_wire::packet::{CipherAlgorithm, IntegrityAlgorithm};
+use ota_wire::secret::Secret;
+use zeroize::Zeroizing;
+
+use super::scp03;
+use crate::profile::{KeySetProfile, Profile};
+use crate::state::CardState;
+
+/// Versions of OTA key sets (TS 102 225 §5.1.1).
+pub(crate) const OTA: std::ops::RangeInclusive<u8> = 0x01..=0x0F;
+/// Versions of key sets for SCP03.
+pub(crate) const SCP03: std::ops::RangeInclusive<u8> = 0x30..=0x3F;
+/// Key sets that PUT KEY may add or replace on one card.
+pub(crate) const MOST_STORED: usize = 8;
+
+/// What a card remembers of its security domain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DomainState {
+    /// The SCP03 sequence counter last used: 24 bits.
+    pub(crate) sequence: u32,
+    /// Whether the signature applet is locked.
+    pub(crate) applet_locked: bool,
+    /// Key sets that PUT KEY has brought; they stand for those of the profile with the same version.
+    pub(crate) keys: Vec<StoredKeySet>,
+}
+
+/// A key set that PUT KEY has brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredKeySet {
+    pub(crate) version: u8,
+    /// CNTR, for those of [`OTA`].
+    pub(crate) counter: Cntr,
+    /// KIc, KID, KIK; or ENC, MAC, DEK.
+    pub(crate) keys: [CipherKey; 3],
+}
+
+impl StoredKeySet {
+    /// As OTA packets use it.
+    fn ota(&self) -> Option<KeySet> {
+        let [kic, kid, _] = &self.keys;
+        let algorithm = integrity(kid.algorithm())?;
+        Some(KeySet {
+            version: self.version,
+            kic: kic.clone(),
+            kid: IntegrityKey::new(algorithm, kid.secret().clone(), 8).ok()?,
+        })
+    }
+}
+
+/// Algorithm of a checksum made with a key for this cipher.
+pub(crate) const fn integrity(cipher: CipherAlgorithm) -> Option<IntegrityAlgorithm> {
+    Some(match cipher {
+        CipherAlgorithm::Des => IntegrityAlgorithm::Des,
+        CipherAlgorithm::TripleDes2 => IntegrityAlgorithm::TripleDes2,
+        CipherAlgorithm::TripleDes3 => IntegrityAlgorithm::TripleDes3,
+        CipherAlgorithm::Aes => IntegrityAlgorithm::AesCmac,
+        CipherAlgorithm::None => return None,
+    })
+}
+
+/// The OTA key sets of a card.
+pub(crate) fn ota_key_sets(profile: &Profile, iccid: &Iccid, state: &CardState) -> Vec<KeySet> {
+    let stored = state.stored_keys();
+    let replaced = |version| stored.iter().any(|keys| keys.version == version);
+    let own = profile
+        .key_sets
+        .iter()
+        .filter(|keys| !replaced(keys.version()))
+        .filter_map(|keys| profile_keys(profile, iccid, *keys));
+    own.chain(stored.iter().filter_map(StoredKeySet::ota))
+        .collect()
+}
+
+fn profile_keys(profile: &Profile, iccid: &Iccid, keys: KeySetProfile) -> Option<KeySet> {
+    let master = &profile.master_key;
+    match keys {
+        KeySetProfile::Derived(version, family) => {
+            Some(KeySet::derive(master, iccid, version, family))
+        }
+        KeySetProfile::SingleDes(version) => {
+            let half = |label| master.derive(label, iccid, version, 8);
+            Some(KeySet {
+                version,
+                kic: CipherKey::new(CipherAlgorithm::Des, half("KIc")).ok()?,
+                kid: IntegrityKey::new(IntegrityAlgorithm::Des, half("KID"), 8).ok()?,
+            })
+        }
+    }
+}
+
+/// The key for loading keys that belongs to an OTA key set.
+pub(crate) fn kik(
+    profile: &Profile,
+    iccid: &Iccid,
+    state: &CardState,
+    version: u8,
+) -> Option<CipherKey> {
+    if let Some(stored) = stored(state, version) {
+        return Some(stored.keys[2].clone());
+    }
+    let own = profile
+        .key_sets
+        .iter()
+        .find(|keys| keys.version() == version)?;
+    let family = match own {
+        KeySetProfile::Derived(_, family) => *family,
+        KeySetProfile::SingleDes(_) => Family::TripleDes2,
+    };
+    Some(KeySet::derive_kik(
+        &profile.master_key,
+        iccid,
+        version,
+        family,
+    ))
+}
+
+/// The static keys for SCP03 with this version, 0 for the first there is, and the version they have.
+pub(crate) fn scp03_keys(
+    profile: &Profile,
+    iccid: &Iccid,
+    state: &CardState,
+    version: u8,
+) -> Option<(u8, scp03::Keys)> {
+    let own = &profile.domain.scp03;
+    let version = if version == 0 { own.version } else { version };
+    if let Some(stored) = stored(state, version) {
+        let [enc, mac, dek] = &stored.keys;
+        let keys = scp03::Keys {
+            enc: key(enc.secret())?,
+            mac: key(mac.secret())?,
+            dek: key(dek.secret())?,
+        };
+        return Some((version, keys));
+    }
+    if version != own.version {
+        return None;
+    }
+    let derived = |label| match &own.key {
+        Some(fixed) => key(fixed),
+        None => key(&profile.master_key.derive(label, iccid, version, 16)),
+    };
+    let keys = scp03::Keys {
+        enc: derived("SCP03-ENC")?,
+        mac: derived("SCP03-MAC")?,
+        dek: derived("SCP03-DEK")?,
+    };
+    Some((version, keys))
+}
+
+fn key(secret: &Secret) -> Option<scp03::Key> {
+    let mut key = Zeroizing::new([0; 16]);
+    (secret.len() == key.len()).then(|| key.copy_from_slice(secret.expose()))?;
+    Some(key)
+}
+
+fn stored(state: &CardState, version: u8) -> Option<&StoredKeySet> {
+    state
+        .stored_keys()
+        .iter()
+        .find(|keys| keys.version == version)
+}
+
+/// Version, key type (80 DES, 88 AES) and octets of every key set, as GET DATA shows them.
+pub(crate) fn key_information(profile: &Profile, state: &CardState) -> Vec<(u8, u8, u8)> {
+    const DES: u8 = 0x80;
+    const AES: u8 = 0x88;
+    let stored = state.stored_keys();
+    let kind = |key: &CipherKey| match key.algorithm() {
+        CipherAlgorithm::Aes => AES,
+        _ => DES,
+    };
+    let replaced = |version| stored.iter().any(|keys| keys.version == version);
+    let own = profile.key_sets.iter().map(|keys| match keys {
+        KeySetProfile::Derived(version, Family::Aes128) => (*version, AES, 16),
+        KeySetProfile::Derived(version, Family::TripleDes2) => (*version, DES, 16),
+        KeySetProfile::SingleDes(version) => (*version, DES, 8),
+    });
+    let domain = std::iter::once((profile.domain.scp03.version, AES, 16));
+    own.chain(domain)
+        .filter(|(version, ..)| !replaced(*version))
+        .chain(stored.iter().map(|keys| {
+            let first = &keys.keys[0];
+            (keys.version, kind(first), first.secret().len() as u8)
+        }))
+        .collect()
+}

@@ -1,0 +1,268 @@
+//! GlobalPlatform Card Specification, amendment D: secure channel protocol 03 with AES-128.
+//!
+//! Keys of a session come from the static ones by NIST SP 800-108 in counter mode with AES-CMAC. Commands carry the
+//! first half of a MAC that is chained from command to command.
+
+use aes::{Aes128, Block};
+use cbc::{Decryptor, Encryptor};
+use cipher::{
+    Array, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, KeyInit,
+    KeyIvInit,
+};
+use cmac::{Cmac, Mac};
+use ota_wire::apdu::{Command, Sw};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+/// Octets of a challenge, of a cryptogram, and of the part of a MAC that travels.
+pub(crate) const SHORT: usize = 8;
+
+/// A key for AES-128.
+pub(crate) type Key = Zeroizing<[u8; 16]>;
+
+/// The static keys of one key version.
+pub(crate) struct Keys {
+    pub(crate) enc: Key,
+    pub(crate) mac: Key,
+    pub(crate) dek: Key,
+}
+
+/// Security levels that EXTERNAL AUTHENTICATE may ask for.
+pub(crate) const LEVELS: [u8; 6] = [0x00, C_MAC, 0x03, 0x11, 0x13, 0x33];
+
+pub(crate) const C_MAC: u8 = 0x01;
+const C_DECRYPTION: u8 = 0x02;
+const R_MAC: u8 = 0x10;
+const R_ENCRYPTION: u8 = 0x20;
+
+/// Data derivation constants, table 4-1.
+mod constant {
+    pub(super) const CARD_CRYPTOGRAM: u8 = 0x00;
+    pub(super) const HOST_CRYPTOGRAM: u8 = 0x01;
+    pub(super) const CARD_CHALLENGE: u8 = 0x02;
+    pub(super) const S_ENC: u8 = 0x04;
+    pub(super) const S_MAC: u8 = 0x06;
+    pub(super) const S_RMAC: u8 = 0x07;
+}
+
+/// A session, from INITIALIZE UPDATE on.
+pub(crate) struct Channel {
+    enc: Key,
+    mac: Key,
+    rmac: Key,
+    /// Version of the static keys.
+    pub(crate) version: u8,
+    /// What was agreed on; nothing before EXTERNAL AUTHENTICATE.
+    level: Option<u8>,
+    /// MAC of the last command.
+    chaining: [u8; 16],
+    /// Commands since the session is open.
+    counter: u128,
+    challenges: [u8; 2 * SHORT],
+}
+
+impl std::fmt::Debug for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Channel")
+            .field("version", &self.version)
+            .field("level", &self.level)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Channel {
+    /// A session with these two challenges, not yet authenticated.
+    pub(crate) fn new(keys: &Keys, version: u8, host: &[u8; SHORT], card: &[u8; SHORT]) -> Self {
+        let mut challenges = [0; 2 * SHORT];
+        challenges[..SHORT].copy_from_slice(host);
+        challenges[SHORT..].copy_from_slice(card);
+        let derive = |key: &Key, constant| kdf(key, constant, 128, &challenges);
+        Self {
+            enc: derive(&keys.enc, constant::S_ENC),
+            mac: derive(&keys.mac, constant::S_MAC),
+            rmac: derive(&keys.mac, constant::S_RMAC),
+            version,
+            level: None,
+            chaining: [0; 16],
+            counter: 0,
+            challenges,
+        }
+    }
+
+    /// What proves to the host that the card has the keys.
+    pub(crate) fn card_cryptogram(&self) -> [u8; SHORT] {
+        self.cryptogram(constant::CARD_CRYPTOGRAM)
+    }
+
+    fn cryptogram(&self, constant: u8) -> [u8; SHORT] {
+        let mut cryptogram = [0; SHORT];
+        let derived = kdf(&self.mac, constant, 64, &self.challenges);
+        cryptogram.copy_from_slice(&derived[..SHORT]);
+        cryptogram
+    }
+
+    /// The security level, once the host is authenticated.
+    pub(crate) const fn level(&self) -> Option<u8> {
+        self.level
+    }
+
+    /// EXTERNAL AUTHENTICATE: cryptogram of the host, MAC.
+    ///
+    /// # Errors
+    /// The status word; the session is over then.
+    pub(crate) fn authenticate(&mut self, command: &Command) -> Result<(), Sw> {
+        if self.level.is_some() {
+            return Err(Sw::CONDITIONS_NOT_SATISFIED);
+        }
+        if !LEVELS.contains(&command.p1) {
+            return Err(Sw::WRONG_P1_P2);
+        }
+        if command.p2 != 0 {
+            return Err(Sw::WRONG_P1_P2);
+        }
+        if command.data.len() != 2 * SHORT {
+            return Err(Sw::WRONG_LENGTH);
+        }
+        let data = self.check_mac(command)?;
+        let expected = self.cryptogram(constant::HOST_CRYPTOGRAM);
+        if !same(&expected, data) {
+            return Err(Sw::AUTHENTICATION_FAILED);
+        }
+        self.level = Some(command.p1);
+        Ok(())
+    }
+
+    /// The command inside a protected one.
+    ///
+    /// # Errors
+    /// The status word; the session is over then.
+    pub(crate) fn unwrap(&mut self, command: &Command) -> Result<Command, Sw> {
+        let level = self.level.ok_or(Sw::CONDITIONS_NOT_SATISFIED)?;
+        let mut plain = command.clone();
+        plain.cla &= !SECURE_MESSAGING;
+        if level & C_MAC != 0 {
+            plain.data = self.check_mac(command)?.to_vec();
+        }
+        if level & C_DECRYPTION != 0 {
+            self.counter += 1;
+            if !plain.data.is_empty() {
+                let iv = self.iv(0);
+                decrypt(&self.enc, &iv, &mut plain.data)
+                    .and_then(|()| unpad(&mut plain.data))
+                    .ok_or(Sw::SECURE_MESSAGING_INCORRECT)?;
+            }
+        }
+        Ok(plain)
+    }
+
+    /// Protects response data as the level asks. The response of a refused command is not protected.
+    pub(crate) fn wrap(&self, mut data: Vec<u8>, sw: Sw) -> Vec<u8> {
+        const RESPONSE: u8 = 0x80;
+        let level = self.level.unwrap_or_default();
+        if level & R_ENCRYPTION != 0 && !data.is_empty() {
+            pad(&mut data);
+            encrypt(&self.enc, &self.iv(RESPONSE), &mut data);
+        }
+        if level & R_MAC != 0 {
+            let mac = cmac(&*self.rmac, &[&self.chaining, &data, &sw.0.to_be_bytes()]);
+            data.extend_from_slice(&mac[..SHORT]);
+        }
+        data
+    }
+
+    /// Data of a command without its MAC, which is right.
+    fn check_mac<'c>(&mut self, command: &'c Command) -> Result<&'c [u8], Sw> {
+        let (data, received) = command
+            .data
+            .split_last_chunk::<SHORT>()
+            .ok_or(Sw::SECURE_MESSAGING_INCORRECT)?;
+        let header = [
+            command.cla,
+            command.ins.0,
+            command.p1,
+            command.p2,
+            command.data.len() as u8,
+        ];
+        let mac = cmac(&*self.mac, &[&self.chaining, &header, data]);
+        if !same(&mac[..SHORT], received) {
+            return Err(Sw::SECURE_MESSAGING_INCORRECT);
+        }
+        self.chaining = mac;
+        Ok(data)
+    }
+
+    /// The ciphered counter; `first` is its first octet.
+    fn iv(&self, first: u8) -> [u8; 16] {
+        let mut block = self.counter.to_be_bytes();
+        block[0] = first;
+        let mut block = Block::from(block);
+        Aes128::new(&(*self.enc).into()).encrypt_block(&mut block);
+        block.into()
+    }
+}
+
+/// b3 of CLA: the command is protected.
+pub(crate) const SECURE_MESSAGING: u8 = 0x04;
+
+/// The challenge of a card that has no random source (i = 70): from a counter that never comes back.
+pub(crate) fn card_challenge(keys: &Keys, sequence: [u8; 3], aid: &[u8]) -> [u8; SHORT] {
+    let mut challenge = [0; SHORT];
+    let context = [&sequence, aid].concat();
+    let derived = kdf(&keys.enc, constant::CARD_CHALLENGE, 64, &context);
+    challenge.copy_from_slice(&derived[..SHORT]);
+    challenge
+}
+
+/// One block, deciphered with AES-128; `None` for a key of another length.
+pub(crate) fn decipher_block(key: &[u8], block: &[u8; 16]) -> Option<[u8; 16]> {
+    let mut block = Block::from(*block);
+    Aes128::new_from_slice(key).ok()?.decrypt_block(&mut block);
+    Some(block.into())
+}
+
+/// AES-CMAC (SP 800-38B) with a key of 16 octets over the parts one after the other.
+pub(crate) fn cmac(key: &[u8], parts: &[&[u8]]) -> [u8; 16] {
+    let mut whole = [0; 16];
+    let len = key.len().min(whole.len());
+    whole[..len].copy_from_slice(&key[..len]);
+    let mut mac = <Cmac<Aes128> as KeyInit>::new(&whole.into());
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
+}
+
+/// §4.1.5: one block is enough for all that is derived here.
+fn kdf(key: &Key, constant: u8, bits: u16, context: &[u8]) -> Key {
+    let mut label = [0; 12];
+    label[11] = constant;
+    let [high, low] = bits.to_be_bytes();
+    Zeroizing::new(cmac(&**key, &[&label, &[0x00, high, low, 0x01], context]))
+}
+
+/// Compares in constant time. Fuzzing builds take any value, so that a fuzzer gets behind the check.
+fn same(expected: &[u8], received: &[u8]) -> bool {
+    cfg!(fuzzing) || bool::from(expected.ct_eq(received))
+}
+
+fn pad(data: &mut Vec<u8>) {
+    data.push(0x80);
+    data.resize(data.len().next_multiple_of(16), 0);
+}
+
+fn unpad(data: &mut Vec<u8>) -> Option<()> {
+    let end = data.iter().rposition(|octet| *octet != 0)?;
+    (data[end] == 0x80).then(|| data.truncate(end))
+}
+
+fn encrypt(key: &Key, iv: &[u8; 16], data: &mut [u8]) {
+    let mut mode = Encryptor::<Aes128>::new(&(**key).into(), iv.into());
+    mode.encrypt_blocks(Array::slice_as_chunks_mut(data).0);
+}
+
+fn decrypt(key: &Key, iv: &[u8; 16], data: &mut [u8]) -> Option<()> {
+    if !data.len().is_multiple_of(16) {
+        return None;
+    }
+    let mut mode = Decryptor::<Aes128>::new(&(**key).into(), iv.into());
+    mode.decrypt_blocks(Array::slice_as_chunks_mut(data).0);
+    Some(())
+}

@@ -1,0 +1,183 @@
+//! 3GPP TS 31.115: what becomes of an SMS-DELIVER for the card, and what its sender is told.
+
+use ota_wire::apdu::Sw;
+use ota_wire::ids::Cntr;
+use ota_wire::packet::{
+    self, CommandView, Opened, Por, RejectReason, Rejected, Response, ResponseStatus,
+};
+use ota_wire::sms::tpdu::Deliver;
+
+use super::{Session, Uicc};
+use crate::card_manager::registry::ota_key_sets;
+use crate::card_manager::{Arrived, Packets, arrive, scp03, submit};
+use crate::event::Note;
+use crate::profile::ApplicationKind;
+
+/// What came of one message.
+#[derive(Debug, Default)]
+pub(super) struct Delivery {
+    /// Data for the signature applet.
+    pub(super) data: Option<Vec<u8>>,
+    /// A PoR for the SMS-DELIVER-REPORT.
+    pub(super) report: Option<Vec<u8>>,
+    /// A PoR to send: an SMS-SUBMIT.
+    pub(super) submit: Option<Vec<u8>>,
+}
+
+impl Uicc {
+    /// Takes an SMS-DELIVER that the terminal passed on.
+    ///
+    /// # Errors
+    /// The status word for a message that holds no command packet or no part of one. A packet that is refused is not
+    /// an error: the sender learns of it by PoR, or not at all.
+    pub(super) fn download(&mut self, session: &mut Session, tpdu: &[u8]) -> Result<Delivery, Sw> {
+        let toolkit = &mut session.toolkit;
+        match arrive(&mut toolkit.parts, tpdu, &mut toolkit.notes)? {
+            Arrived::Part => Ok(Delivery::default()),
+            Arrived::Packet(packet, deliver) => Ok(self.open(session, &packet, &deliver)),
+        }
+    }
+
+    fn open(&mut self, session: &mut Session, packet: &[u8], deliver: &Deliver) -> Delivery {
+        let toolkit = &mut session.toolkit;
+        if toolkit.keys.is_empty() {
+            toolkit.keys = ota_key_sets(&self.profile, &self.subscriber.iccid, &self.state);
+        }
+        let receiver = Packets {
+            profile: &self.profile,
+            keys: &toolkit.keys,
+            state: &self.state,
+        };
+        let mut delivery = Delivery::default();
+        let outcome = packet::open(packet, &receiver);
+        let (mut status, mut answer) = (ResponseStatus::POR_OK, Vec::new());
+        match &outcome {
+            Ok(opened) => {
+                let kind = receiver.application(opened.tar).map(|found| found.kind);
+                self.accept(session, packet, opened);
+                match kind {
+                    Some(ApplicationKind::Signature) => delivery.data = Some(opened.data.clone()),
+                    Some(kind) => {
+                        answer = self.remote(kind, opened.key_version, &opened.data);
+                        // It may have brought other keys.
+                        session.toolkit.keys =
+                            ota_key_sets(&self.profile, &self.subscriber.iccid, &self.state);
+                    }
+                    None => status = ResponseStatus::TAR_UNKNOWN,
+                }
+            }
+            Err(rejected) => session.toolkit.notes.push(Note::PacketRefused {
+                reason: rejected.reason.clone(),
+                authenticated: rejected.authenticated,
+                packet: packet.to_vec(),
+            }),
+        }
+        let por = match &outcome {
+            Err(rejected) => self
+                .careless(session, packet, rejected)
+                .or_else(|| packet::response_for(Err(rejected), status, Vec::new())),
+            Ok(opened) => packet::response_for(Ok(opened), status, answer),
+        };
+        if let Some(por) = por {
+            self.answer_sender(session, por, deliver, &mut delivery);
+        }
+        delivery
+    }
+
+    /// Stores the counter before anything else happens with the data.
+    fn accept(&mut self, session: &mut Session, packet: &[u8], opened: &Opened) {
+        if let (Some(counter), Some(place)) = (
+            opened.store_counter,
+            self.state.counter_mut(&self.profile, opened.key_version),
+        ) {
+            *place = counter;
+            self.changed = true;
+        }
+        session.toolkit.notes.push(Note::PacketAccepted {
+            spi: opened.spi,
+            kic: opened.kic,
+            kid: opened.kid,
+            tar: opened.tar,
+            cntr: opened.cntr,
+            packet: packet.to_vec(),
+        });
+    }
+
+    fn answer_sender(
+        &self,
+        session: &mut Session,
+        mut por: Por,
+        deliver: &Deliver,
+        delivery: &mut Delivery,
+    ) {
+        let toolkit = &mut session.toolkit;
+        let version = por.key_version();
+        let seal = |por: &Por| {
+            let keys = toolkit.keys.iter().find(|keys| keys.version == version);
+            por.seal(keys).ok()
+        };
+        let Some(mut octets) = seal(&por) else {
+            return;
+        };
+        if octets.len() > LONGEST {
+            shorten(&mut por.response, octets.len() - LONGEST);
+            match seal(&por) {
+                Some(shorter) if shorter.len() <= LONGEST => octets = shorter,
+                _ => return,
+            }
+        }
+        toolkit.notes.push(Note::Por {
+            status: por.response.status,
+            secured: por.secured,
+            by_submit: por.by_submit,
+            octets: octets.clone(),
+        });
+        if por.by_submit {
+            delivery.submit = submit(deliver, &octets);
+        } else {
+            delivery.report = Some(octets);
+        }
+    }
+
+    /// The PoR of a card that makes the mistakes of its profile.
+    fn careless(&self, session: &Session, packet: &[u8], rejected: &Rejected) -> Option<Por> {
+        let weak = self.profile.weak;
+        let wrong_checksum = rejected.reason == RejectReason::Integrity;
+        if !(wrong_checksum && (weak.signs_errors || weak.deciphers_for_strangers)) {
+            return None;
+        }
+        let header = rejected.header?;
+        let mut por =
+            packet::response_for(Err(rejected), ResponseStatus::RC_CC_DS_FAILED, Vec::new())?;
+        if weak.signs_errors {
+            por.secured = true;
+        }
+        if weak.deciphers_for_strangers && header.spi.ciphered() {
+            let keys = &session.toolkit.keys;
+            let keys = keys.iter().find(|keys| keys.version == header.kic >> 4)?;
+            let body = CommandView::new_checked(packet).ok()?.body();
+            por.response.cntr = deciphered_counter(keys.kic.secret().expose(), body)?;
+        }
+        Some(por)
+    }
+}
+
+/// Octets of TP-UD with its header that fit one message.
+const LONGEST: usize = 140;
+
+/// Cuts so many octets, and a block for the padding, off the response data of a script.
+fn shorten(response: &mut Response, surplus: usize) {
+    const FIXED: usize = 3;
+    let len = response.data.len().saturating_sub(surplus + 16).max(FIXED);
+    response.data.truncate(len);
+    let [high, low] = Sw::MORE_DATA_AVAILABLE.0.to_be_bytes();
+    if let Some(sw) = response.data.get_mut(1..FIXED) {
+        sw.copy_from_slice(&[high, low]);
+    }
+}
+
+/// The first octets of what a ciphered body deciphers to, right or not.
+fn deciphered_counter(key: &[u8], body: &[u8]) -> Option<Cntr> {
+    let block = scp03::decipher_block(key, body.first_chunk()?)?;
+    block.first_chunk().copied().map(Cntr::from_bytes)
+}
