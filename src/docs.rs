@@ -27,6 +27,7 @@ pub const TOPICS: &[Topic] = topics! {
     "world": "src/docs/world.md",
     "op": "op-bridge/docs/op.md",
     "mssp": "mssp/docs/mssp.md",
+    "dialects": "mssp/docs/dialects.md",
     "faults": "mssp/docs/faults.md",
     "platform": "ota/docs/platform.md",
     "smsc": "ota/docs/smsc.md",

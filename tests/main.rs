@@ -7,14 +7,17 @@
 mod architecture;
 mod bad_input;
 mod cli;
+mod clients;
 mod crash;
 mod demo;
 mod determinism;
+mod envelopes;
 mod faults;
 #[path = "fuzz/src/lib.rs"]
 mod fuzz;
 mod fuzzing;
 mod library;
+mod mssp_input;
 mod neighbours;
 mod op;
 mod op_answers;

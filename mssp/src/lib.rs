@@ -24,6 +24,7 @@ mod party;
 mod peer;
 pub mod pki;
 pub mod record;
+mod rest;
 mod schema;
 pub mod soap;
 pub mod step;

@@ -9,8 +9,8 @@ use super::{Body, Event, EventKind, Verdict, secrets};
 use crate::{
     messages::{Head, SignatureReq},
     operation::Operation,
-    schema,
-    soap::Call,
+    rest, schema,
+    soap::{Call, Refusal},
     step::OtaOutcome,
     xml::{self, Element},
 };
@@ -187,7 +187,16 @@ fn envelope(from: &'static str, to: &'static str, body: &Body) -> Row {
     for range in secrets::in_envelope(&body.0) {
         octets = octets.hiding(range);
     }
-    let (name, clause, fields) = match Call::parse(&body.0) {
+    let parsed = call(&body.0);
+    if body.0.first() == Some(&b'{') {
+        octets.kind = "json";
+    }
+    let (name, clause, fields) = match parsed {
+        Ok(call) if call.part.local == "Fault" => (
+            "Fault".to_owned(),
+            "the JSON twin of TS 102 204".to_owned(),
+            json_fault(&call.part),
+        ),
         Ok(call) => message(&call),
         Err(refusal) => match fault(&body.0) {
             Some(fields) => (
@@ -214,9 +223,18 @@ fn envelope(from: &'static str, to: &'static str, body: &Body) -> Row {
     }
 }
 
+/// The message in it, in SOAP or JSON.
+fn call(body: &[u8]) -> Result<Call, Refusal> {
+    if body.first() == Some(&b'{') {
+        rest::parse_any(body)
+    } else {
+        Call::parse(body)
+    }
+}
+
 /// What a schema validator would say of a request.
 fn schema_deviations(body: &[u8]) -> Vec<String> {
-    let Ok(call) = Call::parse(body) else {
+    let Ok(call) = call(body) else {
         return Vec::new();
     };
     Operation::of_request(&call.part.local)
@@ -275,6 +293,19 @@ fn message(call: &Call) -> (String, String, Vec<(String, String)>) {
         fields.push(field("Base64Signature", signature.text()));
     }
     (part.local.clone(), format!("TS 102 204 §{clause}"), fields)
+}
+
+fn json_fault(fault: &Element) -> Vec<(String, String)> {
+    let code = find(fault, "SubCode").map(|code| code.text().into_owned());
+    let text = |name| find(fault, name).map(|e| e.text().into_owned());
+    [
+        ("code", code),
+        ("reason", text("Reason")),
+        ("detail", text("Detail")),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some(field(name, value?)))
+    .collect()
 }
 
 fn fault(body: &[u8]) -> Option<Vec<(String, String)>> {

@@ -75,6 +75,23 @@ fn value_after(body: &[u8], name_end: usize) -> Option<Range<usize>> {
             }
         }
         b'>' => Some(until(mark + 1, &|b| b == b'<')),
+        // A member of a JSON object; its value ends at the quote that no backslash escapes.
+        b'"' => {
+            let colon = skip_white(mark + 1);
+            let quote = skip_white(colon + 1);
+            if (body.get(colon)?, body.get(quote)?) != (&b':', &b'"') {
+                return None;
+            }
+            let mut end = quote + 1;
+            while let Some(&octet) = body.get(end) {
+                match octet {
+                    b'"' => break,
+                    b'\\' => end += 2,
+                    _ => end += 1,
+                }
+            }
+            Some(quote + 1..end.min(body.len()))
+        }
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ mod modes;
 mod notifications;
 mod operations;
 mod queue;
+mod rest;
 mod signatures;
 
 use std::{
