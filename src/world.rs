@@ -114,6 +114,9 @@ pub struct Ap {
     /// mssURIs of the signature profiles it may use; all if there is none.
     #[serde(default)]
     pub profiles: Vec<String>,
+    /// Whether its requests come through a mesh of TS 102 207, with a RoamingHeader.
+    #[serde(default)]
+    pub roaming: bool,
     /// Whether it has to call MSS_Handshake before anything else.
     #[serde(default)]
     pub handshake: bool,
