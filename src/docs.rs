@@ -25,8 +25,10 @@ macro_rules! topics {
 pub const TOPICS: &[Topic] = topics! {
     "quickstart": "src/docs/quickstart.md",
     "world": "src/docs/world.md",
+    "tls": "src/docs/tls.md",
     "op": "op-bridge/docs/op.md",
     "mssp": "mssp/docs/mssp.md",
+    "signatures": "mssp/docs/signatures.md",
     "dialects": "mssp/docs/dialects.md",
     "faults": "mssp/docs/faults.md",
     "platform": "ota/docs/platform.md",
