@@ -6,6 +6,7 @@ pub mod cli;
 pub mod control;
 pub mod decode;
 pub mod docs;
+pub mod encode;
 pub mod faults;
 pub mod rp;
 pub mod runtime;

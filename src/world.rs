@@ -26,6 +26,8 @@ pub struct World {
     pub op: Op,
     /// How the OTA platform binds to the SMSC.
     pub smpp: Smpp,
+    /// Other programs that may bind to the SMSC, with numbers of their own.
+    pub esmes: Vec<Esme>,
     /// The RPs that the OP knows.
     pub clients: Vec<Client>,
     /// Ranges of numbers, of which subscribers are made on demand.
@@ -79,13 +81,67 @@ pub struct Mssp {
 }
 
 /// What the OP does where the standards leave it a choice.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Op {
     /// Whether tokens come with a refresh_token.
     pub refresh_tokens: bool,
     /// What a number that it does not know leads to.
     pub unknown_user: op_bridge::UnknownUser,
+    /// Whether clients can be registered for user_code.
+    pub user_codes: bool,
+    /// Who may register clients: everybody, nobody, or whoever has the token of this text.
+    pub registration: String,
+    /// Which hints name a user.
+    pub hints: Hints,
+}
+
+impl Default for Op {
+    fn default() -> Self {
+        Self {
+            refresh_tokens: false,
+            unknown_user: op_bridge::UnknownUser::default(),
+            user_codes: true,
+            registration: "open".into(),
+            hints: Hints::default(),
+        }
+    }
+}
+
+/// Which hints name a user.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hints {
+    /// What a login_hint_token may be.
+    pub formats: op_bridge::HintFormats,
+    /// Age at which it ends, seconds.
+    pub max_age: u32,
+    /// Whether an expired id_token still names its user.
+    pub expired_id_tokens: bool,
+    /// Discovery services besides midsim's own.
+    pub issuer: Vec<HintIssuer>,
+}
+
+impl Default for Hints {
+    fn default() -> Self {
+        let rules = op_bridge::HintRules::default();
+        Self {
+            formats: rules.formats,
+            max_age: rules.max_age,
+            expired_id_tokens: rules.expired_id_tokens,
+            issuer: Vec::new(),
+        }
+    }
+}
+
+/// A foreign discovery service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HintIssuer {
+    /// `iss` of its tokens.
+    pub iss: String,
+    /// Its keys, a JWK Set.
+    pub jwks: toml::Table,
 }
 
 /// An application provider.
@@ -132,6 +188,19 @@ pub struct Smpp {
     pub password: String,
 }
 
+/// A program besides the OTA platform that may bind to the SMSC.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Esme {
+    /// `system_id`, at most 15 octets.
+    pub system_id: String,
+    /// `password`, at most 8 octets.
+    pub password: String,
+    /// Numbers that belong to it: messages to them are delivered to its sessions.
+    #[serde(default)]
+    pub short_codes: Vec<String>,
+}
+
 /// An RP as the OP has registered it.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -140,12 +209,15 @@ pub struct Client {
     pub id: String,
     /// Shown to the user when the RP sends no binding_message.
     pub name: String,
-    /// `client_secret`.
-    pub secret: String,
+    /// `client_secret`, for the methods that use one.
+    pub secret: Option<String>,
     /// Token delivery mode.
     pub mode: Mode,
     /// Where ping and push notifications go; the runtime fills in its own receiver when there is none.
     pub notification_endpoint: Option<String>,
+    /// Further metadata, in the names of RFC 7591 §2, OpenID Connect Registration §2, RFC 8705 and CIBA Core §4.
+    #[serde(default)]
+    pub metadata: toml::Table,
 }
 
 /// How tokens reach the client (CIBA Core §5).
@@ -204,6 +276,8 @@ pub struct Subscriber {
     pub coverage: bool,
     /// Which methods the applet offers.
     pub applet: Applet,
+    /// The code that clients with backchannel_user_code_parameter must send (CIBA Core §7.1).
+    pub user_code: Option<Secret>,
     /// Claims that scopes `profile` and `phone` release.
     pub claims: BTreeMap<String, String>,
 }
@@ -305,6 +379,7 @@ impl World {
             mssp: file.mssp,
             op: file.op,
             smpp: file.smpp,
+            esmes: file.esme,
             clients: file.client,
             ranges: file
                 .range
@@ -322,6 +397,13 @@ impl World {
         let mut key = [0; 32];
         key.copy_from_slice(self.operator.master_key.expose());
         MasterKey::new(key)
+    }
+
+    /// Whether a number has a subscriber.
+    pub fn knows(&self, msisdn: &Msisdn) -> bool {
+        self.any_number
+            || self.named.contains_key(msisdn)
+            || self.ranges.iter().any(|range| range.holds(msisdn))
     }
 
     /// The subscriber of a number, if there is one.
@@ -353,6 +435,7 @@ impl World {
             no_spam_code: named.no_spam_code,
             coverage: named.coverage,
             applet: named.applet,
+            user_code: named.user_code.map(|code| Secret::new(code.into_bytes())),
             claims,
         })
     }
@@ -418,6 +501,15 @@ impl Default for World {
 }
 
 impl Range {
+    fn holds(&self, msisdn: &Msisdn) -> bool {
+        self.place(msisdn).is_some()
+    }
+
+    fn place(&self, msisdn: &Msisdn) -> Option<u64> {
+        let number: u64 = msisdn.digits().parse().ok()?;
+        number.checked_sub(self.first).filter(|n| *n < self.count)
+    }
+
     /// The number whose ICCID is this without its check digit.
     fn of_card(&self, body: u64) -> Option<Msisdn> {
         let n = body.checked_sub(self.iccid_base)?;
@@ -426,14 +518,7 @@ impl Range {
     }
 
     fn number(&self, msisdn: &Msisdn) -> Option<(Iccid, Imsi, Secret, Secret)> {
-        let n = msisdn
-            .digits()
-            .parse::<u64>()
-            .ok()?
-            .checked_sub(self.first)?;
-        if n >= self.count {
-            return None;
-        }
+        let n = self.place(msisdn)?;
         let iccid = Iccid::with_check_digit(&format!("{:018}", self.iccid_base + n)).ok()?;
         let imsi = format!("{:015}", self.imsi_base + n).parse().ok()?;
         Some((iccid, imsi, self.pin.clone(), self.puk.clone()))
@@ -520,6 +605,15 @@ impl std::fmt::Debug for Smpp {
     }
 }
 
+impl std::fmt::Debug for Esme {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Esme")
+            .field("system_id", &self.system_id)
+            .field("short_codes", &self.short_codes)
+            .finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client")
@@ -537,6 +631,8 @@ struct File {
     #[serde(default)]
     op: Op,
     smpp: Smpp,
+    #[serde(default)]
+    esme: Vec<Esme>,
     client: Vec<Client>,
     #[serde(default)]
     range: Vec<RangeEntry>,
@@ -616,6 +712,7 @@ struct Named {
     coverage: bool,
     #[serde(default)]
     applet: Applet,
+    user_code: Option<String>,
     #[serde(default)]
     claims: BTreeMap<String, String>,
 }
@@ -635,6 +732,7 @@ impl Default for Named {
             user_identifier: None,
             coverage: true,
             applet: Applet::Full,
+            user_code: None,
             claims: BTreeMap::new(),
         }
     }

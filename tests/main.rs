@@ -11,6 +11,7 @@ mod clients;
 mod crash;
 mod demo;
 mod determinism;
+mod dialogue_crash;
 mod envelopes;
 mod faults;
 #[path = "fuzz/src/lib.rs"]

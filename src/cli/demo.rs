@@ -154,9 +154,12 @@ impl Demo {
 
     fn flow(&self, world: &World, number: &Msisdn, issuer: String) -> Flow {
         let mode = self.mode.into();
-        let client = world.clients.iter().find(|client| client.mode == mode);
+        let client = world
+            .clients
+            .iter()
+            .find(|client| client.mode == mode && client.secret.is_some());
         let (client_id, client_secret) = client
-            .map(|client| (client.id.clone(), client.secret.clone()))
+            .map(|client| (client.id.clone(), client.secret.clone().unwrap_or_default()))
             .unwrap_or_default();
         Flow {
             issuer,

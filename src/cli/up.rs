@@ -102,7 +102,7 @@ impl Up {
                 json!({
                     "schema_version": 1, "pid": std::process::id(),
                     "ui": urls.ui, "op": urls.op, "op_mtls": urls.op_mtls,
-                    "mssp": urls.mssp, "smpp": urls.smpp,
+                    "mssp": urls.mssp, "smpp": urls.smpp, "discovery": urls.discovery,
                 })
             );
         } else {
@@ -137,8 +137,9 @@ fn greeting(suite: &Running) -> String {
     format!(
         "midsim {version} is ready\n\n  \
          browser    {ui}\n  OP         {op}/.well-known/openid-configuration\n  \
-         OP, mTLS   {op_mtls}  (its CA: {ui}/ca.pem)\n  MSSP       {mssp}  (WSDL: {mssp}?wsdl)\n  SMSC       {smpp}  (SMPP 3.4, midsim/midsim)\n\n\
+         OP, mTLS   {op_mtls}  (its CA: {ui}/ca.pem)\n  MSSP       {mssp}  (WSDL: {mssp}?wsdl)\n  SMSC       {smpp}  (SMPP 3.4, midsim/midsim)\n  discovery  {discovery}  (a number for a login_hint_token)\n\n\
          Ask for a person, who answers at {ui} (PIN 1234):\n\n{curl}\n\n\
+         Pings and pushes go to loopback and public addresses; --allow-notify adds networks.\n\
          Ctrl-C stops it. `midsim world` lists the numbers, `midsim docs` the documentation.\n",
         version = env!("CARGO_PKG_VERSION"),
         ui = urls.ui,
@@ -146,6 +147,7 @@ fn greeting(suite: &Running) -> String {
         op_mtls = urls.op_mtls,
         mssp = urls.mssp,
         smpp = urls.smpp,
+        discovery = urls.discovery,
         curl = suite.curl(),
     )
 }

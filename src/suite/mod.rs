@@ -11,6 +11,7 @@
 
 mod config;
 mod decide;
+mod discovery;
 mod external;
 mod in_process;
 mod keyring;
@@ -44,6 +45,7 @@ use crate::runtime::chance::{Chance, NoChance};
 use crate::runtime::clock::Clock;
 use crate::runtime::party::{Driver, HandleError};
 use crate::runtime::store::{Batch, CommitError, MemoryStore, RedbStore, Store, StoreError, Write};
+use crate::sockets::addresses::Network;
 use crate::sockets::ports::{PortError, Ports};
 use crate::sockets::tls::TlsError;
 use crate::wiring::steps::{MsspParty, OpParty, PlatformParty, SmscParty};
@@ -91,6 +93,7 @@ pub struct Builder {
     op: OpSwitches,
     admin_token: Option<Secret>,
     hosts: Vec<HostName>,
+    notify: Vec<Network>,
     tls: TlsOptions,
 }
 
@@ -111,6 +114,25 @@ pub enum StartError {
     /// The configuration of the OP contradicts itself.
     #[error(transparent)]
     Op(#[from] op_bridge::ConfigError),
+    /// A client of the world cannot be registered.
+    #[error("client {id} of the world: {why}")]
+    Client {
+        /// client_id.
+        id: String,
+        /// What is wrong with its metadata.
+        why: op_bridge::Invalid,
+    },
+    /// Keys of a discovery service of the world cannot be used.
+    #[error("op.hints.issuer {iss} of the world: its jwks cannot be used: {why}")]
+    HintIssuer {
+        /// Its name.
+        iss: String,
+        /// What is wrong.
+        why: op_bridge::JwkError,
+    },
+    /// A private key of the OP is damaged.
+    #[error("the OP's encryption key: {0}")]
+    EncryptionKey(#[from] op_bridge::BadPrivateKey),
     /// A port cannot be had.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -148,6 +170,8 @@ impl StartError {
         matches!(
             self,
             Self::DataDir { .. }
+                | Self::Client { .. }
+                | Self::HintIssuer { .. }
                 | Self::Op(_)
                 | Self::Port(_)
                 | Self::Smpp(_)
@@ -164,6 +188,8 @@ struct Places {
     mutual_tls: Option<String>,
     /// Where the MSSP rings, when it is not under the issuer.
     notify_url: Option<String>,
+    /// The discovery service.
+    discovery: String,
     /// SOAP endpoint of the MSSP.
     mssp: String,
     /// Where notifications of clients without an endpoint of their own go.
@@ -188,6 +214,7 @@ impl Builder {
             op: OpSwitches::default(),
             admin_token: None,
             hosts: Vec::new(),
+            notify: Vec::new(),
             tls: TlsOptions::default(),
         }
     }
@@ -262,6 +289,13 @@ impl Builder {
         self
     }
 
+    /// Lets the parties call addresses of this network, besides loopback and public ones.
+    #[must_use]
+    pub fn allow_notify(mut self, network: Network) -> Self {
+        self.notify.push(network);
+        self
+    }
+
     /// Another name under which the page and the control API may be called. Where others can reach us, the first one also
     /// names us in [`Urls`] and in the OP's issuer.
     #[must_use]
@@ -324,7 +358,7 @@ impl Builder {
         places: Places,
         stores: Stores,
         authority: &Authority,
-    ) -> Result<(Arc<Parties>, Arc<KeyRing>), StartError> {
+    ) -> Result<Made, StartError> {
         // The request's Host does not say whether it came over TLS.
         let mssp_base = places
             .mssp
@@ -342,6 +376,8 @@ impl Builder {
             key.to_vec()
         })?;
         let keys = Arc::new(KeyRing::new(&signing, &retired, self.seed.is_some())?);
+        let hints = discovery::Keys::load(&stores, &chance)?;
+        let discovery = hints.service(&places, self.seed.is_some())?;
         let op = config::op(
             &world,
             config::OpSettings {
@@ -357,9 +393,11 @@ impl Builder {
                 },
                 mac_3des: self.mac_3des,
                 keys: keys.clone(),
+                decryption: hints.decryption,
+                hint_issuer: discovery.as_hint_issuer(),
                 subject_key: op_bridge::Secret::new(hex::encode(subject)),
             },
-        );
+        )?;
         let subscribers = Arc::new(authority.subscribers(world.clone())?);
         let shown = authority.client(OP_NAME)?;
         let shown = shown.certificate().map(|der| Bytes::copy_from_slice(der));
@@ -394,8 +432,19 @@ impl Builder {
             Phones::new(world, stores.sim, clock.clone(), driver("sim"), self.humans),
             clock,
         );
-        Ok((Arc::new(parties), keys))
+        Ok(Made {
+            parties: Arc::new(parties),
+            keys,
+            discovery: Arc::new(discovery),
+        })
     }
+}
+
+/// What a suite consists of, without its sockets.
+struct Made {
+    parties: Arc<Parties>,
+    keys: Arc<KeyRing>,
+    discovery: Arc<op_bridge::discovery::Discovery>,
 }
 
 /// Whom the OP's client certificate names.

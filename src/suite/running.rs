@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::readers::Readers;
 use super::tls::{self, Tls, TlsService};
-use super::{Builder, Places, Sim, StartError, config};
+use super::{Builder, Made, Places, Sim, StartError, config};
 use crate::control;
 use crate::faults::Faults;
 use crate::rp::Port;
@@ -27,6 +27,7 @@ use crate::suite::keyring::KeyRing;
 use crate::suite::receiver::Receiver;
 use crate::trace::TraceLog;
 use crate::users::{Press, PressError, Users};
+use crate::wiring::discovery::DiscoveryListener;
 use crate::wiring::sockets::{MsspListener, Network, OpListener};
 use crate::wiring::{Message, Parties, Receipt};
 use crate::world::World;
@@ -69,6 +70,8 @@ pub struct Urls {
     pub mssp: String,
     /// Address of the SMSC, without a scheme.
     pub smpp: String,
+    /// The discovery service.
+    pub discovery: String,
 }
 
 pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
@@ -82,6 +85,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     let op_mtls = builder.ports.bind(Service::OpMtls).await?;
     let mssp = builder.ports.bind(Service::Mssp).await?;
     let smpp = builder.ports.bind(Service::Smpp).await?;
+    let discovery = builder.ports.bind(Service::Discovery).await?;
     let address = |listener: &tokio::net::TcpListener, service| {
         listener
             .local_addr()
@@ -89,6 +93,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     };
     let (ui_at, op_at) = (address(&ui, Service::Ui), address(&op, Service::Op));
     let (mssp_at, smpp_at) = (address(&mssp, Service::Mssp), address(&smpp, Service::Smpp));
+    let discovery_at = address(&discovery, Service::Discovery);
     let op_mtls_at = address(&op_mtls, Service::OpMtls);
     let listen = builder.ports.listen();
     let near = near(listen);
@@ -115,12 +120,14 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         op_mtls: format!("https://{name}:{}", op_mtls_at.port()),
         mssp: format!("{mssp_scheme}://{name}:{}/soap", mssp_at.port()),
         smpp: format!("{name}:{}", smpp_at.port()),
+        discovery: format!("http://{name}:{}", discovery_at.port()),
     };
     // Our own parties need no name server.
     let at =
         |scheme, port: SocketAddr| format!("{scheme}://{}", SocketAddr::new(near, port.port()));
     let places = Places {
         issuer: urls.op.clone(),
+        discovery: urls.discovery.clone(),
         mutual_tls: Some(urls.op_mtls.clone()),
         notify_url: Some(format!(
             "{}{}",
@@ -130,10 +137,14 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         mssp: format!("{}/soap", at(mssp_scheme, mssp_at)),
         receiver: format!("{}{}", at("http", ui_at), control::RECEIVER),
     };
-    let (parties, keys) =
-        builder.parties(clock.clone(), chance.clone(), places, stores, &authority)?;
+    let Made {
+        parties,
+        keys,
+        discovery: service,
+    } = builder.parties(clock.clone(), chance.clone(), places, stores, &authority)?;
     let (stopper, shutdown) = shutdown::channel();
-    let policy = Policy::allowing([addresses::Network::from(near)]);
+    let near_us = addresses::Network::from(near);
+    let policy = Policy::allowing(builder.notify.iter().copied().chain([near_us]));
     let client = HttpClient::with_tls(clock.clone(), policy.clone(), tls.parties.clone());
     let op_replies = Replies::new(&clock, &chance);
     let mssp_replies = Replies::new(&clock, &chance);
@@ -159,6 +170,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
             (Service::Op, op_at.port()),
             (Service::Mssp, mssp_at.port()),
             (Service::Smpp, smpp_at.port()),
+            (Service::Discovery, discovery_at.port()),
             (Service::OpMtls, op_mtls_at.port()),
         ],
         stopper,
@@ -192,6 +204,20 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         tls.mutual(op_mtls),
         party,
         op_replies,
+        limits,
+        shutdown.clone(),
+    ));
+    let replies = Replies::new(&clock, &chance);
+    let party = Arc::new(DiscoveryListener::new(
+        service,
+        replies.clone(),
+        clock.clone(),
+        chance.branch("discovery-tokens"),
+    ));
+    tasks.spawn(http_server::serve_party(
+        discovery,
+        party,
+        replies,
         limits,
         shutdown.clone(),
     ));
@@ -255,6 +281,11 @@ impl Handle {
     /// The OP's issuer.
     pub fn op_url(&self) -> String {
         self.urls.op.clone()
+    }
+
+    /// The discovery service.
+    pub fn discovery_url(&self) -> String {
+        self.urls.discovery.clone()
     }
 
     /// SOAP endpoint of the MSSP.

@@ -128,9 +128,9 @@ impl mssp::Directory for Everybody {
             msisdn: msisdn.clone(),
             iccid: Iccid::with_check_digit("894477009000000002").ok()?,
             state: mssp::UserState::Active,
-            pin: true,
-            certificate: mssp::pki::credential::CertificateState::Valid,
+            certificate: mssp::pki::credential::CertificateState::default(),
             no_spam_code: None,
+            pin: true,
         })
     }
 

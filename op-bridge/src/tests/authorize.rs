@@ -133,7 +133,7 @@ fn client_is_checked_before_the_parameters() {
 }
 
 #[test]
-fn client_credentials_in_the_form_are_refused() {
+fn more_than_one_client_authentication_is_refused() {
     expect(
         "poll",
         &[("client_secret", "poll-secret")],
@@ -179,7 +179,7 @@ fn exactly_one_hint() {
     let alone = [("login_hint", ""), ("login_hint_token", "x")];
     let (_, error, description) = refused(&mut World::new(), "poll", &alone);
     assert_eq!(error, "invalid_request");
-    assert!(description.contains("not supported yet"));
+    assert!(description.starts_with("login_hint_token is not encrypted"));
     expect(
         "poll",
         &[("login_hint", ""), ("id_token_hint", "x")],
@@ -195,7 +195,7 @@ fn unknown_user_is_unknown_user_id() {
         &[("login_hint", "alice@example.com")],
         "unknown_user_id",
     );
-    expect("poll", &[("login_hint", "PCR:abc")], "invalid_request");
+    expect("poll", &[("login_hint", "PCR:abc")], "unknown_user_id");
 }
 
 #[test]
