@@ -404,6 +404,7 @@ impl World {
         self.any_number
             || self.named.contains_key(msisdn)
             || self.ranges.iter().any(|range| range.holds(msisdn))
+            || self.signs_in_tests(msisdn)
     }
 
     /// The subscriber of a number, if there is one.
@@ -784,6 +785,7 @@ mod tests {
     fn published_test_numbers_are_people_unless_switched_off() {
         let number: Msisdn = "41700092501".parse().unwrap();
         assert!(World::default().subscriber(&number).is_some());
+        assert!(World::default().knows(&number));
         let off = DEFAULT.replace("test_numbers = true", "test_numbers = false");
         assert!(World::parse(&off).unwrap().subscriber(&number).is_none());
     }
