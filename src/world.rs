@@ -174,6 +174,9 @@ pub struct Ap {
     /// mssURIs of the signature profiles it may use; all if there is none.
     #[serde(default)]
     pub profiles: Vec<String>,
+    /// Whether its requests come through a mesh of TS 102 207, with a RoamingHeader.
+    #[serde(default)]
+    pub roaming: bool,
     /// Whether it has to call MSS_Handshake before anything else.
     #[serde(default)]
     pub handshake: bool,
@@ -407,6 +410,7 @@ impl World {
             || self.named.contains_key(msisdn)
             || self.signs_in_tests(msisdn)
             || self.ranges.iter().any(|range| range.holds(msisdn))
+            || self.signs_in_tests(msisdn)
     }
 
     /// The subscriber of a number, if there is one.

@@ -2,8 +2,8 @@
 
 use midsim::Suite;
 use midsim::rp::{self, Ended};
-use midsim::suite::{TlsOptions, TlsService};
-use midsim::world::Mode;
+use midsim::suite::{Builder, TlsOptions, TlsService};
+use midsim::world::{DEFAULT, Mode, World};
 
 use crate::support::process::{Up, port_bases};
 use crate::support::{Folder, flow};
@@ -56,4 +56,30 @@ async fn a_seed_makes_the_ca() {
     };
     assert_eq!(ca(7).await, ca(7).await);
     assert_ne!(ca(7).await, ca(8).await);
+}
+
+/// An AP that is bound to its certificate: the OP shows it, and is refused where it cannot.
+#[tokio::test]
+async fn an_ap_is_bound_to_its_certificate() {
+    let bound = DEFAULT.replacen(
+        "password = \"midsim-ap\"\n",
+        "password = \"midsim-ap\"\ncertificate = \"op\"\n",
+        1,
+    );
+    let world = World::parse(&bound).unwrap();
+    let over_tls = |services: &[TlsService]| TlsOptions {
+        services: services.iter().copied().collect(),
+        ..TlsOptions::default()
+    };
+    for (services, signed) in [(&[TlsService::Mssp][..], true), (&[], false)] {
+        let suite = Builder::new(world.clone())
+            .tls(over_tls(services))
+            .start()
+            .await
+            .unwrap();
+        let flow = flow(&suite.op_url(), Mode::Push, "+447700900002");
+        let ended = rp::run(suite.rp_port().as_ref(), &flow).await;
+        assert_eq!(matches!(ended, Ended::Tokens(_)), signed, "{ended:?}");
+        suite.shutdown().await;
+    }
 }

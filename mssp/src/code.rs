@@ -72,6 +72,12 @@ impl Code {
     pub const CONSTRAINT_MISMATCH: Self = Self(505);
     /// An AP's receipt: received, and the user may be told.
     pub const RET_OK_PUSH: Self = Self(600);
+    /// A request should have come through the mesh and has no RoamingHeader.
+    pub const ROAMING_HEADER_MISSING: Self = Self(701);
+    /// A header block of the mesh lacks what it is for.
+    pub const INPUT_INFORMATION_MISSING: Self = Self(710);
+    /// A hop of the mesh gave up before the request came here.
+    pub const VALIDITY_DATE_EXPIRED: Self = Self(720);
     /// Something failed in this MSSP.
     pub const INTERNAL_ERROR: Self = Self(900);
 

@@ -121,6 +121,8 @@ pub struct Ap {
     pub operations: Vec<Operation>,
     /// mssURIs of the signature profiles it may use; all if there is none.
     pub profiles: Vec<String>,
+    /// Whether its requests come through a mesh of TS 102 207, with a RoamingHeader.
+    pub roaming: bool,
     /// Whether it has to call MSS_Handshake before anything else; until then it gets 106.
     pub handshake: bool,
 }
@@ -137,6 +139,7 @@ impl Ap {
             mac_result: None,
             operations: Vec::new(),
             profiles: Vec::new(),
+            roaming: false,
             handshake: false,
         }
     }

@@ -146,13 +146,15 @@ impl Turn<'_> {
                 return self.refuse(&exchange, StatusCode::INTERNAL_SERVER_ERROR, &refusal.fault);
             }
         };
-        exchange.shape = call.shape;
+        exchange.shape = call.shape.clone();
         exchange.ap_trans_id = ap_trans_id(&call.part);
         exchange.dialect = self.dialect_of_ap(ap_id(&call.part));
         // The request comes first in the trace; which transaction it belongs to is known after.
         let first = self.step.events.len();
         let peer = request.extensions().get::<PeerCertificate>();
-        let handled = self.call(&mut exchange, &call.operation, &call.part, peer);
+        let handled = self
+            .roamed(&call)
+            .and_then(|()| self.call(&mut exchange, &call.operation, &call.part, peer));
         let (own, parent) = exchange.ids();
         let requested = exchange.requested();
         self.step.events.insert(
@@ -212,6 +214,30 @@ impl Turn<'_> {
             Operation::Registration => self.registration(exchange, caller, message),
             Operation::ProfileQuery => self.profile_query(exchange, caller, message),
             Operation::Handshake => self.handshake(exchange, caller, message),
+        }
+    }
+
+    /// Whether a request came the way it should.
+    ///
+    /// # Errors
+    /// 701, 720.
+    fn roamed(&self, call: &Call) -> Result<(), Fault> {
+        let ap_id = ap_id(&call.part);
+        let from_mesh = self
+            .config
+            .aps
+            .iter()
+            .any(|ap| ap.roaming && Some(ap.id.as_str()) == ap_id);
+        match &call.roaming {
+            Some(roaming) => roaming.check(self.now),
+            None if from_mesh => Err(Fault::new(
+                Code::ROAMING_HEADER_MISSING,
+                format!(
+                    "requests of {:?} come through the mesh, and this one has no RoamingHeader",
+                    ap_id.unwrap_or_default()
+                ),
+            )),
+            None => Ok(()),
         }
     }
 

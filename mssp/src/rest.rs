@@ -89,11 +89,12 @@ fn read(document: &[u8], answers_too: bool) -> Result<Call, String> {
     Ok(Call {
         shape: Shape {
             version: Version::Json,
-            wrapper: None,
             part: Some(MSS.to_owned()),
+            ..Shape::default()
         },
         operation: operation.map_or("", Operation::name).to_owned(),
         part,
+        roaming: None,
     })
 }
 

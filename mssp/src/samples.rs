@@ -15,6 +15,7 @@ pub(crate) fn shapes() -> [Shape; 3] {
         version: Version::V1_2,
         wrapper: wrapper.map(str::to_owned),
         part: part.map(str::to_owned),
+        roaming: None,
     };
     [
         shape(None, None),

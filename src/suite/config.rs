@@ -248,6 +248,7 @@ pub(super) fn mssp(
             operations: ap.operations.clone(),
             profiles: ap.profiles.clone(),
             handshake: ap.handshake,
+            roaming: ap.roaming,
             ..mssp::Ap::new(&ap.id, Secret::new(ap.password.clone().into_bytes()))
         })
         .collect();

@@ -4,12 +4,9 @@
 
 mod card;
 mod driver;
-<<<<<<< HEAD
-mod fleet;
-=======
 #[path = "../support/envelopes.rs"]
 mod envelopes;
->>>>>>> ready/mssp
+mod fleet;
 mod flow;
 mod mssp;
 mod ops;
@@ -28,7 +25,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 type Group = (&'static str, fn() -> Result<()>);
 
-const GROUPS: [Group; 12] = [
+const GROUPS: [Group; 13] = [
     ("packets", packets::run),
     ("card", card::envelopes),
     ("vpcd", card::vpcd),

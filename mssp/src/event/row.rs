@@ -292,6 +292,14 @@ fn message(call: &Call) -> (String, String, Vec<(String, String)>) {
     if let Some(signature) = find(part, "Base64Signature") {
         fields.push(field("Base64Signature", signature.text()));
     }
+    if let Some(roaming) = &call.roaming {
+        let last = roaming.sender.as_deref().unwrap_or("somebody");
+        let hops = roaming.entries;
+        fields.push(field(
+            "RoamingHeader",
+            format_args!("{hops} hops, the last {last}"),
+        ));
+    }
     (part.local.clone(), format!("TS 102 204 §{clause}"), fields)
 }
 

@@ -133,7 +133,7 @@ impl Fault {
 
     /// SOAP 1.1 §4.4 knows no subcode, so the number is the faultcode unless SOAP itself claims that place.
     fn write_1_1(&self, w: &mut Writer, rules: &Rules) {
-        open_envelope(w, Version::V1_1);
+        open_envelope(w, Version::V1_1, None);
         w.open("env:Fault");
         let number = format!("mss:_{}", self.code.0);
         let code = match &self.cause {

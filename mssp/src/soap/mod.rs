@@ -4,12 +4,14 @@
 //! the answer. So a [`Call`] remembers the [`Shape`] of the request and the answer mirrors it.
 
 mod fault;
+mod roaming;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
 pub use fault::{Cause, Fault};
+pub use roaming::Roaming;
 
 use crate::{
     code::Code,
@@ -77,6 +79,9 @@ pub struct Shape {
     pub wrapper: Option<String>,
     /// Namespace of the part (the child of the wrapper).
     pub part: Option<String>,
+    /// The RoamingHeader that answers carry again, see [`Roaming::block`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roaming: Option<String>,
 }
 
 impl Shape {
@@ -84,7 +89,7 @@ impl Shape {
     /// children; prefix `mss` is declared for it.
     pub fn envelope(&self, wrapper: &str, part: &str, content: impl FnOnce(&mut Writer)) -> String {
         let mut w = Writer::new();
-        open_envelope(&mut w, self.version);
+        open_envelope(&mut w, self.version, self.roaming.as_deref());
         open_mirrored(&mut w, self.wrapper.as_deref(), "op", wrapper);
         open_mirrored(&mut w, self.part.as_deref(), "part", part);
         content(&mut w);
@@ -108,6 +113,8 @@ pub struct Call {
     pub operation: String,
     /// The wrapper's only child: the message.
     pub part: Element,
+    /// The way it came through the mesh, if it did.
+    pub roaming: Option<Roaming>,
 }
 
 /// An envelope that could not be taken.
@@ -139,9 +146,10 @@ impl Call {
 
     fn from_envelope(root: &Element, version: Version) -> Result<Self, Fault> {
         let env = Some(version.namespace());
+        let mut roaming = None;
         let mut below = root.elements().peekable();
         if let Some(header) = below.next_if(|e| e.is(env, "Header")) {
-            check_header(header, version)?;
+            roaming = check_header(header, version)?;
         }
         let (Some(body), None, true) = (
             below.next_if(|e| e.is(env, "Body")),
@@ -172,9 +180,11 @@ impl Call {
                 version,
                 wrapper: wrapper.ns.as_deref().map(str::to_owned),
                 part: part.ns.as_deref().map(str::to_owned),
+                roaming: roaming.as_ref().map(|roaming| roaming.block.clone()),
             },
             operation: wrapper.local.clone(),
             part: part.clone(),
+            roaming,
         })
     }
 }
@@ -204,18 +214,24 @@ fn version_of(root: &Element) -> Result<Version, Refusal> {
     })
 }
 
-/// SOAP 1.2 Part 1 §2.4: a mandatory header block that is meant for us has to be understood. None is, so far.
-fn check_header(header: &Element, version: Version) -> Result<(), Fault> {
+/// SOAP 1.2 Part 1 §2.4: a mandatory header block that is meant for us has to be understood. RoamingHeader is, and is read
+/// whether it is mandatory or not.
+fn check_header(header: &Element, version: Version) -> Result<Option<Roaming>, Fault> {
     let env = Some(version.namespace());
     let role = match version {
         Version::V1_1 => "actor",
         Version::V1_2 | Version::Json => "role",
     };
     let mut unknown = Vec::new();
+    let mut roaming = None;
     for block in header.elements() {
         let for_us = match block.attribute(env, role) {
             None | Some("") => true,
-            Some(role) => role.ends_with("/next") || role.ends_with("/ultimateReceiver"),
+            Some(role) => {
+                role.ends_with("/next")
+                    || role.ends_with("/ultimateReceiver")
+                    || Roaming::is_our_role(role)
+            }
         };
         let mandatory = match block.attribute(env, "mustUnderstand") {
             None | Some("0" | "false") => false,
@@ -224,13 +240,18 @@ fn check_header(header: &Element, version: Version) -> Result<(), Fault> {
                 return Err(wrong(format!("mustUnderstand={other:?} is not a boolean")));
             }
         };
-        if for_us && mandatory {
+        if for_us && Roaming::is(block) {
+            if roaming.is_some() {
+                return Err(wrong("RoamingHeader stands twice"));
+            }
+            roaming = Some(Roaming::parse(block, version)?);
+        } else if for_us && mandatory {
             let ns = block.ns.as_deref().unwrap_or_default();
             unknown.push((ns.to_owned(), block.local.clone()));
         }
     }
     let Some((ns, local)) = unknown.first() else {
-        return Ok(());
+        return Ok(roaming);
     };
     Err(Fault {
         code: Code::WRONG_PARAM,
@@ -275,11 +296,14 @@ fn wrong(detail: impl Into<String>) -> Fault {
     Fault::new(Code::WRONG_PARAM, detail)
 }
 
-fn open_envelope(w: &mut Writer, version: Version) {
+fn open_envelope(w: &mut Writer, version: Version, roaming: Option<&str>) {
     w.open("env:Envelope")
         .attribute("xmlns:env", version.namespace())
-        .attribute("xmlns:mss", MSS)
-        .open("env:Body");
+        .attribute("xmlns:mss", MSS);
+    if let Some(block) = roaming {
+        w.open("env:Header").embed(block).close();
+    }
+    w.open("env:Body");
 }
 
 /// Opens `local` in a namespace that is only known when it is written.

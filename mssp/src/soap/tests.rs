@@ -27,6 +27,7 @@ fn the_operation_is_the_body_element_in_any_namespace() {
             version: Version::V1_2,
             wrapper: wrapper.map(str::to_owned),
             part: part.map(str::to_owned),
+            roaming: None,
         };
         let request = SignatureRequest {
             shape: shape.clone(),

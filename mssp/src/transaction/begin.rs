@@ -235,7 +235,7 @@ impl Turn<'_> {
             user: txn.request.user.clone(),
             signature: txn.signature(),
             profile: txn.profile.clone(),
-            status: txn.status(),
+            status: self.status_of(txn),
         }
         .to_xml(shape)
     }

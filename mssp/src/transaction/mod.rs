@@ -15,6 +15,7 @@ use ota_wire::secret::Secret;
 
 use crate::{
     code::Code,
+    dialect::Dialect,
     messages::{ApInfo, MssSignature, ResponseHead, ServiceKind, ServiceResponse, Status},
     party::Turn,
     record::{Outcome, Transaction, Unreadable},
@@ -22,6 +23,23 @@ use crate::{
 };
 
 impl Turn<'_> {
+    /// Status of a transaction as it stands.
+    fn status_of(&self, txn: &Transaction) -> Status {
+        let Some(outcome) = &txn.outcome else {
+            return Status::of(Code::OUTSTANDING_TRANSACTION);
+        };
+        let dialect = self.dialect_of_ap(Some(&txn.origin.ap_id));
+        Status {
+            detail: (!outcome.detail.is_empty()).then(|| outcome.detail.clone()),
+            services: if outcome.is_signed() {
+                txn.service_responses(outcome, dialect != Dialect::Swisscom)
+            } else {
+                Vec::new()
+            },
+            ..Status::of(outcome.code)
+        }
+    }
+
     /// The head of a message about `txn` that answers its first request.
     fn head_of(&self, txn: &Transaction) -> ResponseHead {
         let origin = &txn.origin;
@@ -47,27 +65,16 @@ impl Transaction {
         self.outcome.as_ref()?.signature.clone()
     }
 
-    /// Status as it stands.
-    fn status(&self) -> Status {
-        let Some(outcome) = &self.outcome else {
-            return Status::of(Code::OUTSTANDING_TRANSACTION);
-        };
-        Status {
-            detail: (!outcome.detail.is_empty()).then(|| outcome.detail.clone()),
-            services: if outcome.is_signed() {
-                self.service_responses(outcome)
-            } else {
-                Vec::new()
-            },
-            ..Status::of(outcome.code)
-        }
-    }
-
-    /// That the signature is validated shows in the status; every other service is answered.
-    fn service_responses(&self, outcome: &Outcome) -> Vec<ServiceResponse> {
+    /// That the signature is validated shows in the status; every other service is answered, or only those that have
+    /// something to say.
+    fn service_responses(&self, outcome: &Outcome, all: bool) -> Vec<ServiceResponse> {
         let asked = self.request.services.iter();
         asked
-            .filter(|service| service.kind() != Some(ServiceKind::Validate))
+            .filter(|service| match service.kind() {
+                Some(ServiceKind::SigningCertificate) => true,
+                Some(ServiceKind::Validate) => false,
+                _ => all,
+            })
             .map(|service| ServiceResponse {
                 uri: service.uri.clone(),
                 certificates: match service.kind() {

@@ -72,7 +72,7 @@ impl Turn<'_> {
             mssp_trans_id: Some(txn.id.clone()),
             user: txn.request.user.clone(),
             signature: txn.signature(),
-            status: txn.status(),
+            status: self.status_of(txn),
         }
         .to_xml(&txn.origin.shape, "MSS_Notification")
     }

@@ -31,7 +31,7 @@ impl Turn<'_> {
             mssp_trans_id: None,
             user: txn.request.user.clone(),
             signature: txn.signature(),
-            status: txn.status(),
+            status: self.status_of(&txn),
         };
         Ok(Handled::Now {
             body: response.to_xml(&exchange.shape, "MSS_StatusQueryResponse"),

@@ -40,6 +40,22 @@ impl Writer {
         w.out
     }
 
+    /// A piece of a document.
+    pub fn fragment() -> Self {
+        Self {
+            out: String::new(),
+            open: Vec::new(),
+            in_start_tag: false,
+        }
+    }
+
+    /// Adds what another writer has written, a [`Writer::fragment`].
+    pub fn embed(&mut self, fragment: &str) -> &mut Self {
+        self.end_start_tag();
+        self.out.push_str(fragment);
+        self
+    }
+
     /// A document with nothing but its XML declaration.
     pub fn new() -> Self {
         let mut out = String::with_capacity(2048);

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| midsim_fuzz::op::certificate(octets));
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| midsim_fuzz::pki::certificate(octets));

@@ -10,10 +10,11 @@
 pub mod apdu;
 pub mod applet;
 pub mod card;
+pub mod handset;
 pub mod mss;
 pub mod op;
-pub mod handset;
 pub mod packet;
+pub mod pki;
 pub mod smpp;
 pub mod sms;
 
@@ -27,20 +28,21 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("applet_response", applet::response),
     ("c_apdu", apdu::command),
     ("card", card::session),
-    ("certificate", op::certificate),
+    ("certificate", pki::certificate),
+    ("client_certificate", op::certificate),
     ("command_packet", packet::command),
     ("concat", sms::concat),
+    ("crl", pki::crl),
     ("deliver", sms::deliver),
     ("deliver_report", sms::deliver_report),
+    ("der", pki::der),
     ("envelope", apdu::envelope),
     ("form", op::form),
     ("gsm7", sms::gsm7),
+    ("handset", handset::session),
     ("jwe", op::jwe),
     ("jwk_set", op::jwk_set),
     ("jws", op::jws),
-<<<<<<< HEAD
-    ("handset", handset::session),
-=======
     ("mss_envelope", mss::envelope),
     ("mss_handshake_req", mss::handshake),
     ("mss_json", mss::json),
@@ -50,7 +52,6 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("mss_request", mss::request),
     ("mss_signature_req", mss::signature),
     ("mss_status_req", mss::status),
->>>>>>> ready/mssp
     ("proactive_command", apdu::proactive_command),
     ("r_apdu", apdu::response),
     ("remote_response", apdu::remote_response),
@@ -58,6 +59,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("request_object", op::request_object),
     ("response_packet", packet::response),
     ("rp", sms::rp),
+    ("signed_data", pki::signed_message),
     ("smpp_esme", smpp::esme),
     ("smpp_pdu", smpp::pdu),
     ("smpp_session", smpp::session),

@@ -10,6 +10,7 @@ mod notifications;
 mod operations;
 mod queue;
 mod rest;
+mod roaming;
 mod signatures;
 
 use std::{

@@ -1,0 +1,134 @@
+//! Requests through a mesh (TS 102 207).
+
+use super::*;
+
+const HEADER: &str = "<r:RoamingHeader xmlns:r='http://uri.etsi.org/TS102207/v1.1.2#' \
+    env:role='http://www.w3.org/2003/05/soap-envelope/role/next' env:mustUnderstand='true'>\
+    <r:RoamingHeaderEntry><r:RE_SenderInfo Instant='2026-11-22T10:29:55Z' RE_TransactionID='T1' TimeOut='60'>\
+    <r:RE_Sender><mss:URI>http://ae.mesh.test/</mss:URI></r:RE_Sender></r:RE_SenderInfo></r:RoamingHeaderEntry>\
+    <r:RoamingHeaderEntry><r:RE_SenderInfo Instant='2026-11-22T10:29:58Z' RE_TransactionID='T2' TimeOut='50'>\
+    <r:RE_Sender><mss:URI>http://re.mesh.test/</mss:URI></r:RE_Sender></r:RE_SenderInfo></r:RoamingHeaderEntry>\
+    <x:Route xmlns:x='urn:x' x:hop='1' plain='&lt;2'>over <y xmlns='urn:y'/> &amp; out</x:Route></r:RoamingHeader>";
+
+fn through_mesh(request: &str, header: &str) -> String {
+    request.replace(
+        "<env:Body>",
+        &format!("<env:Header>{header}</env:Header><env:Body>"),
+    )
+}
+
+/// The block as a tree: prefixes do not count.
+fn block(envelope: &str) -> Element {
+    fn plain(element: &Element) -> Element {
+        let mut plain_element = element.clone();
+        plain_element.prefix = String::new();
+        for child in &mut plain_element.children {
+            if let crate::xml::Node::Element(below) = child {
+                *below = plain(below);
+            }
+        }
+        plain_element
+    }
+    plain(find(&parse(envelope.as_bytes()).unwrap(), "RoamingHeader").unwrap())
+}
+
+fn body(answer: &Answer) -> String {
+    String::from_utf8(answer.0.body().to_vec()).unwrap()
+}
+
+#[test]
+fn the_way_through_the_mesh_comes_back_with_every_answer() {
+    let mut world = World::new();
+    let request = SignatureRequest::default();
+    let sent = through_mesh(&request.to_xml(), HEADER);
+    let (connection, step) = world.post(&sent);
+    let first = answer(&step, connection).unwrap();
+    assert_eq!(block(&body(&first)), block(&sent));
+    let row = step.events[0].row();
+    let hops = row.fields.iter().find(|(name, _)| name == "RoamingHeader");
+    assert_eq!(hops.unwrap().1, "2 hops, the last http://re.mesh.test/");
+
+    let submit = submitted(&step);
+    world.mo(&submit.msisdn, applet(&submit, ResultCode::OK));
+    let query = through_mesh(&request.status(&first.mssp_trans_id()), HEADER);
+    let last = world.ask(&query);
+    assert_eq!(last.status(), "502");
+    assert_eq!(block(&body(&last)), block(&query));
+    // Who asks directly is answered directly.
+    let direct = world.ask(&request.status(&first.mssp_trans_id()));
+    assert!(!body(&direct).contains("Header"));
+}
+
+#[test]
+fn a_notification_goes_the_way_the_request_came() {
+    let mut world = World::new();
+    let request = SignatureRequest {
+        mode: "asynchServerServer".into(),
+        ap_url: Some("http://op.test/n".into()),
+        ..SignatureRequest::default()
+    };
+    let sent_request = through_mesh(&request.to_xml(), HEADER);
+    let (_, step) = world.post(&sent_request);
+    let submit = submitted(&step);
+    let step = world.mo(&submit.msisdn, applet(&submit, ResultCode::OK));
+    let notification = String::from_utf8(sent(&step).unwrap().body).unwrap();
+    assert_eq!(block(&notification), block(&sent_request));
+}
+
+#[test]
+fn a_header_that_says_nothing_useful_is_refused() {
+    let fault = |header: &str| {
+        let sent = through_mesh(&SignatureRequest::default().to_xml(), header);
+        World::new().ask(&sent).fault()
+    };
+    // The first hop gave up at 10:30:55, the second at 10:30:48; it is 10:30:01.
+    assert_eq!(fault(&HEADER.replace("TimeOut='50'", "TimeOut='3'")), 720);
+    assert_eq!(fault(&HEADER.replace("TimeOut='60'", "TimeOut='6'")), 720);
+    assert_eq!(fault(&HEADER.replace("RoamingHeaderEntry", "Entry")), 710);
+    assert_eq!(
+        fault(&HEADER.replace("TimeOut='50'", "TimeOut='soon'")),
+        101
+    );
+    assert_eq!(
+        fault(&HEADER.replace("'2026-11-22T10:29:58Z'", "'then'")),
+        101
+    );
+    assert_eq!(fault(&HEADER.repeat(2)), 101);
+    let large = HEADER.replace("over ", &"x".repeat(20_000));
+    assert_eq!(fault(&large), 101);
+}
+
+#[test]
+fn an_ap_of_the_mesh_must_come_through_it() {
+    let mut world = World::new();
+    world.configure(|config| config.aps[0].roaming = true);
+    let request = SignatureRequest::default().to_xml();
+    assert_eq!(world.ask(&request).fault(), 701);
+    assert_eq!(world.ask(&through_mesh(&request, HEADER)).status(), "100");
+}
+
+#[test]
+fn other_mandatory_blocks_are_not_understood_and_roles_of_the_mesh_are_ours() {
+    let mesh = "http://uri.etsi.org/TS102207/v1.1.3#role_";
+    let status = |header: String| {
+        let sent = through_mesh(&SignatureRequest::default().to_xml(), &header);
+        let answer = World::new().ask(&sent);
+        (answer.0.status() == StatusCode::OK, body(&answer))
+    };
+    let other =
+        |role: &str| format!("<x:Other xmlns:x='urn:x' env:role='{role}' env:mustUnderstand='1'/>");
+    for role in ["HomeMSSP", "AcquiringEntity"] {
+        let (ok, text) = status(other(&format!("{mesh}{role}")));
+        assert!(
+            !ok && text.contains("env:MustUnderstand") && text.contains("NotUnderstood"),
+            "{text}"
+        );
+    }
+    // Somebody else's business.
+    assert!(status(other(&format!("{mesh}RoutingEntity"))).0);
+    let ours = HEADER.replace(
+        "http://www.w3.org/2003/05/soap-envelope/role/next",
+        &format!("{mesh}HomeMSSP"),
+    );
+    assert!(status(ours).1.contains("RoamingHeader"));
+}
