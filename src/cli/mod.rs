@@ -5,6 +5,7 @@ mod decode;
 mod demo;
 mod docs;
 mod exec;
+mod keys;
 mod options;
 mod sim;
 mod steps;
@@ -45,6 +46,7 @@ enum Command {
     Demo(demo::Demo),
     Docs(docs::Docs),
     Exec(exec::Exec),
+    Keys(keys::Keys),
     Sim(sim::Sim),
     Up(up::Up),
     Vectors(vectors::Vectors),
@@ -92,6 +94,7 @@ impl Cli {
             Command::Demo(command) => command.run(),
             Command::Docs(command) => command.run(),
             Command::Exec(command) => command.run(),
+            Command::Keys(command) => command.run(),
             Command::Sim(command) => command.run(),
             Command::Up(command) => command.run(),
             Command::Vectors(command) => command.run(),

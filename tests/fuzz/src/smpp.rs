@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use ota::smpp::{
-    Account, CommandStatus, Framer, Header, Limits, Pdu, Session, SmscConfig, secret_range,
+    Account, Answer, CommandStatus, Framer, Header, Limits, Pdu, Session, SessionEvent, SmscConfig,
+    secret_range,
 };
 use ota_wire::secret::Secret;
 
@@ -42,7 +43,17 @@ pub fn session(octets: &[u8]) {
     let mut choices = Choices(octets);
     while !choices.is_empty() && !session.is_closed() {
         session.handle_bytes(choices.piece(), now);
-        while session.poll_event().is_some() {}
+        while let Some(event) = session.poll_event() {
+            match event {
+                SessionEvent::Message { sequence, .. } => {
+                    session.respond(sequence, CommandStatus::ROK, "A1");
+                }
+                SessionEvent::Operation { sequence, .. } => {
+                    session.answer(sequence, &Answer::Cancel(CommandStatus::RCANCELFAIL));
+                }
+                _ => {}
+            }
+        }
         while let Some(sent) = session.poll_transmit() {
             assert!(Header::parse(&sent).is_some());
         }
