@@ -433,3 +433,20 @@ async fn the_command_line_imports_key_sets_and_shows_no_key() {
     );
     ota.bench.finish().await;
 }
+
+#[tokio::test]
+async fn user_data_goes_in_message_payload_where_the_world_says_so() {
+    let text = midsim::world::DEFAULT.replace(
+        "[smpp]\n",
+        "[smpp]\ndata_coding = 0xF6\nmessage_payload = true\n",
+    );
+    let world = midsim::world::World::parse(&text).unwrap();
+    assert!(world.smpp.message_payload);
+    let bench = Bench::of(midsim::suite::Builder::new(world)).await;
+    let url = format!("{}/v1/remote", bench.suite.urls().ota);
+    let headers = [("content-type", "application/json")];
+    let body = json!({"msisdn": NUMBER, "action": "read-iccid"}).to_string();
+    let answer = bench.request(Method::POST, &url, &headers, body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    bench.finish().await;
+}
