@@ -17,6 +17,7 @@ use crate::world::{Applet, Subscriber, World};
 pub struct Profiles {
     full: Arc<Profile>,
     confirm_only: Arc<Profile>,
+    menu: Arc<Profile>,
 }
 
 /// A PIN or PUK of the world that no card takes.
@@ -35,8 +36,11 @@ impl Profiles {
             smsc: world.operator.smsc.clone(),
             platform: world.operator.short_code.clone(),
         };
+        let mut menu = Profile::standard(world.master_key(), network.clone());
+        menu.applet.menu = true;
         Self {
             full: Arc::new(Profile::standard(world.master_key(), network.clone())),
+            menu: Arc::new(menu),
             confirm_only: Arc::new(Profile::confirm_only(world.master_key(), network)),
         }
     }
@@ -46,6 +50,7 @@ impl Profiles {
         match subscriber.applet {
             Applet::ConfirmOnly => &self.confirm_only,
             Applet::Full => &self.full,
+            Applet::Menu => &self.menu,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use mssp::pki::credential::CertificateState;
 use ota_wire::ids::{Iccid, Imsi, Msisdn};
 use ota_wire::keys::{Family, MasterKey};
 use ota_wire::secret::Secret;
@@ -69,6 +70,9 @@ pub struct Mssp {
     /// Whether failures on the handset come out as 208, as some home MSSPs have it.
     #[serde(default)]
     pub only_expiry: bool,
+    /// What the signature of a MAC profile is.
+    #[serde(default)]
+    pub mac_result: mssp::config::MacResult,
     /// Whether Swisscom's published test numbers behave as published.
     #[serde(default = "yes")]
     pub test_numbers: bool,
@@ -77,13 +81,67 @@ pub struct Mssp {
 }
 
 /// What the OP does where the standards leave it a choice.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Op {
     /// Whether tokens come with a refresh_token.
     pub refresh_tokens: bool,
     /// What a number that it does not know leads to.
     pub unknown_user: op_bridge::UnknownUser,
+    /// Whether clients can be registered for user_code.
+    pub user_codes: bool,
+    /// Who may register clients: everybody, nobody, or whoever has the token of this text.
+    pub registration: String,
+    /// Which hints name a user.
+    pub hints: Hints,
+}
+
+impl Default for Op {
+    fn default() -> Self {
+        Self {
+            refresh_tokens: false,
+            unknown_user: op_bridge::UnknownUser::default(),
+            user_codes: true,
+            registration: "open".into(),
+            hints: Hints::default(),
+        }
+    }
+}
+
+/// Which hints name a user.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hints {
+    /// What a login_hint_token may be.
+    pub formats: op_bridge::HintFormats,
+    /// Age at which it ends, seconds.
+    pub max_age: u32,
+    /// Whether an expired id_token still names its user.
+    pub expired_id_tokens: bool,
+    /// Discovery services besides midsim's own.
+    pub issuer: Vec<HintIssuer>,
+}
+
+impl Default for Hints {
+    fn default() -> Self {
+        let rules = op_bridge::HintRules::default();
+        Self {
+            formats: rules.formats,
+            max_age: rules.max_age,
+            expired_id_tokens: rules.expired_id_tokens,
+            issuer: Vec::new(),
+        }
+    }
+}
+
+/// A foreign discovery service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HintIssuer {
+    /// `iss` of its tokens.
+    pub iss: String,
+    /// Its keys, a JWK Set.
+    pub jwks: toml::Table,
 }
 
 /// An application provider.
@@ -100,7 +158,10 @@ pub struct Ap {
     /// Whether its requests are read strictly, if not as the MSSP has it.
     #[serde(default)]
     pub strict: Option<bool>,
-    /// The client certificate that it has to show, PEM.
+    /// What the signature of a MAC profile is for it, if not as the MSSP has it.
+    #[serde(default)]
+    pub mac_result: Option<mssp::config::MacResult>,
+    /// The client certificate that it has to show, PEM; `op` for the one of this installation's OP.
     #[serde(default)]
     pub certificate: Option<String>,
     /// What it may call; everything if there is none.
@@ -151,12 +212,15 @@ pub struct Client {
     pub id: String,
     /// Shown to the user when the RP sends no binding_message.
     pub name: String,
-    /// `client_secret`.
-    pub secret: String,
+    /// `client_secret`, for the methods that use one.
+    pub secret: Option<String>,
     /// Token delivery mode.
     pub mode: Mode,
     /// Where ping and push notifications go; the runtime fills in its own receiver when there is none.
     pub notification_endpoint: Option<String>,
+    /// Further metadata, in the names of RFC 7591 §2, OpenID Connect Registration §2, RFC 8705 and CIBA Core §4.
+    #[serde(default)]
+    pub metadata: toml::Table,
 }
 
 /// How tokens reach the client (CIBA Core §5).
@@ -205,10 +269,18 @@ pub struct Subscriber {
     pub puk_blocked: bool,
     /// How the MSSP stands with them at first.
     pub mssp_state: mssp::UserState,
+    /// What their certificate is like at first.
+    pub certificate: CertificateState,
+    /// Where the key of their certificate is.
+    pub key: KeyPlace,
+    /// The code that signature requests have to carry, if they have set one.
+    pub no_spam_code: Option<String>,
     /// Whether the handset hears the network.
     pub coverage: bool,
     /// Which methods the applet offers.
     pub applet: Applet,
+    /// The code that clients with backchannel_user_code_parameter must send (CIBA Core §7.1).
+    pub user_code: Option<Secret>,
     /// Claims that scopes `profile` and `phone` release.
     pub claims: BTreeMap<String, String>,
 }
@@ -238,6 +310,17 @@ pub enum Persona {
     },
 }
 
+/// Where the key of a subscriber's certificate is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyPlace {
+    /// On the SIM: P-256.
+    #[default]
+    Card,
+    /// At the MSSP: RSA.
+    Mssp,
+}
+
 /// The methods an applet offers.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "kebab-case")]
@@ -247,6 +330,8 @@ pub enum Applet {
     /// "Press OK" and PIN.
     #[default]
     Full,
+    /// The same, and a menu in which the user changes and unblocks the PIN.
+    Menu,
 }
 
 /// Why a world file cannot be used.
@@ -348,8 +433,12 @@ impl World {
             pin_blocked: named.pin_blocked,
             puk_blocked: named.puk_blocked,
             mssp_state: named.mssp_state,
+            certificate: named.certificate,
+            key: named.key.unwrap_or_else(|| self.key_in_tests(msisdn)),
+            no_spam_code: named.no_spam_code,
             coverage: named.coverage,
             applet: named.applet,
+            user_code: named.user_code.map(|code| Secret::new(code.into_bytes())),
             claims,
         })
     }
@@ -365,6 +454,15 @@ impl World {
     /// The published test numbers of users who sign.
     fn signs_in_tests(&self, msisdn: &Msisdn) -> bool {
         self.mssp.test_numbers && matches!(msisdn.digits(), "41700092501" | "41700092502")
+    }
+
+    /// Of the published numbers, one signs with RSA, which cards here cannot.
+    fn key_in_tests(&self, msisdn: &Msisdn) -> KeyPlace {
+        if self.mssp.test_numbers && msisdn.digits() == "41700092502" {
+            KeyPlace::Mssp
+        } else {
+            KeyPlace::Card
+        }
     }
 
     /// The subscriber whose card has this ICCID, if there is one.
@@ -462,12 +560,17 @@ where
 }
 
 impl Ap {
+    /// Whether it has to show the certificate of this installation's OP.
+    pub fn is_op(&self) -> bool {
+        self.certificate.as_deref() == Some("op")
+    }
+
     /// The certificate that it has to show, DER.
     ///
     /// # Errors
     /// If it is not PEM.
     pub fn certificate_der(&self) -> Result<Option<Vec<u8>>, WorldError> {
-        let Some(pem) = &self.certificate else {
+        let Some(pem) = self.certificate.as_deref().filter(|_| !self.is_op()) else {
             return Ok(None);
         };
         let error = |why: &str| WorldError::Value {
@@ -601,11 +704,18 @@ struct Named {
     #[serde(default)]
     mssp_state: mssp::UserState,
     #[serde(default)]
+    certificate: CertificateState,
+    #[serde(default)]
+    key: Option<KeyPlace>,
+    #[serde(default)]
+    no_spam_code: Option<String>,
+    #[serde(default)]
     user_identifier: Option<String>,
     #[serde(default = "yes")]
     coverage: bool,
     #[serde(default)]
     applet: Applet,
+    user_code: Option<String>,
     #[serde(default)]
     claims: BTreeMap<String, String>,
 }
@@ -619,9 +729,13 @@ impl Default for Named {
             pin_blocked: false,
             puk_blocked: false,
             mssp_state: mssp::UserState::Active,
+            certificate: CertificateState::Valid,
+            key: None,
+            no_spam_code: None,
             user_identifier: None,
             coverage: true,
             applet: Applet::Full,
+            user_code: None,
             claims: BTreeMap::new(),
         }
     }

@@ -7,14 +7,18 @@
 mod architecture;
 mod bad_input;
 mod cli;
+mod clients;
 mod crash;
 mod demo;
 mod determinism;
+mod dialogue_crash;
+mod envelopes;
 mod faults;
 #[path = "fuzz/src/lib.rs"]
 mod fuzz;
 mod fuzzing;
 mod library;
+mod mssp_input;
 mod neighbours;
 mod op;
 mod op_answers;
@@ -22,6 +26,7 @@ mod ota;
 mod readers;
 mod readme;
 mod signals;
+mod signatures;
 mod sims;
 mod support;
 mod tls;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use midsim::Suite;
 use midsim::rp::{self, Ended, Flow};
 use midsim::suite::{Place, Running};
+use midsim::users::Press;
+use midsim::wiring::Humans;
 use midsim::world::{Mode, Persona};
 use ota_wire::cat::{Body, Envelope, ProactiveCommand};
 
@@ -118,6 +120,40 @@ async fn whoever_has_the_card_in_a_reader_plays_the_handset() {
     assert_eq!((card.place, card.attached), (Place::Out, false));
     sim.set_inserted(true).await;
     assert!(sim.card().await.unwrap().unwrap().attached);
+    suite.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_person_unblocks_the_pin_from_the_menu_of_the_card() {
+    let suite = Suite::builder().humans(Humans::Ask).frozen_clock();
+    let suite = suite.start().await.unwrap();
+    let sim = suite.sim("+447700900006".parse().unwrap());
+    sim.set_user(Persona::Human).unwrap();
+    let refused = sim.select(3).await.unwrap_err();
+    assert!(refused.to_string().contains("no such item"), "{refused}");
+    sim.select(2).await.unwrap();
+    assert!(sim.select(1).await.is_err(), "the screen is in use");
+    for (question, typed) in [
+        ("PUK", Some("12345678")),
+        ("New PIN", Some("2468")),
+        ("New PIN again", Some("2468")),
+        ("PIN unblocked", None),
+    ] {
+        suite.users().appeared(Duration::from_secs(20)).await;
+        let open = suite.users().open();
+        assert_eq!(open[0].text, question);
+        let press = match typed {
+            Some(text) => format!(r#"{{"action": "text", "text": "{text}"}}"#),
+            None => r#"{"action": "ok"}"#.to_owned(),
+        };
+        let press: Press = serde_json::from_str(&press).unwrap();
+        suite.press(open[0].id, press).unwrap();
+        suite.clock().idle().await;
+    }
+    let card = sim.card().await.unwrap().unwrap();
+    assert_eq!((card.pin_tries, card.puk_tries), (3, 10));
+    let menu = card.menu.unwrap();
+    assert_eq!(menu.items[&2], "Unblock PIN");
     suite.shutdown().await;
 }
 

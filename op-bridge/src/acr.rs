@@ -1,7 +1,8 @@
 //! acr_values: how strongly the user is to be authenticated.
 //!
 //! MODRNA Authentication Profile 1.0 (`mod-pr`, `mod-mf` and their long forms) and GSMA Mobile
-//! Connect (`2`, `3`). What each means on the SIM: a confirmation on the handset, or the applet's PIN.
+//! Connect (`2`, `3`, `4`). What each means on the SIM: a confirmation on the handset, the applet's PIN, or a signature
+//! of a key with a certificate.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,8 @@ pub enum Assurance {
     Confirm,
     /// Possession of the SIM and its PIN (multi-factor, LoA3).
     Pin,
+    /// The same, and a signature by a key of the user that has a certificate (LoA4).
+    Signature,
 }
 
 impl Assurance {
@@ -20,11 +23,12 @@ impl Assurance {
     ///
     /// `sc`: the key that authenticated the answer is in a smart card, the SIM. `pin`: the card
     /// checked a PIN. `mfa`: possession and knowledge together. `user`: the user pressed OK, which
-    /// shows presence and no more.
+    /// shows presence and no more. `hwk`: a key in hardware signed.
     pub fn amr(self) -> &'static [&'static str] {
         match self {
             Self::Confirm => &["sc", "user"],
             Self::Pin => &["mfa", "pin", "sc"],
+            Self::Signature => &["hwk", "mfa", "pin", "sc"],
         }
     }
 }
@@ -39,6 +43,7 @@ pub(crate) fn known_values() -> Vec<(String, Assurance)> {
         (format!("{POLICIES}/phishing-resistant"), Assurance::Confirm),
         ("3".into(), Assurance::Pin),
         ("2".into(), Assurance::Confirm),
+        ("4".into(), Assurance::Signature),
     ]
 }
 
@@ -89,13 +94,14 @@ mod tests {
                 "{confirm}"
             );
         }
-        assert_eq!(assurance(&known, "4"), None);
+        assert_eq!(assurance(&known, "4"), Some(Assurance::Signature));
+        assert_eq!(assurance(&known, "5"), None);
     }
 
     #[test]
     fn ladder_keeps_the_order_of_preference_and_drops_the_unknown() {
         let known = known_values();
-        assert_eq!(ladder(&known, "4 3 2"), ["3", "2"]);
+        assert_eq!(ladder(&known, "5 4 3 2"), ["4", "3", "2"]);
         assert_eq!(ladder(&known, "mod-pr mod-mf 3"), ["mod-pr", "mod-mf"]);
         assert!(ladder(&known, "urn:mace:incommon:iap:silver").is_empty());
     }

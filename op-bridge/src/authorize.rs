@@ -10,13 +10,15 @@ use bytes::Bytes;
 use crate::Op;
 use crate::acr;
 use crate::client_auth;
-use crate::config::{Client, DeliveryMode, Profile, UnknownUser};
+use crate::config::{Client, DeliveryMode, Profile};
 use crate::context::Context;
 use crate::event::{EventKind, Id};
 use crate::flow;
 use crate::forms::Form;
-use crate::hint::{HintError, Msisdn, parse_login_hint};
+use crate::grant::CIBA_GRANT;
+use crate::hint::{Hint, Msisdn, User};
 use crate::oauth::OAuthError;
+use crate::request_object;
 use crate::step::RequestId;
 
 /// Longest client_notification_token (CIBA Core §7.1).
@@ -27,8 +29,8 @@ const MAX_TEXT: usize = 1000;
 const SCOPES: [&str; 3] = ["openid", "profile", "phone"];
 
 /// An acceptable authentication request.
-pub(crate) struct Order<'a> {
-    pub(crate) client: &'a Client,
+pub(crate) struct Order {
+    pub(crate) client: Arc<Client>,
     pub(crate) msisdn: Msisdn,
     /// Whether the OP itself knows the number.
     pub(crate) known: bool,
@@ -42,7 +44,7 @@ pub(crate) struct Order<'a> {
 
 pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request<Bytes>) {
     let request = Arc::new(request);
-    match examine(cx.op, &request) {
+    match examine(cx, &request) {
         Ok(order) => flow::open(cx, id, request, order),
         Err(error) => {
             let response = error.response();
@@ -64,30 +66,33 @@ pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request
     }
 }
 
-fn examine<'a>(op: &'a Op, request: &http::Request<Bytes>) -> Result<Order<'a>, OAuthError> {
-    let client = client_auth::authenticate(op, request.headers())?;
-    let form = Form::parse(request.headers(), request.body())?;
-    client_auth::check_form(client, &form)?;
-    if form.get("request").is_some() {
-        return Err(OAuthError::invalid_request(
-            "signed requests are not supported: discovery lists no \
-             backchannel_authentication_request_signing_alg_values_supported; send the parameters themselves",
+/// In the order of CIBA Core §7.2.
+fn examine(cx: &mut Context<'_>, request: &http::Request<Bytes>) -> Result<Order, OAuthError> {
+    let (client, form) = client_auth::authenticate(cx, request)?;
+    if !client
+        .requests
+        .grant_types
+        .iter()
+        .any(|one| one == CIBA_GRANT)
+    {
+        return Err(OAuthError::new(
+            "unauthorized_client",
+            format!(
+                "the client is not registered for the grant type {CIBA_GRANT} (CIBA Core section 4)"
+            ),
         ));
     }
-    let scope = scope(&form)?;
-    let hint = hint(&form)?;
-    let client_notification_token = client_notification_token(client, &form)?;
+    let form = request_object::open(cx, &client, form)?;
+    let op = cx.op;
+    let scope = scope(&client, &form)?;
+    let hint = Hint::of(&form)?;
+    let client_notification_token = client_notification_token(&client, &form)?;
     let ladder = ladder(op, &form)?;
     let expires_in = expires_in(op, &form)?;
-    let (msisdn, known) = resolve(op, hint)?;
-    if form.get("user_code").is_some() {
-        return Err(OAuthError::invalid_request(
-            "user_code is not supported: discovery says backchannel_user_code_parameter_supported false",
-        ));
-    }
-    let text = text(op, client, &form)?;
+    let User { msisdn, known } = hint.resolve(cx, &client)?;
+    user_code(op, &client, &form, &msisdn)?;
+    let text = text(op, &client, &form)?;
     Ok(Order {
-        client,
         msisdn,
         known,
         scope,
@@ -96,10 +101,11 @@ fn examine<'a>(op: &'a Op, request: &http::Request<Bytes>) -> Result<Order<'a>, 
         text,
         expires_in,
         client_notification_token,
+        client,
     })
 }
 
-fn scope(form: &Form) -> Result<String, OAuthError> {
+fn scope(client: &Client, form: &Form) -> Result<String, OAuthError> {
     let requested = form.require("scope", "CIBA Core section 7.1")?;
     let token = |c: char| matches!(c, '!' | '#'..='[' | ']'..='~' | ' ');
     if !requested.chars().all(token) {
@@ -114,32 +120,17 @@ fn scope(form: &Form) -> Result<String, OAuthError> {
             "scope must contain openid (CIBA Core section 7.1)",
         ));
     }
+    let registered = client.issuance.scope.as_deref();
+    let may = |scope: &str| {
+        scope == "openid" || registered.is_none_or(|all| all.split(' ').any(|one| one == scope))
+    };
     let mut granted: Vec<&str> = Vec::new();
     for scope in requested.split(' ') {
-        if SCOPES.contains(&scope) && !granted.contains(&scope) {
+        if SCOPES.contains(&scope) && may(scope) && !granted.contains(&scope) {
             granted.push(scope);
         }
     }
     Ok(granted.join(" "))
-}
-
-fn hint(form: &Form) -> Result<&str, OAuthError> {
-    let names = ["login_hint", "login_hint_token", "id_token_hint"];
-    let mut given = names
-        .into_iter()
-        .filter_map(|name| Some((name, form.get(name)?)));
-    match (given.next(), given.next()) {
-        (Some(("login_hint", hint)), None) => Ok(hint),
-        (Some((name, _)), None) => Err(OAuthError::invalid_request(format!(
-            "{name} is not supported yet; send login_hint with the user's MSISDN"
-        ))),
-        (None, _) => Err(OAuthError::invalid_request(
-            "no hint; CIBA Core section 7.1 requires exactly one, send login_hint with the user's MSISDN",
-        )),
-        (Some((first, _)), Some((second, _))) => Err(OAuthError::invalid_request(format!(
-            "both {first} and {second}; CIBA Core section 7.1 requires exactly one hint"
-        ))),
-    }
 }
 
 fn client_notification_token(client: &Client, form: &Form) -> Result<Option<String>, OAuthError> {
@@ -213,29 +204,31 @@ fn expires_in(op: &Op, form: &Form) -> Result<u32, OAuthError> {
     ))
 }
 
-fn resolve(op: &Op, hint: &str) -> Result<(Msisdn, bool), OAuthError> {
-    let msisdn = parse_login_hint(hint).map_err(|error| match error {
-        HintError::NotANumber => OAuthError::new(
-            "unknown_user_id",
-            "login_hint is no phone number; send an MSISDN such as +447700900001",
-        ),
-        HintError::Unsupported(prefix) => OAuthError::invalid_request(format!(
-            "login_hint with the prefix {prefix}: is not supported yet; send the MSISDN"
-        )),
-    })?;
-    let known = op.config.subscribers.find(&msisdn).is_some();
-    if !known && op.config.unknown_user == UnknownUser::Reject {
-        return Err(unknown_user());
+/// CIBA Core §7.1: only if both the OP and the client are registered for it.
+fn user_code(op: &Op, client: &Client, form: &Form, msisdn: &Msisdn) -> Result<(), OAuthError> {
+    let given = form.get("user_code");
+    if !(op.config.user_codes && client.requests.user_code) {
+        // Ignoring it would pretend to a check that is not made.
+        return match given {
+            None => Ok(()),
+            Some(_) => Err(OAuthError::invalid_request(
+                "user_code is only for clients that are registered with backchannel_user_code_parameter \
+                 (CIBA Core section 7.1)",
+            )),
+        };
     }
-    Ok((msisdn, known))
-}
-
-/// unknown_user_id for a number nobody knows.
-pub(crate) fn unknown_user() -> OAuthError {
-    OAuthError::new(
-        "unknown_user_id",
-        "no subscriber has the number of login_hint; midsim world lists those that exist",
-    )
+    match (op.config.subscribers.user_code(msisdn), given) {
+        (None, _) => Ok(()),
+        (Some(_), None) => Err(OAuthError::new(
+            "missing_user_code",
+            "this user has a code; send it as user_code (CIBA Core section 7.1)",
+        )),
+        (Some(code), Some(given)) if code.matches(given) => Ok(()),
+        (Some(_), Some(_)) => Err(OAuthError::new(
+            "invalid_user_code",
+            "user_code is not the code of this user",
+        )),
+    }
 }
 
 fn text(op: &Op, client: &Client, form: &Form) -> Result<String, OAuthError> {

@@ -8,9 +8,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::acr::{self, Assurance};
-use crate::hint::Msisdn;
+use crate::client_auth::{AuthMethod, Authentication, AuthenticationRules, ClientSecret};
+use crate::grant::{CIBA_GRANT, REFRESH_GRANT};
+use crate::hint::{HintRules, Msisdn};
 use crate::issuance::{self, Issuance, SubjectType};
+use crate::jose::jwe::DecryptionKey;
+use crate::jose::jws::JwsAlg;
 use crate::keys::Keys;
+use crate::registration::Registration;
 use crate::secret::Secret;
 
 /// Configuration of an OP. Start from [`Config::new`] and change what should differ.
@@ -24,6 +29,18 @@ pub struct Config {
     pub profile: Profile,
     /// Registered clients.
     pub clients: Vec<Client>,
+    /// Who may register further clients.
+    pub registration: Registration,
+    /// How clients may authenticate.
+    pub authentication: AuthenticationRules,
+    /// What authentication requests must and may be.
+    pub requests: RequestRules,
+    /// Which hints name a user.
+    pub hints: HintRules,
+    /// Keys that login_hint_tokens are encrypted for.
+    pub decryption: Vec<DecryptionKey>,
+    /// Whether clients can be registered for user_code (backchannel_user_code_parameter_supported).
+    pub user_codes: bool,
     /// Who the users are.
     pub subscribers: Arc<dyn Subscribers>,
     /// What to do with a number that `subscribers` does not know.
@@ -71,16 +88,66 @@ pub enum Profile {
 pub struct Client {
     /// client_id.
     pub id: String,
-    /// client_secret, for client_secret_basic.
-    pub secret: Secret,
+    /// client_secret, for the methods that use one.
+    pub secret: Option<ClientSecret>,
     /// Name for the handset's screen when the client sends no binding_message.
     pub name: String,
     /// backchannel_token_delivery_mode.
     pub mode: DeliveryMode,
     /// backchannel_client_notification_endpoint; required for ping and push.
     pub notification_endpoint: Option<String>,
+    /// How it is registered to authenticate.
+    pub authentication: Authentication,
+    /// What it is registered to send.
+    pub requests: Requests,
     /// How it is registered to get its tokens.
     pub issuance: Issuance,
+}
+
+/// What a client is registered with about its authentication requests (CIBA Core §4, RFC 7591 §2).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Requests {
+    /// `grant_types`.
+    pub grant_types: Vec<String>,
+    /// `backchannel_authentication_request_signing_alg`: its requests are signed, with this.
+    pub signing_alg: Option<JwsAlg>,
+    /// `backchannel_user_code_parameter`.
+    pub user_code: bool,
+    /// `jwks_uri`. Not fetched; its host is the sector of a pairwise client.
+    pub jwks_uri: Option<String>,
+}
+
+impl Default for Requests {
+    /// Unsigned requests, for both grants.
+    fn default() -> Self {
+        Self {
+            grant_types: vec![CIBA_GRANT.into(), REFRESH_GRANT.into()],
+            signing_alg: None,
+            user_code: false,
+            jwks_uri: None,
+        }
+    }
+}
+
+/// What authentication requests must and may be (CIBA Core §7.1.1, FAPI-CIBA §5.2.2).
+#[derive(Clone, Debug)]
+pub struct RequestRules {
+    /// Whether every request must be signed.
+    pub signed: bool,
+    /// Algorithms that clients can be registered to sign with.
+    pub algorithms: Vec<JwsAlg>,
+    /// Longest time between nbf and exp, seconds.
+    pub lifetime: u32,
+}
+
+impl Default for RequestRules {
+    fn default() -> Self {
+        Self {
+            signed: false,
+            algorithms: vec![JwsAlg::Es256, JwsAlg::Ps256],
+            lifetime: 3600,
+        }
+    }
 }
 
 /// backchannel_token_delivery_mode (CIBA Core §4).
@@ -110,6 +177,12 @@ impl DeliveryMode {
 pub trait Subscribers: Send + Sync {
     /// The subscriber with this number.
     fn find(&self, msisdn: &Msisdn) -> Option<Subscriber>;
+
+    /// The code that a client with backchannel_user_code_parameter must send for this user (CIBA Core §7.1); `None` if the user
+    /// has none.
+    fn user_code(&self, _msisdn: &Msisdn) -> Option<Secret> {
+        None
+    }
 }
 
 impl<F: Fn(&Msisdn) -> Option<Subscriber> + Send + Sync> Subscribers for F {
@@ -174,6 +247,8 @@ pub struct Mssp {
     pub pin_profile: String,
     /// SignatureProfile that asks for a confirmation.
     pub confirm_profile: String,
+    /// SignatureProfile that asks for the PIN and has a key with a certificate sign.
+    pub signature_profile: String,
     /// Treat a notification as a doorbell: ask MSS_StatusQuery before believing it.
     pub confirm_notifications: bool,
     /// Also accept status 500, a signature that the MSSP made but did not validate.
@@ -300,6 +375,12 @@ impl Config {
             mtls_url: None,
             profile: Profile::default(),
             clients: Vec::new(),
+            registration: Registration::default(),
+            authentication: AuthenticationRules::default(),
+            requests: RequestRules::default(),
+            hints: HintRules::default(),
+            decryption: Vec::new(),
+            user_codes: false,
             subscribers: Arc::new(|_: &Msisdn| None),
             unknown_user: UnknownUser::default(),
             subject_key,
@@ -315,8 +396,24 @@ impl Config {
         }
     }
 
+    /// Takes over a profile with the switches that belong to it.
+    pub fn set_profile(&mut self, profile: Profile) {
+        self.profile = profile;
+        self.requests.signed = profile == Profile::FapiCiba;
+        if profile == Profile::FapiCiba {
+            // FAPI-RW §5.2.2 and §8.6, which FAPI-CIBA §5.2.2 builds on.
+            self.authentication.methods = vec![
+                AuthMethod::PrivateKeyJwt,
+                AuthMethod::TlsClientAuth,
+                AuthMethod::SelfSignedTlsClientAuth,
+            ];
+            self.authentication.algorithms = vec![JwsAlg::Es256, JwsAlg::Ps256];
+            self.requests.algorithms = vec![JwsAlg::Es256, JwsAlg::Ps256];
+        }
+    }
+
     /// Refuses what could only fail later, and says what to change.
-    pub(crate) fn check(&self) -> Result<HashMap<String, Client>, ConfigError> {
+    pub(crate) fn check(&self) -> Result<HashMap<String, Arc<Client>>, ConfigError> {
         let uri: http::Uri = self
             .issuer
             .parse()
@@ -353,7 +450,7 @@ impl Config {
         Ok(self
             .clients
             .iter()
-            .map(|client| (client.id.clone(), client.clone()))
+            .map(|client| (client.id.clone(), Arc::new(client.clone())))
             .collect())
     }
 }
@@ -361,7 +458,22 @@ impl Config {
 impl Client {
     /// Where its keys are, for the sector of a pairwise client.
     pub(crate) fn jwks_uri(&self) -> Option<&str> {
-        None
+        self.requests.jwks_uri.as_deref()
+    }
+
+    /// A client that sends its secret in the Authorization header and plain requests, and has no notification endpoint.
+    pub fn new(id: impl Into<String>, secret: impl Into<String>, mode: DeliveryMode) -> Self {
+        let id = id.into();
+        Self {
+            name: id.clone(),
+            id,
+            secret: Some(ClientSecret::new(secret)),
+            mode,
+            notification_endpoint: None,
+            authentication: Authentication::default(),
+            requests: Requests::default(),
+            issuance: Issuance::default(),
+        }
     }
 
     /// What the handset shows when the client sends no binding_message.
@@ -369,7 +481,25 @@ impl Client {
         format!("Sign in to {}?", self.name)
     }
 
-    fn check(&self, config: &Config) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self, config: &Config) -> Result<(), ConfigError> {
+        let method = self.authentication.method;
+        let secret = self.secret.as_ref();
+        if !config.authentication.methods.contains(&method) {
+            return Err(ConfigError::Method(self.id.clone(), method.as_str()));
+        }
+        if config.requests.signed && self.requests.signing_alg.is_none() {
+            return Err(ConfigError::Unsigned(self.id.clone()));
+        }
+        if method.uses_secret() && secret.is_none() {
+            return Err(ConfigError::NoSecret(self.id.clone(), method.as_str()));
+        }
+        if method == AuthMethod::ClientSecretJwt
+            && secret
+                .and_then(ClientSecret::clear)
+                .is_none_or(|it| it.len() < 32)
+        {
+            return Err(ConfigError::ShortSecret(self.id.clone()));
+        }
         let text = self.default_text();
         crate::authorize::check_text(&text)
             .and_then(|()| (config.text_policy)(&text))
@@ -403,6 +533,7 @@ impl Mssp {
             notify_url: None,
             pin_profile: "http://uri.gsma.com/mobileconnect/LoA3".into(),
             confirm_profile: "http://uri.gsma.com/mobileconnect/LoA2".into(),
+            signature_profile: "http://uri.gsma.com/mobileconnect/LoA4".into(),
             confirm_notifications: true,
             accept_unvalidated: false,
             first_query: 2,
@@ -448,6 +579,24 @@ pub enum ConfigError {
         /// What is wrong.
         why: String,
     },
+    /// A method that the OP does not allow.
+    #[error(
+        "client {0} is registered for {1}, which this OP does not allow (under fapi-ciba: private_key_jwt, tls_client_auth, self_signed_tls_client_auth)"
+    )]
+    Method(String, &'static str),
+    /// A client that does not sign where all must.
+    #[error(
+        "client {0} has no backchannel_authentication_request_signing_alg, and every request must be signed (FAPI-CIBA §5.2.2)"
+    )]
+    Unsigned(String),
+    /// A client without the secret that its method needs.
+    #[error("client {0} is registered for {1} and has no secret")]
+    NoSecret(String, &'static str),
+    /// A MAC key that is too short.
+    #[error(
+        "client {0} is registered for client_secret_jwt; its secret needs at least 32 octets (RFC 7518 §3.2)"
+    )]
+    ShortSecret(String),
     /// No acr values at all.
     #[error("acr_values is empty; name at least one, for example mod-mf for a PIN")]
     NoAcrValues,

@@ -1,6 +1,8 @@
 //! What every handler works with: the configuration, the records, the time, chance, and the step that
 //! is being put together.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::Response;
 use jiff::{SignedDuration, Timestamp};
@@ -10,6 +12,7 @@ use crate::Op;
 use crate::config::Client;
 use crate::event::{Event, EventKind, Id};
 use crate::record::{Key, Request, load};
+use crate::registration;
 use crate::secret::random_token;
 use crate::step::{Change, Output, RequestId, Send, Step, View};
 
@@ -51,8 +54,11 @@ impl<'a> Context<'a> {
     }
 
     /// The registered client of this id.
-    pub(crate) fn client(&self, id: &str) -> Option<&'a Client> {
-        self.op.clients.get(id)
+    pub(crate) fn client(&self, id: &str) -> Option<Arc<Client>> {
+        match self.op.clients.get(id) {
+            Some(client) => Some(Arc::clone(client)),
+            None => registration::find(self.op, self.view, id).map(Arc::new),
+        }
     }
 
     pub(crate) fn change(&mut self, change: Change) {

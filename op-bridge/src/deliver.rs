@@ -28,10 +28,10 @@ pub(crate) fn outcome(cx: &mut Context<'_>, key: &Key, request: &mut Request) {
         (DeliveryMode::Push, State::Approved { auth_time }) => {
             let grant = Grant::of(request, *auth_time, None);
             let own = Id::auth_req_id(&auth_req_id);
-            let mut body = grant::issue(cx, own, &grant, To::Push(&auth_req_id));
-            body["auth_req_id"] = json!(auth_req_id);
+            let body = grant::issue(cx, own, &grant, To::Push(&auth_req_id));
+            let body = grant::json(&body);
             request.state = State::Redeemed;
-            body
+            String::from_utf8_lossy(&body).into_owned()
         }
         (DeliveryMode::Push, State::Failed(failure)) => json!({
             "auth_req_id": auth_req_id,
@@ -41,11 +41,12 @@ pub(crate) fn outcome(cx: &mut Context<'_>, key: &Key, request: &mut Request) {
                 FailureKind::Broken => "transaction_failed",
             },
             "error_description": crate::oauth::plain(&failure.description),
-        }),
-        _ => json!({ "auth_req_id": auth_req_id }),
+        })
+        .to_string(),
+        _ => json!({ "auth_req_id": auth_req_id }).to_string(),
     };
     if let Some(callback) = &mut request.callback {
-        callback.body = Some(body.to_string());
+        callback.body = Some(body);
     }
     post(cx, key, request);
 }
@@ -122,7 +123,7 @@ pub(crate) fn timer(cx: &mut Context<'_>, key: &Key) {
 /// Sends the finished body.
 fn post(cx: &mut Context<'_>, key: &Key, request: &mut Request) {
     let client = cx.client(&request.client_id);
-    let endpoint = client.and_then(|client| client.notification_endpoint.as_ref());
+    let endpoint = client.and_then(|client| client.notification_endpoint.clone());
     let (Some(callback), Some(url)) = (&mut request.callback, endpoint) else {
         return;
     };

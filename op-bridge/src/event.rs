@@ -8,7 +8,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::Value;
 
 use crate::config::DeliveryMode;
 use crate::record::Failure;
@@ -143,8 +142,8 @@ pub enum EventKind {
     },
     /// Step 15.
     Tokens {
-        /// Claims of the id_token.
-        claims: Value,
+        /// Claims of the id_token, JSON.
+        claims: Bytes,
         /// Scopes of the access token.
         scope: String,
     },

@@ -11,11 +11,12 @@ use bytes::Bytes;
 use serde_json::json;
 
 use self::send::{ap_trans_id, sign, sign_again, work};
-use crate::authorize::{self, Order};
+use crate::authorize::Order;
 use crate::config::{Authenticator, DeliveryMode, MessagingMode, UnknownUser};
 use crate::context::{Context, later};
 use crate::deliver;
 use crate::event::{EventKind, Id};
+use crate::hint;
 use crate::mss::Verdict;
 use crate::oauth::{OAuthError, json_response};
 use crate::record::{Attempt, Callback, Failure, FailureKind, Held, Key, Request, State, Work};
@@ -33,7 +34,7 @@ pub(crate) fn open(
     cx: &mut Context<'_>,
     id: RequestId,
     http: Arc<http::Request<Bytes>>,
-    order: Order<'_>,
+    order: Order,
 ) {
     let auth_req_id = cx.token();
     let key = Key::of(&auth_req_id);
@@ -177,7 +178,7 @@ fn settle(cx: &mut Context<'_>, key: &Key, mut request: Request, outcome: Verdic
         Verdict::Pending => cx.store(key, request),
         Verdict::UnknownUser => match request.held.take() {
             Some(held) => {
-                refuse_held(cx, &held, &authorize::unknown_user());
+                refuse_held(cx, &held, &hint::unknown_user());
                 forget(cx, key, &request);
             }
             None => {

@@ -56,6 +56,11 @@ impl Form {
         Ok(Self(parameters))
     }
 
+    /// Parameters that came in another way.
+    pub(crate) fn of(parameters: Vec<(String, String)>) -> Self {
+        Self(parameters)
+    }
+
     /// The value of a parameter; `None` when it is absent or empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0
@@ -120,6 +125,17 @@ pub(crate) fn percent_decode(octets: &[u8]) -> Option<Vec<u8>> {
         });
     }
     Some(decoded)
+}
+
+/// `text` with everything but letters, digits and `-._~` percent-encoded (RFC 3986 §2.3).
+pub(crate) fn percent_encode(text: &str) -> String {
+    let octets = text.bytes();
+    let encoded = octets.map(|octet| match octet {
+        b'-' | b'.' | b'_' | b'~' => char::from(octet).to_string(),
+        octet if octet.is_ascii_alphanumeric() => char::from(octet).to_string(),
+        octet => format!("%{octet:02X}"),
+    });
+    encoded.collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! Tokens are random; only their SHA-256 is stored. What an access token opens is a record of its own, so that userinfo needs no
 //! request record any more.
 
-use serde_json::{Value, json};
+use bytes::Bytes;
+use serde::Serialize;
 
 use crate::acr;
 use crate::context::Context;
@@ -64,13 +65,13 @@ pub(crate) enum To<'a> {
     Refresh(Box<RefreshToken>),
 }
 
-/// Makes the tokens and returns the members of the token response.
-pub(crate) fn issue(cx: &mut Context<'_>, own: Id, grant: &Grant<'_>, to: To<'_>) -> Value {
+/// Makes the tokens.
+pub(crate) fn issue(cx: &mut Context<'_>, own: Id, grant: &Grant<'_>, to: To<'_>) -> Tokens {
     let op = cx.op;
     let lifetimes = op.config.lifetimes;
     let iat = cx.now.as_second();
     let client = cx.client(grant.client_id);
-    let sub = subject(op, client, grant.msisdn);
+    let sub = subject(op, client.as_deref(), grant.msisdn);
 
     let pushed = match &to {
         To::Push(auth_req_id) => Some(*auth_req_id),
@@ -101,37 +102,36 @@ pub(crate) fn issue(cx: &mut Context<'_>, own: Id, grant: &Grant<'_>, to: To<'_>
     cx.timer(AccessToken::key(&hash), Some(expires_at));
     cx.change(Change::AccessToken(hash, Box::new(record)));
 
-    let mut claims = json!({
-        "iss": op.config.issuer,
-        "sub": sub,
-        "aud": grant.client_id,
-        "exp": iat + i64::from(lifetimes.id_token),
-        "iat": iat,
-        "auth_time": grant.auth_time,
-        "acr": grant.acr,
-        "amr": acr::assurance(&op.config.acr_values, grant.acr).map_or(&[][..], |a| a.amr()),
-        "at_hash": jose::half_hash(&access_token),
-    });
-    if let Some(nonce) = grant.nonce {
-        claims["nonce"] = json!(nonce);
-    }
-    if let Some(auth_req_id) = pushed {
-        claims["urn:openid:params:jwt:claim:auth_req_id"] = json!(auth_req_id);
-        if let Some(refresh) = &refresh {
-            claims["urn:openid:params:jwt:claim:rt_hash"] = json!(jose::half_hash(&refresh.token));
-        }
-    }
+    let at_hash = jose::half_hash(&access_token);
+    let rt_hash = match (pushed, &refresh) {
+        (Some(_), Some(refresh)) => Some(jose::half_hash(&refresh.token)),
+        _ => None,
+    };
+    let claims = Claims {
+        acr: grant.acr,
+        amr: acr::assurance(&op.config.acr_values, grant.acr).map_or(&[][..], |a| a.amr()),
+        at_hash: &at_hash,
+        aud: grant.client_id,
+        auth_time: grant.auth_time,
+        exp: iat + i64::from(lifetimes.id_token),
+        iat,
+        iss: &op.config.issuer,
+        nonce: grant.nonce,
+        sub: &sub,
+        auth_req_id: pushed,
+        rt_hash: rt_hash.as_deref(),
+    };
+    let claims = json(&claims);
     let algorithm = client.and_then(|client| client.issuance.id_token_alg);
-    let mut response = json!({
-        "access_token": access_token,
-        "token_type": "Bearer",
-        "expires_in": lifetimes.access_token,
-        "id_token": keys::sign(&op.config.keys.at(cx.now), algorithm, &claims),
-        "scope": grant.scope,
-    });
-    if let Some(refresh) = refresh {
-        response["refresh_token"] = json!(refresh.token);
-    }
+    let tokens = Tokens {
+        access_token,
+        auth_req_id: pushed.map(str::to_owned),
+        expires_in: lifetimes.access_token,
+        id_token: keys::sign(&op.config.keys.at(cx.now), algorithm, &claims),
+        refresh_token: refresh.map(|refresh| refresh.token),
+        scope: grant.scope.to_owned(),
+        token_type: "Bearer",
+    };
     cx.event(
         own,
         None,
@@ -140,5 +140,51 @@ pub(crate) fn issue(cx: &mut Context<'_>, own: Id, grant: &Grant<'_>, to: To<'_>
             scope: grant.scope.to_owned(),
         },
     );
-    response
+    tokens
+}
+
+/// What serialises has string keys and finite numbers: nothing that JSON cannot say.
+pub(crate) fn json(value: &impl Serialize) -> Bytes {
+    Bytes::from(serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// Claims of the id_token (OpenID Connect Core §2, CIBA Core §10.3.1).
+#[derive(Serialize)]
+struct Claims<'a> {
+    acr: &'a str,
+    amr: &'a [&'a str],
+    at_hash: &'a str,
+    aud: &'a str,
+    auth_time: i64,
+    exp: i64,
+    iat: i64,
+    iss: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<&'a str>,
+    sub: &'a str,
+    #[serde(
+        rename = "urn:openid:params:jwt:claim:auth_req_id",
+        skip_serializing_if = "Option::is_none"
+    )]
+    auth_req_id: Option<&'a str>,
+    #[serde(
+        rename = "urn:openid:params:jwt:claim:rt_hash",
+        skip_serializing_if = "Option::is_none"
+    )]
+    rt_hash: Option<&'a str>,
+}
+
+/// Members of a token response or of a push (OpenID Connect Core §3.1.3.3, CIBA Core §10.3.1).
+#[derive(Serialize)]
+pub(crate) struct Tokens {
+    access_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_req_id: Option<String>,
+    expires_in: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    scope: String,
+    token_type: &'static str,
 }

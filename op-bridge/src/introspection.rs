@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use crate::client_auth;
 use crate::context::Context;
 use crate::event::{EventKind, Id};
-use crate::forms::Form;
 use crate::oauth::{OAuthError, json_response};
 use crate::record::AccessToken;
 use crate::refresh::{self, Found};
@@ -33,13 +32,11 @@ pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request
 }
 
 fn introspect(
-    cx: &Context<'_>,
+    cx: &mut Context<'_>,
     request: &http::Request<Bytes>,
     own: &mut Id,
 ) -> Result<Value, OAuthError> {
-    let client = client_auth::authenticate(cx.op, request.headers())?;
-    let form = Form::parse(request.headers(), request.body())?;
-    client_auth::check_form(client, &form)?;
+    let (client, form) = client_auth::authenticate(cx, request)?;
     let token = form.require("token", "RFC 7662 section 2.1")?;
     if let Some(found) = userinfo::live(cx, token) {
         *own = Id::ap_trans_id(&found.ap_trans_id);

@@ -1,13 +1,13 @@
 //! How a client is registered to get its tokens, and the `sub` it knows a user by.
 
 use http::Uri;
-use ring::hmac;
 use serde::{Deserialize, Serialize};
 
 use crate::Op;
 use crate::config::{Client, DeliveryMode};
 use crate::hint::Msisdn;
-use crate::jose::{Algorithm, base64url};
+use crate::jose::Algorithm;
+use crate::pseudonym;
 
 /// What a client is registered with about its tokens (OpenID Connect Registration §2, RFC 8705 §3.4).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -51,12 +51,18 @@ pub(crate) fn sector(client: &Client) -> Option<String> {
 
 /// `sub` of a number: stable, and no way back to the number without the OP's key.
 pub(crate) fn subject(op: &Op, client: Option<&Client>, msisdn: &Msisdn) -> String {
+    pseudonym::conceal(&op.subject_key, &namespace(client), msisdn)
+}
+
+/// The number of the user whom this client knows by `sub`.
+pub(crate) fn user_of(op: &Op, client: &Client, sub: &str) -> Option<Msisdn> {
+    pseudonym::reveal(&op.subject_key, &namespace(Some(client)), sub)
+}
+
+fn namespace(client: Option<&Client>) -> String {
     let pairwise = client.filter(|it| it.issuance.subject_type == SubjectType::Pairwise);
-    let digits = msisdn.digits();
-    let whose = match pairwise.and_then(sector) {
-        Some(sector) => format!("pairwise:{sector}:{digits}"),
-        None => format!("public:{digits}"),
-    };
-    let tag = hmac::sign(&op.subject_key, whose.as_bytes());
-    base64url(&tag.as_ref()[..20])
+    match pairwise.and_then(sector) {
+        Some(sector) => format!("pairwise:{sector}"),
+        None => "public".to_owned(),
+    }
 }

@@ -63,7 +63,7 @@ impl Keys for Arc<KeySet> {
 }
 
 /// A signed JWT of the kind that the client asked for, or of the OP's own choice.
-pub(crate) fn sign(keys: &KeySet, algorithm: Option<Algorithm>, claims: &Value) -> Option<String> {
+pub(crate) fn sign(keys: &KeySet, algorithm: Option<Algorithm>, claims: &[u8]) -> Option<String> {
     let signer = keys.signer(algorithm).or_else(|| keys.signer(None))?;
     Some(jose::sign(signer.as_ref(), claims))
 }

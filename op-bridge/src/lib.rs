@@ -13,6 +13,7 @@
 //! ```
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rand_core::Rng;
@@ -24,6 +25,7 @@ mod cnf;
 mod config;
 mod context;
 mod deliver;
+pub mod discovery;
 mod event;
 mod flow;
 mod forms;
@@ -38,8 +40,12 @@ mod mss;
 mod notification;
 mod oauth;
 mod peer;
+mod pseudonym;
 mod record;
 mod refresh;
+mod registration;
+mod replay;
+mod request_object;
 mod revocation;
 mod route;
 mod secret;
@@ -53,14 +59,22 @@ mod testing;
 mod tests;
 
 pub use acr::Assurance;
+pub use client_auth::{
+    AuthMethod, Authentication, AuthenticationRules, CertificateName, ClientSecret,
+};
 pub use config::{
     Authenticator, Client, Config, ConfigError, Delivery, DeliveryMode, LONGEST_POLL, Lifetimes,
-    MessagingMode, Mssp, Polling, Profile, Subscriber, Subscribers, TextPolicy, UnknownUser,
+    MessagingMode, Mssp, Polling, Profile, RequestRules, Requests, Subscriber, Subscribers,
+    TextPolicy, UnknownUser,
 };
 pub use event::{Afterwards, Badge, Event, EventKind, Id, Octets, Row, Taken};
-pub use hint::{HintError, Msisdn, NotANumber, parse_login_hint};
+pub use hint::{HintFormats, HintIssuer, HintRules, Msisdn, NotANumber};
 pub use issuance::{Issuance, SubjectType};
-pub use jose::{Algorithm, Signer};
+pub use jose::jwe::content::ContentEncryption;
+pub use jose::jwe::{Allowed, BadPrivateKey, DecryptionKey, KeyManagement};
+pub use jose::jwk::{Jwk, JwkError, JwkSet, PublicKey};
+pub use jose::jws::JwsAlg;
+pub use jose::{Algorithm, JoseError, Signer};
 pub use keys::{KeySet, Keys};
 pub use mss::StatusCode;
 pub use peer::PeerCertificate;
@@ -68,6 +82,7 @@ pub use record::{
     AccessToken, Attempt, Callback, Failure, FailureKind, Held, HeldPoll, Key, Notification,
     RefreshToken, Request, State, Work,
 };
+pub use registration::{Invalid, RegisteredClient, Registration, Source};
 pub use route::path::NOTIFY as NOTIFY_PATH;
 pub use secret::Secret;
 pub use step::{
@@ -77,7 +92,7 @@ pub use step::{
 /// An OpenID Provider: its configuration, and the steps it takes.
 pub struct Op {
     config: Config,
-    clients: HashMap<String, Client>,
+    clients: HashMap<String, Arc<Client>>,
     subject_key: ring::hmac::Key,
     /// Path part of the issuer, in front of every endpoint's path.
     base_path: String,

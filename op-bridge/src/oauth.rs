@@ -4,7 +4,9 @@
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
+
+use crate::grant::json;
 
 /// Challenge for the endpoints that clients authenticate at.
 pub(crate) const BASIC_CHALLENGE: &str = "Basic realm=\"midsim\", charset=\"UTF-8\"";
@@ -50,7 +52,15 @@ impl OAuthError {
     }
 
     pub(crate) fn response(&self) -> Response<Bytes> {
-        let body = json!({ "error": self.code, "error_description": self.description });
+        #[derive(Serialize)]
+        struct Body<'a> {
+            error: &'a str,
+            error_description: &'a str,
+        }
+        let body = Body {
+            error: self.code,
+            error_description: &self.description,
+        };
         let mut response = json_response(self.status, &body);
         if let Some(challenge) = self
             .challenge
@@ -64,8 +74,8 @@ impl OAuthError {
 }
 
 /// A JSON answer that no cache keeps.
-pub(crate) fn json_response(status: u16, body: &Value) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body.to_string()));
+pub(crate) fn json_response(status: u16, body: &impl Serialize) -> Response<Bytes> {
+    let mut response = Response::new(json(body));
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

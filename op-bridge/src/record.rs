@@ -5,6 +5,8 @@
 //! | `req/<SHA-256 of auth_req_id>` | [`Request`], the whole transaction: one record, so that one compare-and-set makes redeeming atomic |
 //! | `notify/<SHA-256 of the notification secret>` | [`Notification`] |
 //! | `at/<SHA-256 of the access token>` | [`AccessToken`] |
+//! | `client/<client_id>` | [`RegisteredClient`](crate::RegisteredClient), a client that registered itself |
+//! | `jti/<SHA-256>` | that a jti was used |
 //! | `rt/<SHA-256 of the refresh token>` | [`RefreshToken`] |
 //!
 //! Timers: `life/<request>` (expiry, then removal of the tombstone), `work/<request>` (what is due

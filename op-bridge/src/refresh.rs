@@ -8,7 +8,7 @@ use crate::config::Client;
 use crate::context::Context;
 use crate::event::Id;
 use crate::forms::Form;
-use crate::grant::{self, Grant, To};
+use crate::grant::{self, Grant, To, Tokens};
 use crate::oauth::OAuthError;
 use crate::record::{RefreshToken, load};
 use crate::secret::{fingerprint, random_token};
@@ -91,7 +91,7 @@ pub(crate) fn redeem(
     form: &Form,
     thumbprint: Option<&str>,
     own: &mut Id,
-) -> Result<serde_json::Value, OAuthError> {
+) -> Result<Tokens, OAuthError> {
     let unknown = || {
         OAuthError::new(
             "invalid_grant",

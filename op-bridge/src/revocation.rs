@@ -10,7 +10,6 @@ use http::header::{CACHE_CONTROL, HeaderValue};
 use crate::client_auth;
 use crate::context::Context;
 use crate::event::{EventKind, Id};
-use crate::forms::Form;
 use crate::oauth::OAuthError;
 use crate::record::AccessToken;
 use crate::refresh::{self, Found};
@@ -44,9 +43,7 @@ fn revoke(
     request: &http::Request<Bytes>,
     own: &mut Id,
 ) -> Result<(), OAuthError> {
-    let client = client_auth::authenticate(cx.op, request.headers())?;
-    let form = Form::parse(request.headers(), request.body())?;
-    client_auth::check_form(client, &form)?;
+    let (client, form) = client_auth::authenticate(cx, request)?;
     let token = form.require("token", "RFC 7009 section 2.1")?;
     let foreign = || {
         OAuthError::new(

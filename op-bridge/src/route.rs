@@ -7,9 +7,11 @@ use http::{HeaderValue, Method, Request, Response};
 use crate::context::Context;
 use crate::oauth::{OAuthError, json_response};
 use crate::record::Key;
+use crate::registration::Registration;
 use crate::step::{RequestId, SendError};
 use crate::{
-    authorize, deliver, flow, introspection, metadata, notification, revocation, token, userinfo,
+    authorize, deliver, flow, introspection, metadata, notification, registration, replay,
+    revocation, token, userinfo,
 };
 
 /// Paths below the issuer.
@@ -22,6 +24,8 @@ pub(crate) mod path {
     pub(crate) const INTROSPECT: &str = "/introspect";
     pub(crate) const REVOKE: &str = "/revoke";
     pub(crate) const AUTHORIZE: &str = "/authorize";
+    /// A client_id may follow after a slash.
+    pub(crate) const REGISTER: &str = "/register";
     /// The transaction's notification secret follows.
     pub const NOTIFY: &str = "/mss/notify/";
 }
@@ -38,11 +42,17 @@ pub(crate) fn request(cx: &mut Context<'_>, id: RequestId, request: Request<Byte
     let secret = path
         .strip_prefix(path::NOTIFY)
         .filter(|secret| !secret.contains('/'));
+    let registered = path
+        .strip_prefix(path::REGISTER)
+        .and_then(|rest| rest.strip_prefix('/'));
+    let may_register = !matches!(cx.op.config.registration, Registration::Off);
     let allowed: &[Method] = match path {
         path::DISCOVERY | path::JWKS => &[Method::GET, Method::HEAD],
         path::USERINFO => &[Method::GET, Method::HEAD, Method::POST],
         path::BC_AUTHORIZE | path::TOKEN | path::INTROSPECT | path::REVOKE => &[Method::POST],
         path::AUTHORIZE => &[Method::GET, Method::HEAD, Method::POST],
+        path::REGISTER if may_register => &[Method::POST],
+        _ if registered.is_some() && may_register => &[Method::GET, Method::PUT, Method::DELETE],
         _ if secret.is_some() => &[Method::POST],
         _ => return cx.reply(id, not_found()),
     };
@@ -68,6 +78,11 @@ pub(crate) fn request(cx: &mut Context<'_>, id: RequestId, request: Request<Byte
         path::INTROSPECT => introspection::handle(cx, id, request),
         path::REVOKE => revocation::handle(cx, id, request),
         path::AUTHORIZE => cx.reply(id, metadata::authorization_stub()),
+        path::REGISTER => registration::handle(cx, id, request),
+        _ if registered.is_some() => {
+            let client = registered.unwrap_or_default();
+            registration::manage(cx, id, request, client);
+        }
         _ => notification::handle(cx, id, request, secret.unwrap_or_default()),
     }
 }
@@ -96,6 +111,7 @@ pub(crate) fn timer(cx: &mut Context<'_>, timer: &str) {
         "work" => flow::work_timer(cx, &Key(rest.to_owned())),
         "poll" => token::poll_timer(cx, &Key(rest.to_owned())),
         "deliver" => deliver::timer(cx, &Key(rest.to_owned())),
+        "jti" => replay::expiry_timer(cx, rest),
         "at" | "rt" => token::expiry_timer(cx, kind, rest),
         _ => {}
     }

@@ -50,7 +50,14 @@ pub(crate) fn random_token(rng: &mut dyn Rng) -> String {
 
 /// SHA-256 in lower-case hexadecimal: the key under which a token is remembered.
 pub(crate) fn fingerprint(token: &str) -> String {
-    hex::encode(Sha256::digest(token.as_bytes()))
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digest = Sha256::digest(token.as_bytes());
+    let mut text = String::with_capacity(2 * digest.len());
+    for octet in digest {
+        text.push(char::from(DIGITS[usize::from(octet >> 4)]));
+        text.push(char::from(DIGITS[usize::from(octet & 15)]));
+    }
+    text
 }
 
 #[cfg(test)]

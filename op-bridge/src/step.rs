@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::record::{AccessToken, Key, Notification, RefreshToken, Request};
+use crate::registration::RegisteredClient;
 
 /// Read access to the party's records, all of one consistent version. The runtime remembers what was
 /// read and commits by compare-and-set.
@@ -175,10 +176,16 @@ pub enum Change {
     ForgetAccessToken(String),
     /// The notification secret (by its SHA-256) is gone.
     ForgetNotification(String),
+    /// A client that registered itself is gone.
+    ForgetClient(String),
     /// The refresh token is gone.
     ForgetRefreshToken(String),
     /// The authentication request is gone.
     ForgetRequest(Key),
+    /// What was used once (by its key) could not be used any more anyway.
+    ForgetUsed(String),
+    /// A client that registered itself, by its client_id.
+    Client(String, Box<RegisteredClient>),
     /// A notification secret (by its SHA-256) and the transaction it belongs to.
     Notification(String, Notification),
     /// A new or changed refresh token.
@@ -192,6 +199,8 @@ pub enum Change {
         /// When it fires; `None` cancels.
         due: Option<Timestamp>,
     },
+    /// Something that can be used once was used, by its key.
+    Used(String),
 }
 
 /// A [`Change`] as the store understands it.
@@ -223,6 +232,12 @@ impl Change {
     pub fn into_write(self) -> Write {
         match self {
             Self::AccessToken(hash, token) => put(AccessToken::key(&hash), &token),
+            Self::Client(id, client) => put(RegisteredClient::key(&id), &client),
+            Self::ForgetClient(id) => Write::Delete {
+                key: RegisteredClient::key(&id),
+            },
+            Self::ForgetUsed(key) => Write::Delete { key },
+            Self::Used(key) => put(key, &true),
             Self::ForgetAccessToken(hash) => Write::Delete {
                 key: AccessToken::key(&hash),
             },

@@ -16,7 +16,7 @@ use ring::signature::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::{Algorithm, Signer, Step, View, Write};
+use crate::{Algorithm, AuthMethod, Client, DeliveryMode, Jwk, JwkSet, Signer, Step, View, Write};
 
 /// `seconds` after the tests' epoch, 2026-11-22T10:00:00Z.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -194,4 +194,41 @@ impl View for Reader<'_> {
             .map(|(key, (_, value))| (key.clone(), value.clone()))
             .collect()
     }
+}
+
+/// A client that signs its assertions with `signer`.
+pub(crate) fn jwt_client(id: &str, signer: &TestSigner) -> Client {
+    let mut client = Client::new(id, "", DeliveryMode::Poll);
+    client.secret = None;
+    client.authentication.method = AuthMethod::PrivateKeyJwt;
+    client.authentication.jwks = JwkSet(vec![Jwk::parse(&signer.public_jwk()).unwrap()]);
+    client
+}
+
+/// A compact JWS over `claims` without a kid.
+pub(crate) fn assertion(signer: &TestSigner, claims: &Value) -> String {
+    signed(signer, &json!({"alg": "ES256", "typ": "JWT"}), claims)
+}
+
+/// A compact JWS with this header.
+pub(crate) fn signed(signer: &TestSigner, header: &Value, claims: &Value) -> String {
+    let input = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header.to_string()),
+        URL_SAFE_NO_PAD.encode(claims.to_string())
+    );
+    let signature = signer.sign(input.as_bytes());
+    format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// A compact JWS with a MAC, HS256.
+pub(crate) fn mac(secret: &[u8], claims: &Value) -> String {
+    let input = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#),
+        URL_SAFE_NO_PAD.encode(claims.to_string())
+    );
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret);
+    let tag = ring::hmac::sign(&key, input.as_bytes());
+    format!("{input}.{}", URL_SAFE_NO_PAD.encode(tag))
 }

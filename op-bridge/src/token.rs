@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use crate::client_auth;
 use crate::cnf;
@@ -19,7 +18,7 @@ use crate::config::{Client, DeliveryMode};
 use crate::context::Context;
 use crate::event::{EventKind, Id};
 use crate::forms::Form;
-use crate::grant::{self, CIBA_GRANT, Grant, REFRESH_GRANT, To};
+use crate::grant::{self, CIBA_GRANT, Grant, REFRESH_GRANT, To, Tokens};
 use crate::oauth::{OAuthError, json_response};
 use crate::record::{AccessToken, FailureKind, HeldPoll, Key, RefreshToken, Request, State, load};
 use crate::refresh;
@@ -35,7 +34,7 @@ enum Answer {
     /// It stays open.
     Held,
     /// The members of the token response.
-    Tokens(Value),
+    Tokens(Tokens),
 }
 
 pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request<Bytes>) {
@@ -60,7 +59,7 @@ pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request
     }
 }
 
-fn reply(cx: &mut Context<'_>, id: RequestId, own: Id, outcome: Result<Value, OAuthError>) {
+fn reply(cx: &mut Context<'_>, id: RequestId, own: Id, outcome: Result<Tokens, OAuthError>) {
     let issued = outcome.is_ok();
     let response = match outcome {
         Ok(tokens) => json_response(200, &tokens),
@@ -123,11 +122,9 @@ fn redeem(
     own: &mut Id,
 ) -> Result<Answer, OAuthError> {
     let op = cx.op;
-    let client = client_auth::authenticate(op, request.headers())?;
-    let form = Form::parse(request.headers(), request.body())?;
-    client_auth::check_form(client, &form)?;
+    let (client, form) = client_auth::authenticate(cx, request)?;
     let grant_type = form.require("grant_type", "RFC 6749 section 4.5")?;
-    let thumbprint = cnf::to_bind(client, request)?;
+    let thumbprint = cnf::to_bind(&client, request)?;
     match grant_type {
         CIBA_GRANT => {
             let started = request
@@ -135,7 +132,7 @@ fn redeem(
                 .get()
                 .map_or(cx.now, |it: &Started| it.0);
             let caller = Caller {
-                client,
+                client: &client,
                 id,
                 started: started.min(cx.now),
                 thumbprint,
@@ -143,7 +140,7 @@ fn redeem(
             ciba(cx, caller, &form, own)
         }
         REFRESH_GRANT if op.config.refresh_tokens => {
-            refresh::redeem(cx, client, &form, thumbprint.as_deref(), own).map(Answer::Tokens)
+            refresh::redeem(cx, &client, &form, thumbprint.as_deref(), own).map(Answer::Tokens)
         }
         _ => Err(OAuthError::new(
             "unsupported_grant_type",
@@ -199,7 +196,7 @@ fn conclude(
     request: &mut Request,
     own: Id,
     thumbprint: Option<&str>,
-) -> Result<Value, OAuthError> {
+) -> Result<Tokens, OAuthError> {
     match &request.state {
         State::Redeemed => Err(OAuthError::new(
             "invalid_grant",

@@ -70,7 +70,11 @@ fn answer(cx: &Context<'_>, token: &AccessToken) -> Response<Bytes> {
     body["iss"] = json!(cx.op.config.issuer);
     body["aud"] = json!(token.client_id);
     let mut response = json_response(200, &body);
-    if let Some(jwt) = keys::sign(&cx.op.config.keys.at(cx.now), Some(algorithm), &body) {
+    if let Some(jwt) = keys::sign(
+        &cx.op.config.keys.at(cx.now),
+        Some(algorithm),
+        body.to_string().as_bytes(),
+    ) {
         *response.body_mut() = Bytes::from(jwt);
         let kind = HeaderValue::from_static("application/jwt");
         response.headers_mut().insert(CONTENT_TYPE, kind);

@@ -1,10 +1,12 @@
 //! What the tests of this crate share.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use ota_wire::applet::{AppletResponse, Challenge, Method, ResultCode, Text};
+use ota_wire::cat::{Facility, TerminalProfile};
 use ota_wire::ids::{Cntr, Iccid, Tar};
 use ota_wire::keys::{Family, KeySet, MacAlgorithm, MasterKey, applet_mac_key};
 use ota_wire::packet::{Command, Spi};
@@ -38,6 +40,21 @@ pub(crate) fn profile() -> Arc<Profile> {
     Arc::new(Profile::standard(master(), network()))
 }
 
+/// A handset that measures no time and has no menu.
+pub(crate) fn simple_profile() -> Arc<Profile> {
+    let mut profile = Profile::standard(master(), network());
+    let facilities = [
+        Facility::PROFILE_DOWNLOAD,
+        Facility::SMS_PP_DATA_DOWNLOAD,
+        Facility::UCS2_DISPLAY,
+        Facility::DISPLAY_TEXT,
+        Facility::GET_INPUT,
+        Facility::SEND_SHORT_MESSAGE,
+    ];
+    profile.handset.terminal_profile = TerminalProfile::with(&facilities).octets().to_vec();
+    Arc::new(profile)
+}
+
 pub(crate) fn subscriber() -> Subscriber {
     Subscriber {
         msisdn: "+447700900001".parse().unwrap(),
@@ -62,6 +79,12 @@ pub(crate) fn send(card: &mut Uicc, command: &str) -> String {
 
 /// Chance that is none: a counter.
 pub(crate) struct Sequence(u64);
+
+impl Sequence {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+}
 
 impl TryRng for Sequence {
     type Error = Infallible;
@@ -91,6 +114,7 @@ pub(crate) struct World {
     pub(crate) ctr: u64,
     pub(crate) spi: Spi,
     pub(crate) key_version: u8,
+    pub(crate) timers: BTreeMap<String, Timestamp>,
     rng: Sequence,
     mr: u8,
 }
@@ -113,6 +137,7 @@ impl World {
             ctr: 1_700_000_000_000,
             spi: Spi::MT,
             key_version: 1,
+            timers: BTreeMap::new(),
             rng: Sequence(1),
             mr: 0,
         };
@@ -121,7 +146,30 @@ impl World {
     }
 
     pub(crate) fn step(&mut self, input: Input) -> Step {
-        self.phone.step(input, self.now, &mut self.rng)
+        let step = self.phone.step(input, self.now, &mut self.rng);
+        for output in &step.outputs {
+            if let Output::Timer { key, due } = output {
+                match due {
+                    Some(due) => self.timers.insert(key.clone(), *due),
+                    None => self.timers.remove(key),
+                };
+            }
+        }
+        step
+    }
+
+    /// Time goes on to the timer that falls due next, of those whose key begins like this.
+    pub(crate) fn next_timer(&mut self, kind: &str) -> Step {
+        let timers = self.timers.iter();
+        let next = timers
+            .filter(|(key, _)| key.starts_with(kind))
+            .min_by_key(|(_, due)| **due);
+        let (key, due) = next
+            .map(|(key, due)| (key.clone(), *due))
+            .expect("a timer runs");
+        self.timers.remove(&key);
+        self.now = due;
+        self.step(Input::Timer { key })
     }
 
     /// The power goes, and everything but the journaled state is lost.

@@ -184,6 +184,11 @@ mod tests {
         let challenge = world.challenge(Method::Pin, "Log in?");
         let mut step = world.send_challenge(&challenge);
         while submit(&step).is_none() {
+            if world.phone.prompt().is_none() {
+                // The card waits before it tries again.
+                step = world.next_timer("card");
+                continue;
+            }
             let prompt = world.phone.prompt().unwrap().clone();
             let (action, after) = persona.react(state, &prompt)?;
             world.now += after;

@@ -25,9 +25,10 @@ const PORTS_VARIABLE: &str = "MIDSIM_PORT";
 const PORTS_TABLE: &str = "ports.";
 
 /// Keys of the file and the options they stand for.
-const KEYS: [(&str, &str); 26] = [
+const KEYS: [(&str, &str); 27] = [
     ("admin_token_file", "admin_token_file"),
     ("allow_host", "allow_host"),
+    ("allow_notify", "allow_notify"),
     ("any_number", "any_number"),
     ("data_dir", "data_dir"),
     ("frozen", "frozen"),
@@ -67,7 +68,13 @@ const PATHS: [&str; 8] = [
 ];
 
 /// Keys that can have several values.
-const LISTS: [&str; 4] = ["allow_host", "tls.client_ca", "tls.services", "tls.trust"];
+const LISTS: [&str; 5] = [
+    "allow_host",
+    "allow_notify",
+    "tls.client_ca",
+    "tls.services",
+    "tls.trust",
+];
 
 /// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -154,9 +154,12 @@ impl Demo {
 
     fn flow(&self, world: &World, number: &Msisdn, issuer: String) -> Flow {
         let mode = self.mode.into();
-        let client = world.clients.iter().find(|client| client.mode == mode);
+        let client = world
+            .clients
+            .iter()
+            .find(|client| client.mode == mode && client.secret.is_some());
         let (client_id, client_secret) = client
-            .map(|client| (client.id.clone(), client.secret.clone()))
+            .map(|client| (client.id.clone(), client.secret.clone().unwrap_or_default()))
             .unwrap_or_default();
         Flow {
             issuer,
@@ -339,11 +342,13 @@ fn exit_code(ended: &Ended, lines: &[Line]) -> u8 {
         .filter(|line| line.from == "MSSP" && line.to == "OP")
         .flat_map(|line| &line.fields)
         .filter(|(name, _)| name == "Status" || name == "code")
-        .find_map(|(_, value)| {
+        .filter_map(|(_, value)| {
             value
                 .split(|c: char| !c.is_ascii_digit())
                 .find(|digits| digits.len() == 3)
-        });
+        })
+        // An acknowledgement that was overtaken by the result says nothing of it.
+        .find(|status| !matches!(*status, "100" | "504"));
     let expired = matches!(ended, Ended::Refused { error, .. } if error == "expired_token");
     match status {
         Some("401") => CANCELLED,

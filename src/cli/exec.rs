@@ -104,6 +104,7 @@ impl Exec {
             .args(&self.command[1..])
             .env("MIDSIM_UI_URL", &urls.ui)
             .env("MIDSIM_OP_URL", &urls.op)
+            .env("MIDSIM_DISCOVERY_URL", &urls.discovery)
             .env("MIDSIM_OP_MTLS_URL", &urls.op_mtls)
             .env("MIDSIM_MSSP_URL", &urls.mssp)
             .env("MIDSIM_OTA_URL", &urls.ota)

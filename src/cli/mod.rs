@@ -4,7 +4,9 @@ mod config;
 mod decode;
 mod demo;
 mod docs;
+mod encode;
 mod exec;
+mod key_sets;
 mod keys;
 mod options;
 mod sim;
@@ -45,8 +47,9 @@ enum Command {
     Decode(decode::Decode),
     Demo(demo::Demo),
     Docs(docs::Docs),
+    Encode(encode::Encode),
     Exec(exec::Exec),
-    Keys(keys::Keys),
+    Keys(key_sets::Keys),
     Sim(sim::Sim),
     Up(up::Up),
     Vectors(vectors::Vectors),
@@ -93,6 +96,7 @@ impl Cli {
             Command::Decode(command) => command.run(),
             Command::Demo(command) => command.run(),
             Command::Docs(command) => command.run(),
+            Command::Encode(command) => command.run(),
             Command::Exec(command) => command.run(),
             Command::Keys(command) => command.run(),
             Command::Sim(command) => command.run(),

@@ -10,6 +10,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use ota_wire::keys::Family;
 use ota_wire::secret::Secret;
 
+use crate::sockets::addresses::Network;
 use crate::sockets::ports::{PortError, Ports, Service};
 use crate::suite::{Builder, HostName, MssMode, OpSwitches, TlsOptions, TlsService};
 use crate::world::{World, WorldError};
@@ -27,6 +28,7 @@ Configuration:
     any_number = true        data_dir = \"state\"       [op]
     frozen = false           allow_host = [\"sim\"]     profile = \"modrna\"
     no_human = false         admin_token_file = \"t\"   unknown_user = \"reject\"
+                             allow_notify = [\"10.0.0.0/8\"]
                                                     authenticator = \"mssp\"
     [world]                                         interval = 5
     path = \"world.toml\"                             slow_down = true
@@ -231,6 +233,15 @@ pub(super) struct PortOptions {
         value_delimiter = ','
     )]
     allow_host: Vec<HostName>,
+    /// Let pings, pushes and other calls go to this network, besides loopback and public addresses. Can be repeated
+    #[arg(
+        long,
+        value_name = "NET",
+        env = "MIDSIM_ALLOW_NOTIFY",
+        hide_env = true,
+        value_delimiter = ','
+    )]
+    allow_notify: Vec<Network>,
     /// Ask for the token in this file at the page and the control API (or set MIDSIM_ADMIN_TOKEN to it)
     #[arg(
         long,
@@ -419,6 +430,9 @@ impl PortOptions {
         builder = builder.ports(ports.listening_on(self.listen));
         for host in &self.allow_host {
             builder = builder.allow_host(host.clone());
+        }
+        for network in &self.allow_notify {
+            builder = builder.allow_notify(*network);
         }
         if let Some(token) = self.admin_token()? {
             builder = builder.admin_token(token);

@@ -103,6 +103,7 @@ impl Up {
                     "schema_version": 1, "pid": std::process::id(),
                     "ui": urls.ui, "op": urls.op, "op_mtls": urls.op_mtls,
                     "mssp": urls.mssp, "ota": urls.ota, "smpp": urls.smpp,
+                    "discovery": urls.discovery,
                 })
             );
         } else {
@@ -138,8 +139,10 @@ fn greeting(suite: &Running) -> String {
         "midsim {version} is ready\n\n  \
          browser    {ui}\n  OP         {op}/.well-known/openid-configuration\n  \
          OP, mTLS   {op_mtls}  (its CA: {ui}/ca.pem)\n  MSSP       {mssp}  (WSDL: {mssp}?wsdl)\n  \
-         OTA        {ota}  (OpenAPI: {ota}/openapi.json)\n  SMSC       {smpp}  (SMPP 3.4, midsim/midsim)\n\n\
+         OTA        {ota}  (OpenAPI: {ota}/openapi.json)\n  SMSC       {smpp}  (SMPP 3.4, midsim/midsim)\n  \
+         discovery  {discovery}  (a number for a login_hint_token)\n\n\
          Ask for a person, who answers at {ui} (PIN 1234):\n\n{curl}\n\n\
+         Pings and pushes go to loopback and public addresses; --allow-notify adds networks.\n\
          Ctrl-C stops it. `midsim world` lists the numbers, `midsim docs` the documentation.\n",
         version = env!("CARGO_PKG_VERSION"),
         ui = urls.ui,
@@ -148,6 +151,7 @@ fn greeting(suite: &Running) -> String {
         mssp = urls.mssp,
         ota = urls.ota,
         smpp = urls.smpp,
+        discovery = urls.discovery,
         curl = suite.curl(),
     )
 }

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{OK, USAGE, WorldOptions, complain, print_json};
+use crate::world::Client;
 
 /// Show the default world: numbers, clients and credentials
 #[derive(Args)]
@@ -52,10 +53,16 @@ impl ShowWorld {
                 s.about
             );
         }
-        let ids: Vec<_> = world.clients.iter().map(|c| c.id.as_str()).collect();
-        println!(
-            "\nclients {} (secret: the id and `-secret`); applet PIN 1234, PUK 12345678",
+        let (secret, others): (Vec<_>, Vec<_>) =
+            world.clients.iter().partition(|c| c.secret.is_some());
+        let ids = |clients: Vec<&Client>| {
+            let ids: Vec<_> = clients.iter().map(|c| c.id.as_str()).collect();
             ids.join(", ")
+        };
+        println!(
+            "\nclients {} (secret: the id and `-secret`), {} (private_key_jwt); applet PIN 1234, PUK 12345678",
+            ids(secret),
+            ids(others)
         );
         println!(
             "short code of the OTA platform {}, SMSC {}",

@@ -6,11 +6,12 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use mssp::pki::credential::CertificateState;
 use ota_wire::ids::{Iccid, IdError};
 use serde::Deserialize;
 
 use super::problem;
-use crate::suite::{Handle, Sim};
+use crate::suite::{Handle, SelectError, Sim};
 use crate::world::Persona;
 
 /// What to change; what is left out stays.
@@ -20,8 +21,11 @@ pub(super) struct Change {
     user: Option<Persona>,
     coverage: Option<bool>,
     power: Option<bool>,
+    certificate: Option<CertificateState>,
     /// Whether the card is in its handset.
     inserted: Option<bool>,
+    /// An item of the card's menu that the user chooses.
+    select: Option<u8>,
 }
 
 /// The SIM of this number, or with this ICCID.
@@ -70,11 +74,26 @@ pub(super) async fn change(
     if let Some(on) = change.coverage {
         sim.set_coverage(on).await;
     }
+    if let Some(state) = change.certificate {
+        sim.set_certificate(state).await;
+    }
     if let Some(on) = change.power {
         sim.set_power(on).await;
     }
     if let Some(inserted) = change.inserted {
         sim.set_inserted(inserted).await;
+    }
+    if let Some(item) = change.select {
+        match sim.select(item).await {
+            Ok(()) => {}
+            Err(SelectError::Refused(reason)) => {
+                let detail = format!("item {item}: {reason}");
+                return problem(StatusCode::CONFLICT, &detail);
+            }
+            Err(SelectError::Record(error)) => {
+                return problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string());
+            }
+        }
     }
     show(State(suite.clone()), Path(name)).await
 }

@@ -8,10 +8,12 @@
 mod replies;
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
@@ -358,9 +360,8 @@ impl<H: HttpParty> PartyService<H> {
         let (mut head, body) = request.into_parts();
         let certificate = head.extensions.remove();
         head.extensions.clear();
-        own_head(&mut head);
         let body = match self.collect(&head, body).await {
-            Ok(body) => body,
+            Ok(body) => own(&mut head, &body),
             Err(Refused::TooLarge) => return closing(self.handler.too_large(&head)),
             Err(Refused::Late) => return closing(plain(StatusCode::REQUEST_TIMEOUT)),
             Err(Refused::Broken) => return closing(plain(StatusCode::BAD_REQUEST)),
@@ -377,9 +378,22 @@ impl<H: HttpParty> PartyService<H> {
             certificate,
             flight,
         };
-        // A task of its own: what has begun is finished even if the client leaves.
         let handler = Arc::clone(&self.handler);
-        let handled = tokio::spawn(async move { handler.handle(arrived).await });
+        let mut handling = Box::pin(async move { handler.handle(arrived).await });
+        // With records in memory it is done without ever having to wait.
+        let begun = poll_fn(|cx| {
+            let poll = AssertUnwindSafe(|| handling.as_mut().poll(cx));
+            Poll::Ready(catch_unwind(poll))
+        });
+        let handled = match begun.await {
+            Ok(Poll::Ready(())) => return answered(waiting.reply().await),
+            // A task of its own: what has begun is finished even if the client leaves.
+            Ok(Poll::Pending) => tokio::spawn(handling),
+            Err(_) => {
+                tracing::error!("a request was not handled");
+                return answered(None);
+            }
+        };
         let reply = tokio::select! {
             biased;
             reply = waiting.reply() => reply,
@@ -391,7 +405,7 @@ impl<H: HttpParty> PartyService<H> {
                 }
             },
         };
-        reply.unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR))
+        answered(reply)
     }
 
     async fn collect(&self, head: &Parts, body: Incoming) -> Result<Bytes, Refused> {
@@ -400,7 +414,7 @@ impl<H: HttpParty> PartyService<H> {
         }
         let collected = Limited::new(body, self.limits.body).collect();
         match tokio::time::timeout(self.limits.body_within, collected).await {
-            Ok(Ok(collected)) => Ok(own_octets(&collected.to_bytes())),
+            Ok(Ok(collected)) => Ok(collected.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TooLarge),
             Ok(Err(_)) => Err(Refused::Broken),
             Err(_) => Err(Refused::Late),
@@ -414,17 +428,28 @@ pub(super) fn own_octets(octets: &Bytes) -> Bytes {
     Bytes::copy_from_slice(octets)
 }
 
-/// The same for what a request's head refers to.
-fn own_head(head: &mut Parts) {
-    // What was a value or a URI is one again.
+/// The same for a whole request: its body and what its head refers to share one buffer of their own.
+fn own(head: &mut Parts, body: &Bytes) -> Bytes {
+    let length = head.headers.values().map(HeaderValue::len).sum::<usize>();
+    let mut octets = Vec::with_capacity(body.len() + length);
+    octets.extend_from_slice(body);
+    for value in head.headers.values() {
+        octets.extend_from_slice(value.as_bytes());
+    }
+    let octets = Bytes::from(octets);
+    let mut start = body.len();
     for value in head.headers.values_mut() {
-        if let Ok(own) = HeaderValue::from_bytes(value.as_bytes()) {
+        let end = start + value.len();
+        // What was a value is one again.
+        if let Ok(own) = HeaderValue::from_maybe_shared(octets.slice(start..end)) {
             *value = own;
         }
+        start = end;
     }
     if let Ok(own) = Uri::try_from(head.uri.to_string()) {
         head.uri = own;
     }
+    octets.slice(..body.len())
 }
 
 /// Why a body was not accepted.
@@ -454,6 +479,11 @@ fn plain(status: StatusCode) -> Response<Bytes> {
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
+}
+
+/// The answer; that of the shell if the party has none.
+fn answered(reply: Option<Response<Bytes>>) -> Response<Bytes> {
+    reply.unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
 /// Tells when to come again.

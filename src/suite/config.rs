@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use mssp::pki::credential::Certificates;
 use op_bridge as op;
 use ota::smpp::{self, Account, BindMode, EsmeConfig, SmscConfig};
 use ota::{platform, smsc};
@@ -10,7 +12,9 @@ use ota_wire::ids::{Iccid, Msisdn};
 use ota_wire::keys::{Family, MasterKey, applet_mac_key};
 use ota_wire::secret::Secret;
 
-use super::Places;
+use serde_json::Map;
+
+use super::{Places, StartError};
 use crate::world::{Applet, Mode, World};
 
 /// SignatureProfile that asks for the PIN and signs with 3DES (TS 102 204 profile URIs of Mobile Connect).
@@ -23,6 +27,8 @@ pub(super) struct OpSettings {
     pub(super) messaging: op::MessagingMode,
     pub(super) mac_3des: bool,
     pub(super) keys: Arc<dyn op_bridge::Keys>,
+    pub(super) decryption: Vec<op::DecryptionKey>,
+    pub(super) hint_issuer: op::HintIssuer,
     pub(super) subject_key: op_bridge::Secret,
 }
 
@@ -63,17 +69,18 @@ impl Default for OpSwitches {
 }
 
 /// The OP's configuration.
-pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> op::Config {
+pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> Result<op::Config, StartError> {
     let Places {
         issuer,
         mutual_tls,
         notify_url,
         mssp,
         receiver,
+        ..
     } = settings.places;
     let mut config = op::Config::new(issuer, mssp, settings.keys, settings.subject_key);
     let switches = settings.switches;
-    config.profile = switches.profile;
+    config.set_profile(switches.profile);
     config.authenticator = switches.authenticator;
     config.polling.interval = switches.interval;
     config.polling.slow_down = switches.slow_down;
@@ -82,27 +89,25 @@ pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> op::Config {
     config.lifetimes.auth_req_id_max = config.lifetimes.auth_req_id_max.max(switches.expires_in);
     config.mtls_url = mutual_tls;
     config.mssp.notify_url = notify_url;
+    config.decryption = settings.decryption;
+    config.user_codes = world.op.user_codes;
+    config.registration = match world.op.registration.as_str() {
+        "open" => op::Registration::Open,
+        "off" => op::Registration::Off,
+        token => op::Registration::Token(op_bridge::Secret::new(token)),
+    };
+    config.hints.formats = world.op.hints.formats;
+    config.hints.max_age = world.op.hints.max_age;
+    config.hints.expired_id_tokens = world.op.hints.expired_id_tokens;
+    config.hints.issuers = hint_issuers(world, settings.hint_issuer)?;
+    let fits = |client: &&crate::world::Client| fits(&config, client);
     config.clients = world
         .clients
         .iter()
-        .map(|client| op::Client {
-            id: client.id.clone(),
-            secret: op_bridge::Secret::new(client.secret.clone()),
-            name: client.name.clone(),
-            mode: match client.mode {
-                Mode::Ping => op::DeliveryMode::Ping,
-                Mode::Poll => op::DeliveryMode::Poll,
-                Mode::Push => op::DeliveryMode::Push,
-            },
-            notification_endpoint: client
-                .notification_endpoint
-                .clone()
-                .or_else(|| (client.mode != Mode::Poll).then(|| receiver.clone())),
-            issuance: op::Issuance::default(),
-        })
-        .collect();
-    let people = world.clone();
-    config.subscribers = Arc::new(move |msisdn: &op_bridge::Msisdn| claims(&people, msisdn));
+        .filter(fits)
+        .map(|client| registered(&config, client, &receiver))
+        .collect::<Result<_, _>>()?;
+    config.subscribers = Arc::new(People(world.clone()));
     config.text_policy = Arc::new(|text| {
         Text::encode(text)
             .map(drop)
@@ -118,7 +123,81 @@ pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> op::Config {
         config.mssp.ap_id.clone_from(&ap.id);
         config.mssp.ap_pwd = op_bridge::Secret::new(ap.password.clone());
     }
-    config
+    Ok(config)
+}
+
+/// Under FAPI-CIBA the clients that it forbids are not there; the others are.
+fn fits(config: &op::Config, client: &crate::world::Client) -> bool {
+    if config.profile != op::Profile::FapiCiba {
+        return true;
+    }
+    let signs = "backchannel_authentication_request_signing_alg";
+    client.mode != Mode::Push && client.secret.is_none() && client.metadata.contains_key(signs)
+}
+
+fn registered(
+    config: &op::Config,
+    client: &crate::world::Client,
+    receiver: &str,
+) -> Result<op::Client, StartError> {
+    let mut members = Map::new();
+    members.insert("client_name".into(), client.name.clone().into());
+    let mode = match client.mode {
+        Mode::Ping => "ping",
+        Mode::Poll => "poll",
+        Mode::Push => "push",
+    };
+    members.insert("backchannel_token_delivery_mode".into(), mode.into());
+    members.insert(
+        "grant_types".into(),
+        op::Requests::default().grant_types.into(),
+    );
+    let own = client.notification_endpoint.as_deref();
+    if let Some(endpoint) = own.or_else(|| (client.mode != Mode::Poll).then_some(receiver)) {
+        let member = "backchannel_client_notification_endpoint";
+        members.insert(member.into(), endpoint.into());
+    }
+    for (name, value) in &client.metadata {
+        // TOML has nothing that JSON cannot say, but for dates, which no metadata are.
+        let value = serde_json::to_value(value).unwrap_or_default();
+        members.insert(name.clone(), value);
+    }
+    let secret = client.secret.clone().map(op::ClientSecret::new);
+    op::Client::from_metadata(config, &client.id, secret, &members, op::Source::File).map_err(
+        |why| StartError::Client {
+            id: client.id.clone(),
+            why,
+        },
+    )
+}
+
+fn hint_issuers(world: &World, own: op::HintIssuer) -> Result<Vec<op::HintIssuer>, StartError> {
+    let mut issuers = vec![own];
+    for foreign in &world.op.hints.issuer {
+        let jwks = serde_json::to_value(&foreign.jwks).unwrap_or_default();
+        let jwks = op::JwkSet::parse(&jwks).map_err(|why| StartError::HintIssuer {
+            iss: foreign.iss.clone(),
+            why,
+        })?;
+        issuers.push(op::HintIssuer {
+            issuer: foreign.iss.clone(),
+            jwks,
+        });
+    }
+    Ok(issuers)
+}
+
+impl op::Subscribers for People {
+    fn find(&self, msisdn: &op_bridge::Msisdn) -> Option<op::Subscriber> {
+        claims(&self.0, msisdn)
+    }
+
+    fn user_code(&self, msisdn: &op_bridge::Msisdn) -> Option<op_bridge::Secret> {
+        let subscriber = self.0.subscriber(&msisdn.to_string().parse().ok()?)?;
+        let code = subscriber.user_code?;
+        let text = std::str::from_utf8(code.expose()).ok()?;
+        Some(op_bridge::Secret::new(text))
+    }
 }
 
 fn claims(world: &World, msisdn: &op_bridge::Msisdn) -> Option<op::Subscriber> {
@@ -133,7 +212,11 @@ fn claims(world: &World, msisdn: &op_bridge::Msisdn) -> Option<op::Subscriber> {
 }
 
 /// The MSSP's configuration.
-pub(super) fn mssp(world: &Arc<World>) -> mssp::Config {
+pub(super) fn mssp(
+    world: &Arc<World>,
+    certificates: Arc<dyn Certificates>,
+    op_certificate: Bytes,
+) -> mssp::Config {
     let mut config = mssp::Config::new(
         world.mssp.id.clone(),
         Arc::new(Directory {
@@ -142,6 +225,8 @@ pub(super) fn mssp(world: &Arc<World>) -> mssp::Config {
         }),
     );
     let mssp = &world.mssp;
+    config.certificates = Some(certificates);
+    config.mac_result = mssp.mac_result;
     config.dialect = mssp.dialect;
     config.strict = mssp.strict;
     config.concurrency = mssp.when_busy;
@@ -152,7 +237,12 @@ pub(super) fn mssp(world: &Arc<World>) -> mssp::Config {
         .iter()
         .map(|ap| mssp::Ap {
             // A world with a certificate that is none was refused when it was read.
-            certificate: ap.certificate_der().ok().flatten().map(Into::into),
+            certificate: if ap.is_op() {
+                Some(op_certificate.clone())
+            } else {
+                ap.certificate_der().ok().flatten().map(Into::into)
+            },
+            mac_result: ap.mac_result,
             dialect: ap.dialect,
             strict: ap.strict,
             operations: ap.operations.clone(),
@@ -176,6 +266,8 @@ impl mssp::Directory for Directory {
             msisdn: subscriber.msisdn,
             iccid: subscriber.iccid,
             state: subscriber.mssp_state,
+            certificate: subscriber.certificate,
+            no_spam_code: subscriber.no_spam_code,
             pin: subscriber.applet != Applet::ConfirmOnly,
         })
     }

@@ -7,6 +7,7 @@ use ota::smpp::Session;
 use super::{Builder, Places, StartError, config};
 use crate::faults::Faults;
 use crate::rp::{self, Ended, Flow};
+use crate::runtime::chance::Chance;
 use crate::runtime::clock::Clock;
 use crate::trace::{Line, TraceLog};
 use crate::wiring::Parties;
@@ -14,6 +15,7 @@ use crate::wiring::in_process::{InProcess, Stuck};
 
 /// Where the OP says it is; nothing listens there.
 const ISSUER: &str = "http://127.0.0.1:8260";
+const DISCOVERY: &str = "http://127.0.0.1:8261";
 const MSSP: &str = "http://127.0.0.1:8204/soap";
 const RECEIVER: &str = "http://127.0.0.1:8220/rp/notify";
 
@@ -21,23 +23,31 @@ const RECEIVER: &str = "http://127.0.0.1:8220/rp/notify";
 pub struct InProcessSuite {
     network: InProcess,
     parties: Arc<Parties>,
+    discovery: Arc<op_bridge::discovery::Discovery>,
+    chance: Chance,
 }
 
 pub(super) fn make(builder: Builder) -> Result<InProcessSuite, StartError> {
     let clock = builder.clock(true);
     let chance = builder.chance()?;
-    let (parties, _) = builder.parties(
+    let tokens = chance.branch("discovery-tokens");
+    let stores = builder.stores()?;
+    let authority = stores.authority(&chance)?;
+    let made = builder.parties(
         clock,
         chance,
         Places {
             issuer: ISSUER.into(),
             mutual_tls: None,
             notify_url: None,
+            discovery: DISCOVERY.into(),
             mssp: MSSP.into(),
             receiver: RECEIVER.into(),
         },
-        builder.stores()?,
+        stores,
+        &authority,
     )?;
+    let parties = made.parties;
     let now = parties.clock.now();
     let esme = Session::esme(config::esme(&builder.world), now)?;
     let smsc = Session::smsc(config::smsc_end(&builder.world), now);
@@ -48,13 +58,31 @@ pub(super) fn make(builder: Builder) -> Result<InProcessSuite, StartError> {
             why,
         })?;
     network.take_up(left);
-    Ok(InProcessSuite { network, parties })
+    Ok(InProcessSuite {
+        network,
+        parties,
+        discovery: made.discovery,
+        chance: tokens,
+    })
 }
 
 impl InProcessSuite {
     /// The OP's issuer.
     pub fn issuer(&self) -> String {
         ISSUER.into()
+    }
+
+    /// What the discovery service says about a number: a login_hint_token for the OP.
+    ///
+    /// # Errors
+    /// What is wrong with the OP's keys.
+    pub fn login_hint_token(
+        &self,
+        msisdn: &op_bridge::Msisdn,
+    ) -> Result<String, op_bridge::JoseError> {
+        let now = self.parties.clock.now();
+        self.discovery
+            .token(msisdn, now, &mut self.chance.generator())
     }
 
     /// Runs one flow to its end, and on until nothing is left to do at that time.

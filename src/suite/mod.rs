@@ -11,6 +11,7 @@
 
 mod config;
 mod decide;
+mod discovery;
 mod external;
 mod in_process;
 mod keyring;
@@ -24,6 +25,7 @@ mod tls;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use ota_wire::secret::Secret;
 
@@ -36,15 +38,17 @@ use self::keyring::{KeyRing, Retired};
 pub use self::readers::{AttachError, Attached};
 pub use self::running::{Handle, Running, Urls};
 pub use self::signer::BadKey;
-pub use self::sim::{CardView, Place, Sim};
+pub use self::sim::{CardView, MenuView, Place, SelectError, Sim};
 pub use self::tls::{TlsOptions, TlsService};
+use crate::authority::Authority;
 pub use crate::control::{BadHost, HostName};
 use crate::runtime::chance::{Chance, NoChance};
 use crate::runtime::clock::Clock;
 use crate::runtime::party::{Driver, HandleError};
 use crate::runtime::store::{Batch, CommitError, MemoryStore, RedbStore, Store, StoreError, Write};
+use crate::sockets::addresses::Network;
 use crate::sockets::ports::{PortError, Ports};
-use crate::sockets::tls::{Authority, TlsError};
+use crate::sockets::tls::TlsError;
 use crate::wiring::steps::{MsspParty, OpParty, PlatformParty, SmscParty};
 use crate::wiring::{Humans, Parties, Phones};
 use crate::world::World;
@@ -90,6 +94,7 @@ pub struct Builder {
     op: OpSwitches,
     admin_token: Option<Secret>,
     hosts: Vec<HostName>,
+    notify: Vec<Network>,
     tls: TlsOptions,
 }
 
@@ -110,6 +115,25 @@ pub enum StartError {
     /// The configuration of the OP contradicts itself.
     #[error(transparent)]
     Op(#[from] op_bridge::ConfigError),
+    /// A client of the world cannot be registered.
+    #[error("client {id} of the world: {why}")]
+    Client {
+        /// client_id.
+        id: String,
+        /// What is wrong with its metadata.
+        why: op_bridge::Invalid,
+    },
+    /// Keys of a discovery service of the world cannot be used.
+    #[error("op.hints.issuer {iss} of the world: its jwks cannot be used: {why}")]
+    HintIssuer {
+        /// Its name.
+        iss: String,
+        /// What is wrong.
+        why: op_bridge::JwkError,
+    },
+    /// A private key of the OP is damaged.
+    #[error("the OP's encryption key: {0}")]
+    EncryptionKey(#[from] op_bridge::BadPrivateKey),
     /// A port cannot be had.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -147,6 +171,8 @@ impl StartError {
         matches!(
             self,
             Self::DataDir { .. }
+                | Self::Client { .. }
+                | Self::HintIssuer { .. }
                 | Self::Op(_)
                 | Self::Port(_)
                 | Self::Smpp(_)
@@ -163,6 +189,8 @@ struct Places {
     mutual_tls: Option<String>,
     /// Where the MSSP rings, when it is not under the issuer.
     notify_url: Option<String>,
+    /// The discovery service.
+    discovery: String,
     /// SOAP endpoint of the MSSP.
     mssp: String,
     /// Where notifications of clients without an endpoint of their own go.
@@ -187,6 +215,7 @@ impl Builder {
             op: OpSwitches::default(),
             admin_token: None,
             hosts: Vec::new(),
+            notify: Vec::new(),
             tls: TlsOptions::default(),
         }
     }
@@ -261,6 +290,13 @@ impl Builder {
         self
     }
 
+    /// Lets the parties call addresses of this network, besides loopback and public ones.
+    #[must_use]
+    pub fn allow_notify(mut self, network: Network) -> Self {
+        self.notify.push(network);
+        self
+    }
+
     /// Another name under which the page and the control API may be called. Where others can reach us, the first one also
     /// names us in [`Urls`] and in the OP's issuer.
     #[must_use]
@@ -322,7 +358,14 @@ impl Builder {
         chance: Chance,
         places: Places,
         stores: Stores,
-    ) -> Result<(Arc<Parties>, Arc<KeyRing>), StartError> {
+        authority: &Authority,
+    ) -> Result<Made, StartError> {
+        // The request's Host does not say whether it came over TLS.
+        let mssp_base = places
+            .mssp
+            .strip_suffix("/soap")
+            .filter(|base| base.starts_with("https:"))
+            .map(str::to_owned);
         let world = Arc::new(self.world.clone());
         let signing = stores.secret(SIGNING_KEY, || {
             signer::new_key(&mut chance.generator()).to_vec()
@@ -334,6 +377,8 @@ impl Builder {
             key.to_vec()
         })?;
         let keys = Arc::new(KeyRing::new(&signing, &retired, self.seed.is_some())?);
+        let hints = discovery::Keys::load(&stores, &chance)?;
+        let discovery = hints.service(&places, self.seed.is_some())?;
         let op = config::op(
             &world,
             config::OpSettings {
@@ -349,9 +394,16 @@ impl Builder {
                 },
                 mac_3des: self.mac_3des,
                 keys: keys.clone(),
+                decryption: hints.decryption,
+                hint_issuer: discovery.as_hint_issuer(),
                 subject_key: op_bridge::Secret::new(hex::encode(subject)),
             },
-        );
+        )?;
+        let subscribers = Arc::new(authority.subscribers(world.clone())?);
+        let shown = authority.client(OP_NAME)?;
+        let shown = shown.certificate().map(|der| Bytes::copy_from_slice(der));
+        let mut mssp = config::mssp(&world, subscribers, shown.unwrap_or_default());
+        mssp.base_url = mssp_base;
         let driver = |name: &str| chance.branch(name);
         let parties = Parties::new(
             Driver::new(
@@ -361,7 +413,7 @@ impl Builder {
                 driver("op"),
             ),
             Driver::new(
-                MsspParty(mssp::Mssp::new(config::mssp(&world))),
+                MsspParty(mssp::Mssp::new(mssp)),
                 stores.mssp,
                 clock.clone(),
                 driver("mssp"),
@@ -381,10 +433,23 @@ impl Builder {
             Phones::new(world, stores.sim, clock.clone(), driver("sim"), self.humans),
             clock,
         );
-        Ok((Arc::new(parties), keys))
+        Ok(Made {
+            parties: Arc::new(parties),
+            keys,
+            discovery: Arc::new(discovery),
+        })
     }
 }
 
+/// What a suite consists of, without its sockets.
+struct Made {
+    parties: Arc<Parties>,
+    keys: Arc<KeyRing>,
+    discovery: Arc<op_bridge::discovery::Discovery>,
+}
+
+/// Whom the OP's client certificate names.
+const OP_NAME: &str = "midsim OP";
 /// Records of the OP's keys.
 const SIGNING_KEY: &str = "signing-key";
 const RETIRED_KEYS: &str = "config/retired-keys";

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::readers::Readers;
 use super::tls::{self, Tls, TlsService};
-use super::{Builder, Places, Sim, StartError, config};
+use super::{Builder, Made, Places, Sim, StartError, config};
 use crate::control;
 use crate::faults::Faults;
 use crate::ota_api;
@@ -28,6 +28,7 @@ use crate::suite::keyring::KeyRing;
 use crate::suite::receiver::Receiver;
 use crate::trace::TraceLog;
 use crate::users::{Press, PressError, Users};
+use crate::wiring::discovery::DiscoveryListener;
 use crate::wiring::sockets::{MsspListener, Network, OpListener};
 use crate::wiring::{Message, Parties, Receipt};
 use crate::world::World;
@@ -43,7 +44,7 @@ pub struct Handle {
     network: Arc<Network>,
     /// For an RP of ours.
     client: HttpClient,
-    authority: String,
+    ca_pem: String,
     receiver: Arc<Receiver>,
     keys: Arc<KeyRing>,
     chance: Chance,
@@ -72,6 +73,8 @@ pub struct Urls {
     pub ota: String,
     /// Address of the SMSC, without a scheme.
     pub smpp: String,
+    /// The discovery service.
+    pub discovery: String,
 }
 
 pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
@@ -86,6 +89,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     let mssp = builder.ports.bind(Service::Mssp).await?;
     let ota = builder.ports.bind(Service::Ota).await?;
     let smpp = builder.ports.bind(Service::Smpp).await?;
+    let discovery = builder.ports.bind(Service::Discovery).await?;
     let address = |listener: &tokio::net::TcpListener, service| {
         listener
             .local_addr()
@@ -94,6 +98,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     let (ui_at, op_at) = (address(&ui, Service::Ui), address(&op, Service::Op));
     let (mssp_at, smpp_at) = (address(&mssp, Service::Mssp), address(&smpp, Service::Smpp));
     let ota_at = address(&ota, Service::Ota);
+    let discovery_at = address(&discovery, Service::Discovery);
     let op_mtls_at = address(&op_mtls, Service::OpMtls);
     let listen = builder.ports.listen();
     let near = near(listen);
@@ -105,10 +110,10 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     let authority = stores.authority(&chance)?;
     let hosts = builder.hosts.iter().map(control::HostName::name);
     let tls = Tls::new(&builder.tls, &authority, &tls::names([listen, near], hosts))?;
-    let authority = authority.certificate_pem();
+    let ca_pem = authority.certificate_pem();
     if let Some(dir) = &builder.data_dir {
         let file = dir.join(AUTHORITY);
-        std::fs::write(&file, &authority).map_err(|why| StartError::System {
+        std::fs::write(&file, &ca_pem).map_err(|why| StartError::System {
             what: format!("cannot write {}", file.display()),
             why,
         })?;
@@ -121,12 +126,14 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         mssp: format!("{mssp_scheme}://{name}:{}/soap", mssp_at.port()),
         ota: format!("http://{name}:{}", ota_at.port()),
         smpp: format!("{name}:{}", smpp_at.port()),
+        discovery: format!("http://{name}:{}", discovery_at.port()),
     };
     // Our own parties need no name server.
     let at =
         |scheme, port: SocketAddr| format!("{scheme}://{}", SocketAddr::new(near, port.port()));
     let places = Places {
         issuer: urls.op.clone(),
+        discovery: urls.discovery.clone(),
         mutual_tls: Some(urls.op_mtls.clone()),
         notify_url: Some(format!(
             "{}{}",
@@ -136,9 +143,14 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         mssp: format!("{}/soap", at(mssp_scheme, mssp_at)),
         receiver: format!("{}{}", at("http", ui_at), control::RECEIVER),
     };
-    let (parties, keys) = builder.parties(clock.clone(), chance.clone(), places, stores)?;
+    let Made {
+        parties,
+        keys,
+        discovery: service,
+    } = builder.parties(clock.clone(), chance.clone(), places, stores, &authority)?;
     let (stopper, shutdown) = shutdown::channel();
-    let policy = Policy::allowing([addresses::Network::from(near)]);
+    let near_us = addresses::Network::from(near);
+    let policy = Policy::allowing(builder.notify.iter().copied().chain([near_us]));
     let client = HttpClient::with_tls(clock.clone(), policy.clone(), tls.parties.clone());
     let op_replies = Replies::new(&clock, &chance);
     let mssp_replies = Replies::new(&clock, &chance);
@@ -153,7 +165,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     let handle = Arc::new_cyclic(|this| Handle {
         network: network.clone(),
         client: HttpClient::with_tls(clock.clone(), policy, tls.rp.clone()),
-        authority,
+        ca_pem,
         receiver: Arc::new(Receiver::new(clock.clone())),
         keys,
         chance: chance.clone(),
@@ -165,6 +177,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
             (Service::Mssp, mssp_at.port()),
             (Service::Ota, ota_at.port()),
             (Service::Smpp, smpp_at.port()),
+            (Service::Discovery, discovery_at.port()),
             (Service::OpMtls, op_mtls_at.port()),
         ],
         stopper,
@@ -215,6 +228,20 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         tls.mutual(op_mtls),
         party,
         op_replies,
+        limits,
+        shutdown.clone(),
+    ));
+    let replies = Replies::new(&clock, &chance);
+    let party = Arc::new(DiscoveryListener::new(
+        service,
+        replies.clone(),
+        clock.clone(),
+        chance.branch("discovery-tokens"),
+    ));
+    tasks.spawn(http_server::serve_party(
+        discovery,
+        party,
+        replies,
         limits,
         shutdown.clone(),
     ));
@@ -280,6 +307,11 @@ impl Handle {
         self.urls.op.clone()
     }
 
+    /// The discovery service.
+    pub fn discovery_url(&self) -> String {
+        self.urls.discovery.clone()
+    }
+
     /// SOAP endpoint of the MSSP.
     pub fn mssp_url(&self) -> String {
         self.urls.mssp.clone()
@@ -292,7 +324,7 @@ impl Handle {
 
     /// The certificate of the test CA, which all of its servers and clients chain to. PEM.
     pub fn ca_pem(&self) -> &str {
-        &self.authority
+        &self.ca_pem
     }
 
     /// Ports in use.

@@ -1,12 +1,14 @@
 //! One SIM in its handset, as a test sees it and plays with it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use mssp::pki::credential::CertificateState;
 use ota_wire::ids::Msisdn;
 use ota_wire::rp::Cause;
 use ota_wire::sms::address::Address;
 use serde::Serialize;
-use sim_applet_sim::handset::{Delivered, Input, ReaderInput};
+use sim_applet_sim::handset::{Delivered, Input, ReaderInput, Refusal};
 
 use super::Handle;
 use super::external::{self, Reader, ReaderFailure};
@@ -37,6 +39,17 @@ pub struct CardView {
     pub attached: bool,
     /// Where the card is.
     pub place: Place,
+    /// The card's menu in the handset, if it has set one up.
+    pub menu: Option<MenuView>,
+}
+
+/// The menu of a card.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct MenuView {
+    /// Its title.
+    pub title: String,
+    /// Its items by number.
+    pub items: BTreeMap<u8, String>,
 }
 
 /// Where a card is.
@@ -49,6 +62,17 @@ pub enum Place {
     Out,
     /// In somebody's reader.
     Reader,
+}
+
+/// Why nothing was chosen from a menu.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectError {
+    /// The handset or the card does not take it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The card's record cannot be read or written.
+    #[error(transparent)]
+    Record(#[from] HandleError),
 }
 
 impl<'a> Sim<'a> {
@@ -75,6 +99,18 @@ impl<'a> Sim<'a> {
             .set_user(&self.msisdn, persona)
     }
 
+    /// The user's certificate is like this from now on: revoked, say, or renewed.
+    pub async fn set_certificate(&self, state: CertificateState) {
+        let message = Message::Mssp(mssp::Input::Certificate {
+            msisdn: self.msisdn.clone(),
+            state,
+        });
+        self.handle
+            .network()
+            .handle(message, Receipt::NONE, self.handle.clock().begin())
+            .await;
+    }
+
     /// The network reaches the handset, or no longer.
     pub async fn set_coverage(&self, on: bool) {
         self.input(Input::Coverage(on)).await;
@@ -84,6 +120,17 @@ impl<'a> Sim<'a> {
     pub async fn set_power(&self, on: bool) {
         self.input(if on { Input::PowerOn } else { Input::PowerOff })
             .await;
+    }
+
+    /// The user switches the handset on, if nobody has used it yet, and chooses an item of the card's menu.
+    ///
+    /// # Errors
+    /// [`SelectError`].
+    pub async fn select(&self, item: u8) -> Result<(), SelectError> {
+        match self.handle.network().select(&self.msisdn, item).await? {
+            Some(reason) => Err(reason.into()),
+            None => Ok(()),
+        }
     }
 
     /// The card is taken out of its handset, or put back, which restarts the handset.

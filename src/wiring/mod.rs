@@ -7,6 +7,7 @@ pub mod in_process;
 pub mod sockets;
 
 mod convert;
+pub mod discovery;
 pub(crate) mod http;
 mod parties;
 mod phones;

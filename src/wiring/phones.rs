@@ -20,7 +20,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::lock;
 use crate::runtime::party::HandleError;
 use crate::runtime::store::{Batch, CommitError, Store, StoreError, Write};
-use crate::suite::{CardView, Place};
+use crate::suite::{CardView, MenuView, Place};
 use crate::users::Users;
 use crate::world::{Persona, Subscriber, World};
 
@@ -201,6 +201,14 @@ impl Phones {
             cntr: card.counters().iter().map(|cntr| cntr.get()).collect(),
             // A handset that nobody has used yet is switched on when it is.
             attached: powered.phone.is_attached() || !powered.first.is_empty(),
+            menu: powered.phone.menu().map(|menu| MenuView {
+                title: menu.title.clone(),
+                items: menu
+                    .items
+                    .iter()
+                    .map(|item| (item.id, item.text.clone()))
+                    .collect(),
+            }),
             place: if powered.phone.is_in_reader() {
                 Place::Reader
             } else if powered.phone.has_card() {
@@ -281,7 +289,9 @@ impl Phones {
                 Vec::new()
             }
             // Whoever pressed the key was told already; a phone that is gone says nothing.
-            Output::Attached(false) | Output::Refused { .. } => Vec::new(),
+            Output::Attached(false) | Output::NotSelected { .. } | Output::Refused { .. } => {
+                Vec::new()
+            }
             Output::Rp(_) => vec![Effect::Network(Emission::Phone(msisdn.clone(), output))],
         }
     }

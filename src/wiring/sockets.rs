@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use ota::smpp::{EsmeConfig, SmscConfig};
 use ota_wire::ids::Msisdn;
-use sim_applet_sim::handset::{ReaderInput, ReaderOutput};
+use sim_applet_sim::handset::{Input, Output, ReaderInput, ReaderOutput, Refusal};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -120,6 +120,35 @@ impl Network {
         }
     }
 
+    /// Does something with a card that is in a reader; what comes of it there.
+    pub async fn reader(
+        self: &Arc<Self>,
+        msisdn: &Msisdn,
+        input: ReaderInput,
+    ) -> Result<Vec<ReaderOutput>, HandleError> {
+        let flight = self.parties.clock.begin();
+        let (told, emissions) = self.parties.reader(msisdn, input).await?;
+        self.carry_out(emissions, &flight);
+        Ok(told)
+    }
+
+    /// Lets a user choose from a card's menu; why not, where that cannot be.
+    pub async fn select(
+        self: &Arc<Self>,
+        msisdn: &Msisdn,
+        item: u8,
+    ) -> Result<Option<Refusal>, HandleError> {
+        let flight = self.parties.clock.begin();
+        let message = Message::Phone(msisdn.clone(), Input::Select { item });
+        let emissions = self.parties.handle(message).await?;
+        let refused = emissions.iter().find_map(|emission| match emission {
+            Emission::Phone(_, Output::NotSelected { reason, .. }) => Some(*reason),
+            _ => None,
+        });
+        self.carry_out(emissions, &flight);
+        Ok(refused)
+    }
+
     /// As [`handle`](Self::handle) for several messages to one party: all of them happen, or none.
     pub async fn handle_all(self: &Arc<Self>, messages: Vec<Message>, flight: InFlight) -> bool {
         match self.parties.handle_all(messages).await {
@@ -132,18 +161,6 @@ impl Network {
                 false
             }
         }
-    }
-
-    /// Does something with a card that is in a reader; what comes of it there.
-    pub async fn reader(
-        self: &Arc<Self>,
-        msisdn: &Msisdn,
-        input: ReaderInput,
-    ) -> Result<Vec<ReaderOutput>, HandleError> {
-        let flight = self.parties.clock.begin();
-        let (told, emissions) = self.parties.reader(msisdn, input).await?;
-        self.carry_out(emissions, &flight);
-        Ok(told)
     }
 
     /// Hands out timers as they fall due, until the shutdown.

@@ -141,7 +141,17 @@ impl Connection {
 
     /// POSTs a form as the client `ping`.
     async fn post_form(&mut self, path: &str, form: String) -> Result<Value> {
-        let credentials = STANDARD.encode("ping:ping-secret");
+        self.post_as("ping", path, form).await
+    }
+
+    /// POSTs a form as this client.
+    pub(crate) async fn post_as(
+        &mut self,
+        client: &str,
+        path: &str,
+        form: String,
+    ) -> Result<Value> {
+        let credentials = STANDARD.encode(format!("{client}:{client}-secret"));
         let request = Request::post(path)
             .header(header::AUTHORIZATION, format!("Basic {credentials}"))
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")

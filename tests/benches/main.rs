@@ -5,7 +5,9 @@
 mod driver;
 mod flow;
 mod mssp;
+mod ops;
 mod packets;
+mod pending;
 mod ready;
 mod server;
 mod smsc;
@@ -18,10 +20,12 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 
 type Group = (&'static str, fn() -> Result<()>);
 
-const GROUPS: [Group; 7] = [
+const GROUPS: [Group; 9] = [
     ("packets", packets::run),
     ("flow-in-process", flow::in_process),
     ("flow-sockets", flow::sockets),
+    ("ops", ops::side_by_side),
+    ("pending", pending::run),
     ("mssp", mssp::one_thread),
     ("mssp-http", mssp::status_query),
     ("smsc", smsc::run),

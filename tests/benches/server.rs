@@ -52,6 +52,24 @@ impl Server {
         Self::when_ready(&mut up(), "op").await
     }
 
+    /// `midsim up` whose OP asks nobody.
+    pub(crate) async fn op_alone(authenticator: &str) -> Result<Self> {
+        let mut command = up();
+        let switch = format!("--op-authenticator={authenticator}");
+        Self::when_ready(command.args([switch.as_str(), "--any-number"]), "op").await
+    }
+
+    /// Somebody else's OP, which prints its URL as `op`.
+    pub(crate) fn other(command: &mut Command) -> Result<Self> {
+        let (process, urls) = Process::start(command)?;
+        let address = address(urls["op"].as_str())?;
+        Ok(Self {
+            process,
+            address,
+            mssp: address,
+        })
+    }
+
     async fn when_ready(command: &mut Command, service: &str) -> Result<Self> {
         let ports = temporary("ports.json");
         // The document is printed when the ports file is there.
@@ -94,6 +112,16 @@ impl Server {
     /// Seconds of processor time that the process has used.
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
         cpu_seconds(self.process.0.id())
+    }
+}
+
+impl Server {
+    /// Octets of the process that are in memory: `VmRSS` of proc_pid_status(5).
+    pub(crate) fn resident_bytes(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.ok_or("no VmRSS")?.trim().trim_end_matches(" kB");
+        Ok(1024 * kilobytes.parse::<u64>()?)
     }
 }
 

@@ -56,7 +56,8 @@ class Handset:
                 time.sleep(0.05)
         else:
             sys.exit("no card in the reader")
-        assert self.apdu("8010000014" + "FF" * 20)[0] == 0x90
+        # No more than this handset can do: SMS-PP download, DISPLAY TEXT, GET INPUT, SEND SHORT MESSAGE. No timers, no menu.
+        assert self.apdu("8010000004" + "03000502")[0] == 0x90
 
     def apdu(self, command):
         data, sw1, sw2 = self.card.transmit(list(bytes.fromhex(command)))

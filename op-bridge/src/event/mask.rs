@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::forms::percent_decode;
 
 /// Form parameters and JSON members whose values are secret.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "access_token",
     "assertion",
     "client_assertion",
@@ -16,6 +16,7 @@ const NAMES: [&str; 12] = [
     "id_token_hint",
     "login_hint_token",
     "refresh_token",
+    "registration_access_token",
     "request",
     "token",
     "user_code",

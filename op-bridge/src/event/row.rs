@@ -174,7 +174,8 @@ impl Event {
                 )
             },
             EventKind::Tokens { claims, scope } => {
-                let mut fields = claim_fields(claims);
+                let claims: Value = serde_json::from_slice(claims).unwrap_or_default();
+                let mut fields = claim_fields(&claims);
                 fields.push(field("scope", scope));
                 let name = "id_token, access_token".to_owned();
                 Row {

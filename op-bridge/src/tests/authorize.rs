@@ -133,7 +133,7 @@ fn client_is_checked_before_the_parameters() {
 }
 
 #[test]
-fn client_credentials_in_the_form_are_refused() {
+fn more_than_one_client_authentication_is_refused() {
     expect(
         "poll",
         &[("client_secret", "poll-secret")],
@@ -179,7 +179,7 @@ fn exactly_one_hint() {
     let alone = [("login_hint", ""), ("login_hint_token", "x")];
     let (_, error, description) = refused(&mut World::new(), "poll", &alone);
     assert_eq!(error, "invalid_request");
-    assert!(description.contains("not supported yet"));
+    assert!(description.starts_with("login_hint_token is not encrypted"));
     expect(
         "poll",
         &[("login_hint", ""), ("id_token_hint", "x")],
@@ -195,7 +195,7 @@ fn unknown_user_is_unknown_user_id() {
         &[("login_hint", "alice@example.com")],
         "unknown_user_id",
     );
-    expect("poll", &[("login_hint", "PCR:abc")], "invalid_request");
+    expect("poll", &[("login_hint", "PCR:abc")], "unknown_user_id");
 }
 
 #[test]
@@ -237,7 +237,8 @@ fn acr_values_selects_the_signature_profile_by_preference() {
         ("mod-pr", "LoA2"),
         ("2", "LoA2"),
         (&format!("{long}phishing-resistant"), "LoA2"),
-        ("4 3 2", "LoA3"),
+        ("4 3 2", "LoA4"),
+        ("5 3 2", "LoA3"),
         ("mod-pr mod-mf", "LoA2"),
     ] {
         let mut world = World::new();
@@ -246,7 +247,7 @@ fn acr_values_selects_the_signature_profile_by_preference() {
             format!("<mss:mssURI>http://uri.gsma.com/mobileconnect/{profile}</mss:mssURI>");
         assert!(text(&world.last()).contains(&expected), "{acr}");
     }
-    expect("poll", &[("acr_values", "4 urn:x")], "invalid_request");
+    expect("poll", &[("acr_values", "5 urn:x")], "invalid_request");
 }
 
 #[test]

@@ -13,12 +13,17 @@ use crate::{
 
 mod authorize;
 mod bound;
+mod client_auth;
 mod delivery;
 mod endpoints;
+mod hints;
 mod long_poll;
 mod mssp;
+mod mutated;
 mod notification;
 mod refresh;
+mod registration;
+mod requests;
 mod subjects;
 mod token;
 mod token_services;
@@ -46,14 +51,22 @@ pub(crate) struct World {
 
 pub(crate) fn client(id: &str, mode: DeliveryMode) -> Client {
     Client {
-        id: id.to_owned(),
-        secret: Secret::new(format!("{id}-secret")),
         name: "Example Bank".to_owned(),
-        mode,
         notification_endpoint: (mode != DeliveryMode::Poll)
             .then(|| "http://127.0.0.1:9000/cb".to_owned()),
-        issuance: crate::Issuance::default(),
+        ..Client::new(id, format!("{id}-secret"), mode)
     }
+}
+
+fn config_of(signer: Arc<TestSigner>) -> Config {
+    let url = "http://127.0.0.1:8204/soap";
+    let keys = Arc::new(crate::KeySet::of(signer));
+    Config::new(ISSUER, url, Arc::new(keys), Secret::new("TEST ONLY"))
+}
+
+/// A configuration without clients and users.
+pub(crate) fn bare_config() -> Config {
+    config_of(Arc::new(TestSigner::new()))
 }
 
 impl World {
@@ -63,9 +76,7 @@ impl World {
 
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let signer = Arc::new(TestSigner::new());
-        let url = "http://127.0.0.1:8204/soap";
-        let keys = Arc::new(crate::KeySet::of(signer.clone()));
-        let mut config = Config::new(ISSUER, url, Arc::new(keys), Secret::new("TEST ONLY"));
+        let mut config = config_of(signer.clone());
         config.clients = vec![
             client("poll", DeliveryMode::Poll),
             client("poll2", DeliveryMode::Poll),

@@ -86,13 +86,24 @@ pub(super) const fn clause(ins: Ins) -> &'static str {
 /// Step of the drawn flow that a command belongs to.
 pub(super) fn step(command: &Command, response: &[u8]) -> Option<u8> {
     let kind = match command.ins {
-        Ins::ENVELOPE => return Some(6),
+        Ins::ENVELOPE if command.data.first() == Some(&Envelope::SMS_PP_DOWNLOAD) => {
+            return Some(6);
+        }
         Ins::FETCH => toolkit_command(response)?,
         Ins::TERMINAL_RESPONSE => details(&command.data)?.kind,
         _ => return None,
     };
     match (command.ins, kind) {
         (_, CommandType::SEND_SHORT_MESSAGE) => Some(11),
+        // What the card asks of the handset alone is no step.
+        (
+            _,
+            CommandType::MORE_TIME
+            | CommandType::PROVIDE_LOCAL_INFORMATION
+            | CommandType::REFRESH
+            | CommandType::SET_UP_MENU
+            | CommandType::TIMER_MANAGEMENT,
+        ) => None,
         (Ins::FETCH, _) => Some(8),
         _ => Some(9),
     }
@@ -199,9 +210,14 @@ mod tests {
             name_of("0020000100", "63c3", None),
             named("VERIFY PIN1", None)
         );
+        assert_eq!(name_of("80c2000000", "9000", None), named("ENVELOPE", None));
         assert_eq!(
-            name_of("80c2000000", "9000", None),
-            named("ENVELOPE", Some(6))
+            name_of("80c2000002d100", "9000", None),
+            named("ENVELOPE (SMS-PP DOWNLOAD)", Some(6))
+        );
+        assert_eq!(
+            name_of("80c2000002d700", "9000", None),
+            named("ENVELOPE (TIMER EXPIRATION)", None)
         );
         let display = "d01b8103012181820281028d10045369676e20696e3f205265662041319000";
         assert_eq!(

@@ -170,6 +170,18 @@ pub enum Note {
         /// Tries left.
         tries_left: u8,
     },
+    /// The applet compared a PUK.
+    Puk {
+        /// Whether it was the right one.
+        right: bool,
+        /// Tries left.
+        tries_left: u8,
+    },
+    /// The user chose a new PIN.
+    PinSet {
+        /// Whether it was blocked or the PUK was used anyway; else the user knew the old one.
+        unblocked: bool,
+    },
     /// The applet answered a challenge.
     Answer {
         /// Applet counter of the challenge.

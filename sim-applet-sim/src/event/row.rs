@@ -228,6 +228,15 @@ fn card(note: &Note) -> Row {
             .field("PIN", if *right { "right" } else { "wrong" })
             .field("tries left", tries_left)
             .row(),
+        Note::Puk { right, tries_left } => Line::new("SIM", "SIM", "PUK compared")
+            .own()
+            .field("PUK", if *right { "right" } else { "wrong" })
+            .field("tries left", tries_left)
+            .row(),
+        Note::PinSet { unblocked } => Line::new("SIM", "SIM", "PIN set")
+            .own()
+            .field("by", if *unblocked { "PUK" } else { "PIN" })
+            .row(),
         Note::Answer {
             ctr,
             result,

@@ -29,15 +29,20 @@ impl Phone {
         self.read_binary(10, turn);
         self.select(BY_NAME, usim.as_deref().unwrap_or(&USIM), turn);
         self.verify_pin1(turn);
-        self.select(BY_FILE_ID, &fid::IMSI.to_be_bytes(), turn);
-        self.read_binary(9, turn);
-        self.read_service_centre(turn);
+        self.read_what_it_knows(turn);
         let profile = self.card.profile().handset.terminal_profile.clone();
         let command = Command::new(0x80, Ins::TERMINAL_PROFILE, 0, 0).with_data(profile);
         let sw = self.exchange(&command, turn).sw;
         self.run_toolkit(sw, turn);
         let sw = self.status(turn);
         self.run_toolkit(sw, turn);
+    }
+
+    /// The files of the application from which the handset knows something.
+    pub(super) fn read_what_it_knows(&mut self, turn: &mut Turn<'_>) {
+        self.select(BY_FILE_ID, &fid::IMSI.to_be_bytes(), turn);
+        self.read_binary(9, turn);
+        self.read_service_centre(turn);
     }
 
     /// STATUS without response data: asks whether the card wants something.

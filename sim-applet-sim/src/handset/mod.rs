@@ -5,6 +5,7 @@ mod card;
 mod network;
 mod prompt;
 mod reader;
+mod timers;
 mod toolkit;
 
 use std::collections::VecDeque;
@@ -22,11 +23,12 @@ use crate::state::CardState;
 use crate::uicc::Uicc;
 
 pub use network::InboxMessage;
-pub use prompt::{Action, Prompt, PromptKind, Refusal, Reply, Typed};
+pub use prompt::{Action, Menu, MenuItem, Prompt, PromptKind, Refusal, Reply, Typed};
 pub use reader::{Delivered, ReaderError, ReaderInput, ReaderOutput};
 
 use prompt::OpenPrompt;
 use reader::Place;
+use timers::CardTimer;
 
 /// One subscriber's handset with the card in it.
 ///
@@ -57,6 +59,11 @@ pub enum Input {
     Rp(Vec<u8>),
     /// The user answers a prompt.
     User(Reply),
+    /// The user chooses an item of the card's menu.
+    Select {
+        /// Its number.
+        item: u8,
+    },
     /// A timer fell due.
     Timer {
         /// Its key.
@@ -89,6 +96,13 @@ pub enum Output {
     Refused {
         /// Number of the prompt that was answered.
         id: u64,
+        /// Why not.
+        reason: Refusal,
+    },
+    /// What the user chose from the menu cannot be done.
+    NotSelected {
+        /// Number of the item.
+        item: u8,
         /// Why not.
         reason: Refusal,
     },
@@ -140,12 +154,14 @@ impl Phone {
             Input::PowerOff => self.power_off(&mut turn),
             Input::Rp(octets) => self.receive(octets, &mut turn),
             Input::User(reply) => self.user(reply, &mut turn),
+            Input::Select { item } => self.select_item(item, &mut turn),
             Input::Timer { key } => self.timer(&key, &mut turn),
             Input::Coverage(coverage) => self.cover(coverage, &mut turn),
             Input::Card { inserted: true } => self.insert_card(&mut turn),
             Input::Card { inserted: false } => self.remove_card(&mut turn),
             Input::Reader(input) => self.reader(input, &mut turn),
         }
+        self.tell_expired(&mut turn);
         self.unlink_if_idle();
         turn.step.changed = self.card.take_changed();
         turn.step
@@ -203,6 +219,11 @@ impl Phone {
         Some(&open.prompt)
     }
 
+    /// The card's menu.
+    pub fn menu(&self) -> Option<&Menu> {
+        self.powered.as_ref()?.menu.as_ref()
+    }
+
     /// Short messages that were not for the card, oldest first.
     pub fn inbox(&self) -> &[InboxMessage] {
         &self.inbox
@@ -231,6 +252,7 @@ impl Phone {
         }
         self.close_prompt(turn);
         self.stop_waiting_for_network(turn);
+        self.stop_card_timers(turn);
         if self.is_attached() {
             self.attach(false, turn);
         }
@@ -256,6 +278,7 @@ impl Phone {
         match TimerKey::parse(key) {
             Some(TimerKey::Prompt(id)) => self.prompt_timed_out(id, turn),
             Some(TimerKey::Network(mr)) => self.network_timed_out(mr, turn),
+            Some(TimerKey::Card(id)) => self.card_timer_ran_out(id, turn),
             None => {}
         }
     }
@@ -318,6 +341,11 @@ struct Powered {
     tp_mr: u8,
     /// The service centre that EF.SMSP names.
     service_centre: Option<Address>,
+    /// The card's menu.
+    menu: Option<Menu>,
+    /// Timers of the card that run, and those of which it is still to be told.
+    timers: Vec<CardTimer>,
+    expired: Vec<CardTimer>,
     /// The file selected last, for the trace.
     selected: Option<u16>,
     /// What the card is busy with.
@@ -335,6 +363,9 @@ impl Powered {
             rp_mr,
             tp_mr,
             service_centre: None,
+            menu: None,
+            timers: Vec::new(),
+            expired: Vec::new(),
             selected: None,
             link: None,
         }
@@ -395,6 +426,8 @@ enum TimerKey {
     Prompt(u64),
     /// The network does not acknowledge a message.
     Network(u8),
+    /// A timer of the card.
+    Card(u8),
 }
 
 impl TimerKey {
@@ -403,6 +436,7 @@ impl TimerKey {
         match kind {
             "prompt" => value.parse().ok().map(Self::Prompt),
             "rp" => value.parse().ok().map(Self::Network),
+            "card" => value.parse().ok().map(Self::Card),
             _ => None,
         }
     }
@@ -413,6 +447,7 @@ impl std::fmt::Display for TimerKey {
         match self {
             Self::Prompt(id) => write!(f, "prompt:{id}"),
             Self::Network(mr) => write!(f, "rp:{mr}"),
+            Self::Card(id) => write!(f, "card:{id}"),
         }
     }
 }

@@ -109,6 +109,39 @@ pub enum Refusal {
     /// Something else than digits.
     #[error("only digits can be typed")]
     NotDigits,
+    /// The menu has no such item, or there is no menu.
+    #[error("the card's menu has no such item")]
+    NoSuchItem,
+    /// Something of the card is on the screen, or being sent.
+    #[error("the handset is busy with the card")]
+    ScreenInUse,
+    /// The card is busy with something else.
+    #[error("the card is busy")]
+    CardBusy,
+}
+
+/// The card's menu (SET UP MENU).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Menu {
+    /// Its title.
+    pub title: String,
+    /// What can be chosen.
+    pub items: Vec<MenuItem>,
+}
+
+/// An item of the card's menu.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MenuItem {
+    /// Its number for the card.
+    pub id: u8,
+    /// Its text.
+    pub text: String,
+}
+
+impl Menu {
+    pub(super) fn has(&self, id: u8) -> bool {
+        self.items.iter().any(|item| item.id == id)
+    }
 }
 
 /// A prompt and the command of the card behind it.

@@ -1,6 +1,7 @@
 //! Whole dialogues, from RP-DATA to RP-DATA.
 
 use ota_wire::applet::{Method, ResultCode};
+use ota_wire::cat::{Facility, TerminalProfile};
 use ota_wire::packet::{ResponseStatus, Spi, check_response};
 use ota_wire::rp::{Cause, Direction, Message};
 use ota_wire::sms::tpdu::{DeliverReport, Fcs, ReportIn};
@@ -14,6 +15,7 @@ mod malformed;
 mod radio;
 mod reader;
 mod security;
+mod terminal;
 mod trace;
 
 const TEXT: &str = "Pay 20 EUR to Ace?";
@@ -176,44 +178,68 @@ fn what_the_user_does_instead() {
 
 #[test]
 fn a_busy_handset_is_asked_again_a_few_times() {
-    let mut world = World::new();
-    let challenge = world.challenge(Method::Confirm, TEXT);
-    world.send_challenge(&challenge);
-    for _ in 0..3 {
+    // With a timer between two tries, and at once where the handset has none.
+    for (profile, pause) in [(testing::profile(), 3), (testing::simple_profile(), 0)] {
+        let mut world = World::with(profile.clone());
+        let challenge = world.challenge(Method::Confirm, TEXT);
+        world.send_challenge(&challenge);
+        let began = world.now;
+        for _ in 0..3 {
+            let step = world.act(Action::Busy);
+            assert!(sent(&step).is_empty());
+            if pause != 0 {
+                assert_eq!(world.screen(), None);
+                let step = world.send_challenge(&challenge);
+                assert!(matches!(sent(&step).as_slice(), [Message::Error { .. }]));
+                world.next_timer("card:2");
+            }
+            assert_eq!(world.screen().as_deref(), Some(TEXT));
+        }
+        assert_eq!(world.now, began + SignedDuration::from_secs(3 * pause));
         let step = world.act(Action::Busy);
-        assert!(sent(&step).is_empty());
-        assert_eq!(world.screen().as_deref(), Some(TEXT));
-    }
-    let step = world.act(Action::Busy);
-    assert_eq!(world.answer(&step, &challenge).0, ResultCode::BUSY);
+        assert_eq!(world.answer(&step, &challenge).0, ResultCode::BUSY);
 
-    let mut world = World::new();
-    let challenge = world.challenge(Method::Confirm, TEXT);
-    world.send_challenge(&challenge);
-    world.act(Action::Busy);
-    let step = world.act(Action::Ok);
-    assert_eq!(world.answer(&step, &challenge).0, ResultCode::OK);
+        let mut world = World::with(profile);
+        let challenge = world.challenge(Method::Confirm, TEXT);
+        world.send_challenge(&challenge);
+        world.act(Action::Busy);
+        if pause != 0 {
+            world.next_timer("card:2");
+        }
+        let step = world.act(Action::Ok);
+        assert_eq!(world.answer(&step, &challenge).0, ResultCode::OK);
+    }
 }
 
 #[test]
 fn the_prompt_goes_away_when_the_challenge_is_no_longer_valid() {
-    let mut world = World::new();
-    let challenge = world.challenge(Method::Confirm, TEXT);
-    let step = world.send_challenge(&challenge);
-    let timer = step.outputs.iter().find_map(|output| match output {
-        Output::Timer {
-            key,
-            due: Some(due),
-        } => Some((key.clone(), *due)),
-        _ => None,
-    });
-    let (key, due) = timer.unwrap();
-    assert_eq!(due, world.now + SignedDuration::from_secs(120));
-    world.now = due;
-    let step = world.step(Input::Timer { key: key.clone() });
-    assert_eq!(world.answer(&step, &challenge).0, ResultCode::TIMEOUT);
-    let step = world.step(Input::Timer { key });
-    assert!(step.outputs.is_empty(), "a stale timer does nothing");
+    for profile in [testing::profile(), timed(&[Facility::at(18, 1)])] {
+        let mut world = World::with(profile);
+        let challenge = world.challenge(Method::Confirm, TEXT);
+        world.send_challenge(&challenge);
+        let began = world.now;
+        let key = world.timers.keys().find(|key| key.starts_with("prompt"));
+        let key = key.unwrap().clone();
+        let step = world.next_timer("prompt");
+        assert_eq!(world.now, began + SignedDuration::from_secs(120));
+        assert_eq!(world.answer(&step, &challenge).0, ResultCode::TIMEOUT);
+        let step = world.step(Input::Timer { key });
+        assert!(step.outputs.is_empty(), "a stale timer does nothing");
+    }
+}
+
+/// The simple handset with these facilities besides.
+fn timed(facilities: &[Facility]) -> Arc<Profile> {
+    let mut profile = Profile::standard(master(), network());
+    let simple = testing::simple_profile();
+    let mut octets = TerminalProfile::with(facilities).octets().to_vec();
+    let simple = &simple.handset.terminal_profile;
+    octets.resize(octets.len().max(simple.len()), 0);
+    for (octet, simple) in octets.iter_mut().zip(simple) {
+        *octet |= simple;
+    }
+    profile.handset.terminal_profile = octets;
+    Arc::new(profile)
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use jiff::SignedDuration;
 use ota_wire::apdu::{Command, Ins, Sw};
 use ota_wire::cat::{
-    Body, CommandDetails, InputText, ProactiveCommand, Qualifier, ResponseLength, TerminalResponse,
-    TerminalResult,
+    Body, Coding, CommandDetails, CommandType, InputText, ProactiveCommand, Qualifier,
+    ResponseLength, TerminalResponse, TerminalResult, TextString,
 };
 
 use super::prompt::OpenPrompt;
@@ -112,7 +112,7 @@ impl Phone {
     }
 
     /// Carries out one command; nothing if it is so broken that it cannot even be answered.
-    fn perform(&mut self, octets: &[u8], turn: &mut Turn<'_>) -> Option<Performed> {
+    pub(super) fn perform(&mut self, octets: &[u8], turn: &mut Turn<'_>) -> Option<Performed> {
         let command = match ProactiveCommand::parse(octets) {
             Ok(command) => command,
             Err(error) => {
@@ -134,6 +134,9 @@ impl Phone {
                 if text.coding().is_none() {
                     return Some(now(TerminalResult::DATA_NOT_UNDERSTOOD));
                 }
+                if !self.fits(&text) {
+                    return Some(now(TerminalResult::BEYOND_CAPABILITY));
+                }
                 let wait = details.qualifier.has(Qualifier::DISPLAY_WAIT_FOR_USER);
                 let kind = PromptKind::Display {
                     text: text.to_text(),
@@ -151,12 +154,25 @@ impl Phone {
                 response_length,
                 ..
             } => {
+                if !self.fits(&text) {
+                    return Some(now(TerminalResult::BEYOND_CAPABILITY));
+                }
                 let kind = question(text.to_text(), details.qualifier, response_length);
                 self.show(kind, details, None, turn)
             }
             Body::GetInkey { text, duration } => {
+                if !self.fits(&text) {
+                    return Some(now(TerminalResult::BEYOND_CAPABILITY));
+                }
                 let one = ResponseLength { min: 1, max: 1 };
-                let kind = question(text.to_text(), details.qualifier, one);
+                let kind = if details.qualifier.has(Qualifier::INKEY_YES_NO) {
+                    PromptKind::Display {
+                        text: text.to_text(),
+                        wait_for_user: true,
+                    }
+                } else {
+                    question(text.to_text(), details.qualifier, one)
+                };
                 self.show(
                     kind,
                     details,
@@ -170,8 +186,26 @@ impl Phone {
                 ..
             } => self.send_for_card(details, service_centre.as_deref(), &tpdu, turn),
             Body::MoreTime | Body::PlayTone { .. } => now(TerminalResult::OK),
+            Body::SetUpMenu { alpha, items } => {
+                self.set_menu(alpha.to_text(), items);
+                now(TerminalResult::OK)
+            }
+            Body::ProvideLocalInformation => Performed::Now(self.local_information(details, turn)),
+            Body::TimerManagement { timer, value } => {
+                Performed::Now(self.manage_timer(details, timer, value, turn))
+            }
+            Body::Refresh { .. } => match self.refresh(details, turn) {
+                Some(response) => Performed::Now(response),
+                None => Performed::Later,
+            },
             _ => now(TerminalResult::BEYOND_CAPABILITY),
         })
+    }
+
+    /// Whether the screen has room for a text.
+    fn fits(&self, text: &TextString) -> bool {
+        let handset = &self.card.profile().handset;
+        text.chars() <= handset.screen_characters
     }
 
     /// Puts something on the screen. A text that waits for nobody is answered at once.
@@ -244,6 +278,10 @@ fn question(text: String, qualifier: Qualifier, length: ResponseLength) -> Promp
 fn answer_to(open: &OpenPrompt, action: &Action) -> Result<TerminalResponse, Refusal> {
     let with = |result| TerminalResponse::new(open.details, result);
     Ok(match (action, &open.prompt.kind) {
+        // A question that is answered by yes or no.
+        (Action::Ok, PromptKind::Display { .. }) if open.details.kind == CommandType::GET_INKEY => {
+            with(TerminalResult::OK).with_input(InputText::from_value([Coding::EIGHT_BIT.0, 0x01]))
+        }
         (Action::Ok, PromptKind::Display { .. }) => with(TerminalResult::OK),
         (Action::Ok, PromptKind::Input { .. }) => return Err(Refusal::WrongKind),
         (Action::Text(typed), kind) => {

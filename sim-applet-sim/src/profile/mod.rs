@@ -224,8 +224,16 @@ pub struct AppletProfile {
     pub puk_tries: u8,
     /// How often a toolkit command is repeated for a handset that cannot do it just now, or answers nonsense.
     pub retries: u8,
+    /// Seconds before that, where the handset can measure them.
+    pub retry_after: u8,
     /// The question of GET INPUT.
     pub pin_prompt: String,
+    /// Whether the text of a challenge stands in the question for the PIN, instead of on a screen of its own.
+    pub text_in_prompt: bool,
+    /// A tone (TS 102 223 §8.16) before the text.
+    pub tone: Option<u8>,
+    /// Whether it sets up a menu to change and to unblock the PIN. Some card tools fail on it.
+    pub menu: bool,
 }
 
 impl AppletProfile {
@@ -240,7 +248,11 @@ impl AppletProfile {
             pin_tries: 3,
             puk_tries: 10,
             retries: 3,
+            retry_after: 3,
             pin_prompt: "PIN".to_owned(),
+            text_in_prompt: false,
+            tone: None,
+            menu: false,
         }
     }
 }
@@ -263,29 +275,41 @@ pub struct HandsetProfile {
     pub pin1: Option<PinCode>,
     /// How long a prompt stays open when the card says nothing about it, in seconds.
     pub prompt_timeout: u32,
+    /// Characters that the screen can show at once; longer texts are beyond its capabilities.
+    pub screen_characters: usize,
     /// How long the network may take to acknowledge a message, in seconds (TR1M, TS 24.011 §10).
     pub network_timeout: u32,
 }
 
 impl HandsetProfile {
-    /// A handset that does what the applet needs, and no more.
+    /// A handset that does what the applet can use.
     pub fn standard() -> Self {
         let facilities = [
             Facility::PROFILE_DOWNLOAD,
             Facility::SMS_PP_DATA_DOWNLOAD,
+            Facility::MENU_SELECTION,
+            Facility::TIMER_EXPIRATION,
             Facility::UCS2_DISPLAY,
             Facility::DISPLAY_TEXT,
             Facility::GET_INKEY,
             Facility::GET_INPUT,
             Facility::MORE_TIME,
             Facility::PLAY_TONE,
+            Facility::REFRESH,
             Facility::SEND_SHORT_MESSAGE,
+            Facility::SET_UP_MENU,
+            Facility::PROVIDE_LOCAL_INFORMATION,
+            Facility::TIMER_START_STOP,
+            Facility::TIMER_CURRENT_VALUE,
+            Facility::DATE_TIME,
+            Facility::BINARY_CHOICE,
             Facility::at(18, 1),
         ];
         Self {
             terminal_profile: TerminalProfile::with(&facilities).octets().to_vec(),
             pin1: Some(PIN1),
             prompt_timeout: 600,
+            screen_characters: 240,
             network_timeout: 40,
         }
     }

@@ -1,19 +1,20 @@
 //! ETSI TS 102 221 §11.2: TERMINAL PROFILE, ENVELOPE, FETCH and TERMINAL RESPONSE.
 //!
-//! One proactive command is outstanding at a time. While one is, an ENVELOPE is answered `9300` and nothing of it is
-//! kept, so that the same message can be delivered later.
+//! One proactive command is outstanding at a time. While one is, or a dialogue waits for its timer, an ENVELOPE is
+//! answered `9300` and nothing of it is kept, so that the same message can be delivered later. That a timer ran out is
+//! always taken: a terminal says so only between two commands, and perhaps late.
 
 use std::collections::VecDeque;
 
 use ota_wire::apdu::Sw;
 use ota_wire::cat::{
-    Body, CommandDetails, Envelope, Facility, ProactiveCommand, TerminalProfile, TerminalResponse,
+    CommandDetails, Envelope, Facility, ProactiveCommand, SmsPpDownload, TerminalProfile,
+    TerminalResponse, TimerId,
 };
 use ota_wire::keys::KeySet;
-use ota_wire::sms::address::Address;
 
 use super::{Reply, Session, Uicc};
-use crate::applet::{Applet, Dialogue, Turn};
+use crate::applet::{self, Applet, Dialogue, Turn};
 use crate::card_manager::{self, Parts};
 use crate::event::Note;
 
@@ -37,7 +38,7 @@ pub(crate) struct Toolkit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Owner {
     Applet,
-    /// Nobody: a PoR has no second chance.
+    /// Nobody: a PoR has no second chance, and a menu that the terminal does not take is not there.
     CardManager,
 }
 
@@ -95,10 +96,19 @@ impl Toolkit {
     }
 
     fn take_turn(&mut self, turn: Turn) {
-        if let Some((dialogue, command)) = turn {
-            self.dialogue = Some(dialogue);
-            self.queue.push_back((Owner::Applet, command));
+        match turn {
+            Turn::End => self.dialogue = None,
+            Turn::Command(dialogue, command) => {
+                self.dialogue = Some(dialogue);
+                self.queue.push_back((Owner::Applet, command));
+            }
+            Turn::Wait(dialogue) => self.dialogue = Some(dialogue),
         }
+    }
+
+    /// Whether something has to end before something else can begin.
+    const fn is_busy(&self) -> bool {
+        self.outstanding.is_some() || self.dialogue.is_some()
     }
 }
 
@@ -115,7 +125,13 @@ impl Uicc {
         session: &mut Session,
         profile: &[u8],
     ) -> Result<Reply, Sw> {
-        session.toolkit.terminal = Some(TerminalProfile::from_octets(profile));
+        let toolkit = &mut session.toolkit;
+        let terminal = TerminalProfile::from_octets(profile);
+        if let Some(menu) = applet::set_up_menu(&self.profile.applet, &terminal) {
+            toolkit.queue.push_back((Owner::CardManager, menu));
+            toolkit.advance();
+        }
+        toolkit.terminal = Some(terminal);
         Ok(Reply::Done)
     }
 
@@ -124,13 +140,48 @@ impl Uicc {
         if toolkit.outstanding.is_some() {
             return Err(Sw::BUSY);
         }
-        if toolkit.terminal.is_none() {
+        let Some(terminal) = &toolkit.terminal else {
             return Err(Sw::CONDITIONS_NOT_SATISFIED);
-        }
-        let envelope = Envelope::parse(envelope).map_err(|error| error.sw())?;
-        let Envelope::SmsPpDownload(download) = envelope else {
-            return Err(Sw::FUNCTION_NOT_SUPPORTED);
         };
+        let menu = applet::set_up_menu(&self.profile.applet, terminal).is_some();
+        match Envelope::parse(envelope).map_err(|error| error.sw())? {
+            Envelope::TimerExpiration { timer, .. } => {
+                Ok(self.timer_expired(&mut session.toolkit, timer))
+            }
+            _ if session.toolkit.is_busy() => Err(Sw::BUSY),
+            Envelope::SmsPpDownload(download) => self.sms_pp_download(session, &download),
+            Envelope::MenuSelection { item, help, .. } if menu => {
+                self.menu_selected(&mut session.toolkit, item, help)
+            }
+            Envelope::MenuSelection { .. } | Envelope::Other { .. } => {
+                Err(Sw::FUNCTION_NOT_SUPPORTED)
+            }
+        }
+    }
+
+    fn timer_expired(&mut self, toolkit: &mut Toolkit, timer: TimerId) -> Reply {
+        if let Some(dialogue) = toolkit.dialogue.take() {
+            self.run_applet(toolkit, |applet| applet.timer(*dialogue, timer));
+        }
+        Reply::Done
+    }
+
+    fn menu_selected(&mut self, toolkit: &mut Toolkit, item: u8, help: bool) -> Result<Reply, Sw> {
+        if !applet::has_item(item) {
+            return Err(Sw::WRONG_DATA);
+        }
+        // The items are all the help there is.
+        if !help {
+            self.run_applet(toolkit, |applet| applet.selected(item));
+        }
+        Ok(Reply::Done)
+    }
+
+    fn sms_pp_download(
+        &mut self,
+        session: &mut Session,
+        download: &SmsPpDownload,
+    ) -> Result<Reply, Sw> {
         let delivery = self.download(session, &download.tpdu);
         let toolkit = &mut session.toolkit;
         trim(&mut toolkit.notes);
@@ -140,13 +191,11 @@ impl Uicc {
             .as_ref()
             .is_some_and(|terminal| terminal.supports(Facility::SEND_SHORT_MESSAGE));
         if let Some(tpdu) = delivery.submit.filter(|_| sends) {
-            let command = self.send(tpdu);
+            let command = applet::send_short_message(&self.profile.network, tpdu);
             toolkit.queue.push_back((Owner::CardManager, command));
         }
         if let Some(data) = delivery.data {
-            let turn = self.applet(toolkit).map(|mut applet| applet.receive(&data));
-            toolkit.take_turn(turn.flatten());
-            self.changed = true;
+            self.run_applet(toolkit, |applet| applet.receive(&data));
         }
         toolkit.advance();
         Ok(delivery.report.map_or(Reply::Done, Reply::Waiting))
@@ -192,36 +241,33 @@ impl Uicc {
         if owner == Owner::Applet
             && let Some(dialogue) = toolkit.dialogue.take()
         {
-            let turn = self
-                .applet(toolkit)
-                .map(|mut applet| applet.proceed(dialogue, &response));
-            toolkit.take_turn(turn.flatten());
-            self.changed = true;
-            trim(&mut toolkit.notes);
+            self.run_applet(toolkit, |applet| applet.proceed(*dialogue, &response));
         }
         toolkit.advance();
         Ok(Reply::Done)
     }
 
-    fn applet<'a>(&'a mut self, toolkit: &'a mut Toolkit) -> Option<Applet<'a>> {
-        Some(Applet {
+    /// Lets the applet do something, and takes up what it wants next.
+    fn run_applet(&mut self, toolkit: &mut Toolkit, run: impl FnOnce(&mut Applet<'_>) -> Turn) {
+        let Some(terminal) = &toolkit.terminal else {
+            return;
+        };
+        let mut applet = Applet {
             profile: &self.profile.applet,
             network: &self.profile.network,
             master: &self.profile.master_key,
             iccid: &self.subscriber.iccid,
             pin: &self.subscriber.pin,
+            puk: &self.subscriber.puk,
             state: &mut self.state.applet,
-            terminal: toolkit.terminal.as_ref()?,
+            terminal,
             notes: &mut toolkit.notes,
-        })
-    }
-
-    fn send(&self, tpdu: Vec<u8>) -> ProactiveCommand {
-        let mut command = ProactiveCommand::send_short_message(0, tpdu);
-        if let Body::SendShortMessage { service_centre, .. } = &mut command.body {
-            *service_centre = Some(Address::international(&self.profile.network.smsc).to_value());
-        }
-        command
+        };
+        let turn = run(&mut applet);
+        self.changed = true;
+        trim(&mut toolkit.notes);
+        toolkit.take_turn(turn);
+        toolkit.advance();
     }
 }
 

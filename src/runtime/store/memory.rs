@@ -4,7 +4,7 @@
 //! ascending order, so two commits never wait for each other in a circle, and two flows of different subscribers meet on a lock
 //! only when their keys happen to share one of 256 shards.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard};
 
@@ -19,10 +19,10 @@ pub struct MemoryStore {
     hasher: RandomState,
 }
 
-/// Keys are ordered inside a shard so that a prefix is found without visiting everything.
+/// A prefix is looked for in every record: scans are rare, and reads and writes are not.
 #[derive(Default)]
 struct Shard {
-    records: BTreeMap<String, Record>,
+    records: HashMap<String, Record>,
     /// The last version given in this shard. A key never leaves its shard, so versions need no wider order.
     last: u64,
 }
@@ -104,7 +104,8 @@ impl<'a> Held<'a> {
         }
         let expected = batch.expects.iter().map(|(key, _)| store.shard_of(key));
         let written = batch.writes.iter().map(|write| store.shard_of(write.key()));
-        let mut indices: Vec<_> = expected.chain(written).collect();
+        let mut indices = Vec::with_capacity(batch.expects.len() + batch.writes.len());
+        indices.extend(expected.chain(written));
         indices.sort_unstable();
         indices.dedup();
         Self::lock(store, indices.into_iter())
@@ -132,10 +133,8 @@ impl<'a> Held<'a> {
 
     fn under(&self, prefix: &str) -> impl Iterator<Item = (&String, &Record)> {
         self.0.iter().flat_map(move |(_, shard)| {
-            shard
-                .records
-                .range(prefix.to_owned()..)
-                .take_while(move |(key, _)| key.starts_with(prefix))
+            let records = shard.records.iter();
+            records.filter(move |(key, _)| key.starts_with(prefix))
         })
     }
 

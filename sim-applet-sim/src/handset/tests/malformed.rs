@@ -11,7 +11,7 @@ use ota_wire::sms::user_data::UserData;
 
 use super::{TEXT, World, sent};
 use crate::handset::Action;
-use crate::testing::send;
+use crate::testing::{send, simple_profile};
 
 #[test]
 fn case_13_headers_that_hold_no_command_packet() {
@@ -274,7 +274,7 @@ fn case_16_nothing_is_taken_before_the_terminal_profile_or_while_busy() {
 
 #[test]
 fn case_17_terminal_responses_that_answer_something_else() {
-    let mut world = World::new();
+    let mut world = World::with(simple_profile());
     let card = &mut world.phone.card;
     let ok = "80140000 0C 810301218182028281830100";
     assert_eq!(send(card, ok), "6985", "without FETCH");
@@ -321,7 +321,7 @@ fn case_17_terminal_responses_that_answer_something_else() {
 fn case_17_a_pin_in_any_coding() {
     // 1234 in the 8-bit alphabet, packed, and in UCS2.
     for typed in ["8D050431323334", "8D050031D98C06", "8D09080031003200330034"] {
-        let mut world = World::new();
+        let mut world = World::with(simple_profile());
         let challenge = world.challenge(Method::Pin, TEXT);
         world.send_challenge(&challenge);
         world.act(Action::Ok);
