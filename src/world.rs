@@ -190,6 +190,12 @@ pub struct Smpp {
     pub system_id: String,
     /// `password`, at most 8 octets by SMPP 3.4; longer ones are accepted.
     pub password: String,
+    /// TP-DCS of messages to cards; F6 without. Some SMSCs only understand 04.
+    #[serde(default)]
+    pub data_coding: Option<u8>,
+    /// Sends user data in message_payload instead of short_message.
+    #[serde(default)]
+    pub message_payload: bool,
 }
 
 /// A program besides the OTA platform that may bind to the SMSC.

@@ -474,7 +474,9 @@ fn submit(address: &str, message: &ShortMessage) -> String {
                 SessionEvent::Bound { .. } => session.submit("1".into(), message, now).unwrap(),
                 SessionEvent::Response { result, .. } => return result.unwrap(),
                 SessionEvent::Closed(why) => panic!("{why}"),
-                SessionEvent::Message { .. } | SessionEvent::Pdu { .. } => {}
+                SessionEvent::Message { .. }
+                | SessionEvent::Operation { .. }
+                | SessionEvent::Pdu { .. } => {}
             }
         }
         while let Some(pdu) = session.poll_transmit() {

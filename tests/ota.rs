@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::support::Folder;
 use crate::support::sockets::{Answer, Bench};
 
 const NUMBER: &str = "+447700900002";
@@ -369,4 +370,83 @@ async fn everything_that_is_documented_is_there() {
         assert!(document.pointer(pointer).is_some(), "{pointer}");
     }
     ota.bench.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_imports_key_sets_and_shows_no_key() {
+    let ota = Ota::start().await;
+    let folder = Folder::new("keys");
+    let run = async |arguments: &[&str]| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_midsim"));
+        command
+            .arg("keys")
+            .args(arguments)
+            .args(["--url", &ota.url]);
+        let output = command.output().await.unwrap();
+        let text = |octets| String::from_utf8(octets).unwrap();
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    // More than one request takes: there is progress to see.
+    let mut csv = "iccid,version,kic_algorithm,kic,kid_algorithm,kid\n".to_owned();
+    for n in 0..2500_u32 {
+        csv += &format!("8988{n:014},1,aes,{n:032X},aes,{n:032X}\n");
+    }
+    let file = folder.path().join("many.csv");
+    std::fs::write(&file, &csv).unwrap();
+    let (code, stdout, stderr) = run(&["import", file.to_str().unwrap()]).await;
+    assert_eq!(
+        (code, stdout.as_str()),
+        (Some(0), "2500 key sets imported\n"),
+        "{stderr}"
+    );
+    assert_eq!(stderr.lines().last(), Some("2500 of 2500 key sets (100 %)"));
+
+    let file = folder.path().join("one.toml");
+    let toml = format!(
+        "[[key_set]]\niccid = \"{ICCID}\"\nversion = 4\nkic_algorithm = \"aes\"\nkic = \"000102030405060708090A0B0C0D0E0F\"\n\
+         kid_algorithm = \"aes\"\nkid = \"101112131415161718191A1B1C1D1E1F\"\ncc_length = 4\ntars = [\"B00010\"]\n"
+    );
+    std::fs::write(&file, &toml).unwrap();
+    assert_eq!(run(&["import", file.to_str().unwrap()]).await.0, Some(0));
+    let (code, shown, _) = run(&["show", NUMBER]).await;
+    assert_eq!(code, Some(0));
+    let line = shown.lines().find(|line| line.starts_with('4')).unwrap();
+    let words: Vec<_> = line.split_whitespace().collect();
+    assert_eq!(
+        words,
+        [
+            "4", "42", "C35280", "42", "013808", "4", "-", "imported", "B00010"
+        ]
+    );
+    assert!(!shown.contains("04050607"));
+
+    std::fs::write(&file, toml.replace("version = 4", "version = 40")).unwrap();
+    let (code, _, stderr) = run(&["import", file.to_str().unwrap()]).await;
+    assert_eq!(code, Some(2));
+    assert!(
+        stderr.contains("key set 1: version: expected 1 to 15, got 40"),
+        "{stderr}"
+    );
+    ota.bench.finish().await;
+}
+
+#[tokio::test]
+async fn user_data_goes_in_message_payload_where_the_world_says_so() {
+    let text = midsim::world::DEFAULT.replace(
+        "[smpp]\n",
+        "[smpp]\ndata_coding = 0xF6\nmessage_payload = true\n",
+    );
+    let world = midsim::world::World::parse(&text).unwrap();
+    assert!(world.smpp.message_payload);
+    let bench = Bench::of(midsim::suite::Builder::new(world)).await;
+    let url = format!("{}/v1/remote", bench.suite.urls().ota);
+    let headers = [("content-type", "application/json")];
+    let body = json!({"msisdn": NUMBER, "action": "read-iccid"}).to_string();
+    let answer = bench.request(Method::POST, &url, &headers, body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    bench.finish().await;
 }

@@ -6,6 +6,7 @@ mod demo;
 mod docs;
 mod encode;
 mod exec;
+mod key_sets;
 mod keys;
 mod options;
 mod sim;
@@ -48,6 +49,7 @@ enum Command {
     Docs(docs::Docs),
     Encode(encode::Encode),
     Exec(exec::Exec),
+    Keys(key_sets::Keys),
     Sim(sim::Sim),
     Up(up::Up),
     Vectors(vectors::Vectors),
@@ -96,6 +98,7 @@ impl Cli {
             Command::Docs(command) => command.run(),
             Command::Encode(command) => command.run(),
             Command::Exec(command) => command.run(),
+            Command::Keys(command) => command.run(),
             Command::Sim(command) => command.run(),
             Command::Up(command) => command.run(),
             Command::Vectors(command) => command.run(),

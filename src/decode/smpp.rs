@@ -3,12 +3,13 @@
 
 use std::fmt::Display;
 
-use ota::smpp::{CommandId, HEADER, Header, Pdu, esm_class, tag};
+use ota::smpp::{CommandId, HEADER, Header, MessageState, Pdu, esm_class, tag};
 use ota_wire::dissect::{self, Keys, Tree};
 
 const PDU: &str = "SMPP 3.4 §3.2";
 const BIND: &str = "SMPP 3.4 §4.1";
 const MESSAGE: &str = "SMPP 3.4 §4.4, §4.6";
+const OPERATIONS: &str = "SMPP 3.4 §4.8 to §4.10";
 const OPTIONAL: &str = "SMPP 3.4 §5.3";
 
 pub(super) fn pdu(bytes: &[u8], keys: &Keys) -> Tree {
@@ -106,6 +107,40 @@ impl<'a> Walk<'a> {
                 self.text("message_id")?;
                 self.optional(false, keys)?;
             }
+            CommandId::QUERY_SM => {
+                self.clause = OPERATIONS;
+                self.text("message_id")?;
+                self.party("source")?;
+            }
+            CommandId::QUERY_SM_RESP => {
+                self.clause = OPERATIONS;
+                self.text("message_id")?;
+                self.text("final_date")?;
+                let state = self.octets("message_state", 1)?[0];
+                self.meaning(MessageState(state).stat());
+                self.octets("error_code", 1)?;
+            }
+            CommandId::CANCEL_SM => {
+                self.clause = OPERATIONS;
+                self.text("service_type")?;
+                self.text("message_id")?;
+                self.party("source")?;
+                self.party("dest")?;
+            }
+            CommandId::REPLACE_SM => {
+                self.clause = OPERATIONS;
+                self.text("message_id")?;
+                self.party("source")?;
+                self.text("schedule_delivery_time")?;
+                self.text("validity_period")?;
+                self.octets("registered_delivery", 1)?;
+                self.octets("sm_default_msg_id", 1)?;
+                let length = usize::from(self.octets("sm_length", 1)?[0]);
+                if length > 0 {
+                    self.octets("short_message", length)?;
+                }
+                self.optional(false, keys)?;
+            }
             _ => {
                 self.octets("body", self.left())?;
                 if id.name().is_some() {
@@ -118,15 +153,8 @@ impl<'a> Walk<'a> {
 
     fn message(&mut self, keys: &Keys) -> Option<()> {
         self.text("service_type")?;
-        for party in ["source", "dest"] {
-            self.octets(&format!("{party}_addr_ton"), 1)?;
-            self.octets(&format!("{party}_addr_npi"), 1)?;
-            self.text(if party == "source" {
-                "source_addr"
-            } else {
-                "destination_addr"
-            })?;
-        }
+        self.party("source")?;
+        self.party("dest")?;
         let esm_class = self.octets("esm_class", 1)?[0];
         let udhi = esm_class & esm_class::UDHI != 0;
         match esm_class & (esm_class::UDHI | esm_class::TYPE) {
@@ -153,6 +181,16 @@ impl<'a> Walk<'a> {
             self.user_data(place, udhi, keys);
         }
         self.optional(udhi, keys)
+    }
+
+    fn party(&mut self, party: &str) -> Option<()> {
+        self.octets(&format!("{party}_addr_ton"), 1)?;
+        self.octets(&format!("{party}_addr_npi"), 1)?;
+        self.text(if party == "source" {
+            "source_addr"
+        } else {
+            "destination_addr"
+        })
     }
 
     /// Optional parameters up to the end.

@@ -125,7 +125,7 @@ impl SmppEnd for EsmeEnd {
             SessionEvent::Response { id, result } => {
                 (platform::Input::SubmitSmResp { id, result }, None)
             }
-            SessionEvent::Pdu { .. } => return None,
+            SessionEvent::Operation { .. } | SessionEvent::Pdu { .. } => return None,
         };
         Some(Arrived {
             message: Message::Platform(input),
@@ -167,6 +167,12 @@ impl SmppEnd for SmscEnd {
                 self.session.respond(*sequence, *status, message_id);
                 Ok(())
             }
+            smsc::Output::Answer {
+                sequence, answer, ..
+            } => {
+                self.session.answer(*sequence, answer);
+                Ok(())
+            }
             smsc::Output::Deliver { id, message, .. } => {
                 self.session.deliver(id.clone(), message, now)
             }
@@ -198,13 +204,27 @@ impl SmppEnd for SmscEnd {
                 sequence,
                 message: *message,
             },
+            (
+                SessionEvent::Operation {
+                    sequence,
+                    operation,
+                },
+                Some(esme),
+            ) => smsc::Input::Operate {
+                esme: esme.clone(),
+                sequence,
+                operation: *operation,
+            },
             (SessionEvent::Response { id, result }, _) => smsc::Input::DeliverResp {
                 id,
                 result: result.map(drop),
             },
             // The session lets nobody submit who has not bound; a client that hangs up before is nobody.
             (
-                SessionEvent::Closed(_) | SessionEvent::Message { .. } | SessionEvent::Pdu { .. },
+                SessionEvent::Closed(_)
+                | SessionEvent::Message { .. }
+                | SessionEvent::Operation { .. }
+                | SessionEvent::Pdu { .. },
                 _,
             ) => return None,
         };

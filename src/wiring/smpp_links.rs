@@ -123,9 +123,9 @@ impl Links {
         let mut by_link: Vec<(u64, Vec<smsc::Output>)> = Vec::new();
         for output in outputs {
             let link = match &output {
-                smsc::Output::Deliver { esme, .. } | smsc::Output::SubmitResp { esme, .. } => {
-                    esme.link
-                }
+                smsc::Output::Deliver { esme, .. }
+                | smsc::Output::SubmitResp { esme, .. }
+                | smsc::Output::Answer { esme, .. } => esme.link,
                 smsc::Output::Rp { .. } => continue,
             };
             match by_link.iter_mut().find(|(known, _)| *known == link) {

@@ -127,8 +127,15 @@ impl Work<'_> {
         let Some((mut job, checked)) = found else {
             return self.ignore(message, why);
         };
-        let Some(attempt) = job.attempt() else { return };
-        let effect = effect(&checked, job.submit.por, attempt.hinted, attempt.jumped);
+        let JobState::Under(attempt) = &mut job.state else {
+            return;
+        };
+        let mut effect = effect(&checked, job.submit.por, attempt.hinted, attempt.jumped);
+        if effect == PorEffect::Jump && attempt.copies > 0 {
+            attempt.copies -= 1;
+            self.put_job(job.clone());
+            effect = PorEffect::None;
+        }
         let por = PlatformEvent::Por {
             from: from.clone(),
             status: checked.status,

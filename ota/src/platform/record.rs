@@ -116,6 +116,10 @@ pub struct Attempt {
     pub jumped: bool,
     /// `Outcome::Sent` was reported.
     pub reported: bool,
+    /// How often all of it was submitted again because a session broke: each copy that arrives beside the first is refused by
+    /// the card for its counter, and that refusal says nothing about the first.
+    #[serde(default)]
+    pub copies: u8,
     /// Receipts that overtook their submit_sm_resp.
     pub early: Vec<(String, MessageState)>,
 }

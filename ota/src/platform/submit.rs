@@ -157,6 +157,7 @@ impl Work<'_> {
             hinted: why == Why::Hint || before.is_some_and(|before| before.hinted),
             jumped: why == Why::Jump || before.is_some_and(|before| before.jumped),
             reported: before.is_some_and(|before| before.reported),
+            copies: 0,
             early: Vec::new(),
         };
         let submitted = PlatformEvent::PacketSubmitted {
@@ -334,10 +335,20 @@ impl Work<'_> {
     /// second copy by its counter.
     pub(super) fn link_up(&mut self) {
         for (_, record) in self.view.scan(key::JOBS) {
-            if let Ok(job) = serde_json::from_slice::<Job>(&record)
-                && job.submit.expires > self.now
+            let Ok(mut job) = serde_json::from_slice::<Job>(&record) else {
+                continue;
+            };
+            if job.submit.expires <= self.now {
+                continue;
+            }
+            self.repeat(&job);
+            // What was refused for want of a session has not been sent yet.
+            if let JobState::Under(attempt) = &mut job.state
+                && attempt.waits == 0
+                && attempt.parts.iter().all(Option::is_none)
             {
-                self.repeat(&job);
+                attempt.copies = attempt.copies.saturating_add(1);
+                self.put_job(job);
             }
         }
         self.event(

@@ -62,6 +62,12 @@ named!(CommandId, "{:#010x}", {
     BIND_TRANSMITTER = 0x0000_0002 => "bind_transmitter",
     /// ESME to SMSC: a short message.
     SUBMIT_SM = 0x0000_0004 => "submit_sm",
+    /// ESME to SMSC: how far did a message get?
+    QUERY_SM = 0x0000_0003 => "query_sm",
+    /// ESME to SMSC: deliver something else instead.
+    REPLACE_SM = 0x0000_0007 => "replace_sm",
+    /// ESME to SMSC: do not deliver a message.
+    CANCEL_SM = 0x0000_0008 => "cancel_sm",
     /// SMSC to ESME: a short message or a delivery receipt.
     DELIVER_SM = 0x0000_0005 => "deliver_sm",
     /// Ends a session.
@@ -76,6 +82,12 @@ named!(CommandId, "{:#010x}", {
     BIND_RECEIVER_RESP = 0x8000_0001 => "bind_receiver_resp",
     /// Answer to bind_transmitter.
     BIND_TRANSMITTER_RESP = 0x8000_0002 => "bind_transmitter_resp",
+    /// Answer to query_sm.
+    QUERY_SM_RESP = 0x8000_0003 => "query_sm_resp",
+    /// Answer to replace_sm.
+    REPLACE_SM_RESP = 0x8000_0007 => "replace_sm_resp",
+    /// Answer to cancel_sm.
+    CANCEL_SM_RESP = 0x8000_0008 => "cancel_sm_resp",
     /// Answer to submit_sm.
     SUBMIT_SM_RESP = 0x8000_0004 => "submit_sm_resp",
     /// Answer to deliver_sm.
@@ -118,10 +130,16 @@ named!(CommandStatus, "{:#010x}", {
     RINVSRCADR = 0x0000_000A => "ESME_RINVSRCADR",
     /// Invalid destination address.
     RINVDSTADR = 0x0000_000B => "ESME_RINVDSTADR",
+    /// Message id is invalid.
+    RINVMSGID = 0x0000_000C => "ESME_RINVMSGID",
     /// Bind failed.
     RBINDFAIL = 0x0000_000D => "ESME_RBINDFAIL",
     /// Invalid password.
     RINVPASWD = 0x0000_000E => "ESME_RINVPASWD",
+    /// cancel_sm failed.
+    RCANCELFAIL = 0x0000_0011 => "ESME_RCANCELFAIL",
+    /// replace_sm failed.
+    RREPLACEFAIL = 0x0000_0013 => "ESME_RREPLACEFAIL",
     /// Message queue full.
     RMSGQFUL = 0x0000_0014 => "ESME_RMSGQFUL",
     /// Invalid esm_class.

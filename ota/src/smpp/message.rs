@@ -28,6 +28,8 @@ pub mod esm_class {
     pub const UDHI: u8 = 0x40;
     /// The sender wants answers by the same path.
     pub const REPLY_PATH: u8 = 0x80;
+    /// The bits that hold the messaging mode; they mean something in submit_sm only.
+    pub const MODE: u8 = 0x03;
     /// The bits that hold the message type.
     pub const TYPE: u8 = 0x3C;
     /// A delivery receipt of the SMSC.
@@ -63,6 +65,10 @@ pub mod tag {
 pub struct MessageState(pub u8);
 
 impl MessageState {
+    /// On its way.
+    pub const ENROUTE: Self = Self(1);
+    /// Cancelled by its sender.
+    pub const DELETED: Self = Self(4);
     /// Delivered to the phone.
     pub const DELIVERED: Self = Self(2);
     /// Its validity period ended first.
@@ -75,10 +81,10 @@ impl MessageState {
     /// The seven letters that Appendix B of SMPP 3.4 puts after `stat:`.
     pub fn stat(self) -> &'static str {
         match self {
-            Self(1) => "ENROUTE",
+            Self::ENROUTE => "ENROUTE",
             Self::DELIVERED => "DELIVRD",
             Self::EXPIRED => "EXPIRED",
-            Self(4) => "DELETED",
+            Self::DELETED => "DELETED",
             Self::UNDELIVERABLE => "UNDELIV",
             Self(6) => "ACCEPTD",
             Self::REJECTED => "REJECTD",
@@ -368,7 +374,10 @@ pub(super) fn text<const MAX: usize>(
     })
 }
 
-fn instant(field: &'static str, value: &str) -> Result<EmptyOrFullCOctetString<17>, FieldError> {
+pub(super) fn instant(
+    field: &'static str,
+    value: &str,
+) -> Result<EmptyOrFullCOctetString<17>, FieldError> {
     let expected = "nothing or 16 ASCII characters";
     EmptyOrFullCOctetString::from_str(value).map_err(|_| FieldError {
         field,

@@ -5,6 +5,7 @@
 mod config;
 mod header;
 mod message;
+mod operations;
 mod pdu;
 mod session;
 pub mod time;
@@ -17,5 +18,6 @@ pub use header::{CommandId, CommandStatus, Frame, FrameError, Framer, HEADER, He
 pub use message::{
     FieldError, MessageState, ShortMessage, Tlv, esm_class, registered_delivery, tag,
 };
+pub use operations::{Found, Operation, Party};
 pub use pdu::{Bind, BindMode, Pdu, VERSION, secret_range};
-pub use session::{CloseReason, SendError, Session, SessionEvent};
+pub use session::{Answer, CloseReason, SendError, Session, SessionEvent};

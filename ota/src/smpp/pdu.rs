@@ -15,6 +15,7 @@ use std::ops::Range;
 
 use super::header::{CommandId, CommandStatus, HEADER, Header};
 use super::message::{FieldError, ShortMessage, text};
+use super::operations::{Found, Operation};
 
 /// `interface_version` of SMPP 3.4.
 pub const VERSION: u8 = 0x34;
@@ -99,6 +100,14 @@ pub enum Pdu {
     DeliverSm(Box<ShortMessage>),
     /// deliver_sm_resp; its `message_id` has no meaning.
     DeliverSmResp,
+    /// query_sm, cancel_sm or replace_sm.
+    Operate(Box<Operation>),
+    /// query_sm_resp.
+    QuerySmResp(Box<Found>),
+    /// cancel_sm_resp.
+    CancelSmResp,
+    /// replace_sm_resp.
+    ReplaceSmResp,
     /// enquire_link.
     EnquireLink,
     /// enquire_link_resp.
@@ -121,6 +130,14 @@ impl Pdu {
             Self::SubmitSmResp(_) => CommandId::SUBMIT_SM_RESP,
             Self::DeliverSm(_) => CommandId::DELIVER_SM,
             Self::DeliverSmResp => CommandId::DELIVER_SM_RESP,
+            Self::Operate(operation) => match **operation {
+                Operation::Query { .. } => CommandId::QUERY_SM,
+                Operation::Cancel { .. } => CommandId::CANCEL_SM,
+                Operation::Replace { .. } => CommandId::REPLACE_SM,
+            },
+            Self::QuerySmResp(_) => CommandId::QUERY_SM_RESP,
+            Self::CancelSmResp => CommandId::CANCEL_SM_RESP,
+            Self::ReplaceSmResp => CommandId::REPLACE_SM_RESP,
             Self::EnquireLink => CommandId::ENQUIRE_LINK,
             Self::EnquireLinkResp => CommandId::ENQUIRE_LINK_RESP,
             Self::Unbind => CommandId::UNBIND,
@@ -137,6 +154,8 @@ impl Pdu {
             CommandId::DELIVER_SM_RESP => Ok(Self::DeliverSmResp),
             CommandId::ENQUIRE_LINK_RESP => Ok(Self::EnquireLinkResp),
             CommandId::UNBIND_RESP => Ok(Self::UnbindResp),
+            CommandId::CANCEL_SM_RESP => Ok(Self::CancelSmResp),
+            CommandId::REPLACE_SM_RESP => Ok(Self::ReplaceSmResp),
             CommandId::SUBMIT_SM_RESP => Ok(Self::SubmitSmResp(first_text(octets))),
             CommandId::BIND_TRANSMITTER_RESP => {
                 Ok(Self::BindResp(BindMode::Transmitter, first_text(octets)))
@@ -154,6 +173,9 @@ impl Pdu {
             | CommandId::BIND_RECEIVER
             | CommandId::BIND_TRANSCEIVER
             | CommandId::SUBMIT_SM
+            | CommandId::QUERY_SM
+            | CommandId::CANCEL_SM
+            | CommandId::REPLACE_SM
             | CommandId::DELIVER_SM => Self::decode_request(id, octets),
             _ => Err(CommandStatus::RINVCMDID),
         }
@@ -189,6 +211,9 @@ impl Pdu {
             body::Pdu::BindTransceiver(bind) => Self::Bind(BindMode::Transceiver, bind.into()),
             body::Pdu::SubmitSm(message) => Self::SubmitSm(Box::new(message.into())),
             body::Pdu::DeliverSm(message) => Self::DeliverSm(Box::new(message.into())),
+            body::Pdu::QuerySm(query) => Self::Operate(Box::new(query.into())),
+            body::Pdu::CancelSm(cancel) => Self::Operate(Box::new(cancel.into())),
+            body::Pdu::ReplaceSm(replace) => Self::Operate(Box::new(replace.into())),
             _ => return Err(CommandStatus::RINVCMDID),
         })
     }
@@ -225,7 +250,11 @@ impl Pdu {
                 let unused = text("message_id", "nothing", "")?;
                 DeliverSmResp::new(unused, Vec::new()).encode(octets);
             }
-            Self::EnquireLink
+            Self::Operate(operation) => operation.encode_body(octets)?,
+            Self::QuerySmResp(found) => found.encode_body(octets)?,
+            Self::CancelSmResp
+            | Self::ReplaceSmResp
+            | Self::EnquireLink
             | Self::EnquireLinkResp
             | Self::Unbind
             | Self::UnbindResp

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::config::{EsmeConfig, Limits, SmscConfig};
 use super::header::{CommandId, CommandStatus, Frame, FrameError, Framer, Header};
-use super::message::{FieldError, ShortMessage};
+use super::message::{FieldError, MessageState, ShortMessage};
+use super::operations::{Found, Operation};
 use super::pdu::{Bind, BindMode, Pdu, VERSION};
 
 /// The highest sequence number (SMPP 3.4 §5.1.4).
@@ -32,6 +33,13 @@ pub enum SessionEvent {
         /// What came.
         message: Box<ShortMessage>,
     },
+    /// query_sm, cancel_sm or replace_sm at the SMSC. Answer it with [`Session::answer`].
+    Operation {
+        /// Names the request in [`Session::answer`].
+        sequence: u32,
+        /// What is asked.
+        operation: Box<Operation>,
+    },
     /// The answer to a [`Session::submit`] or [`Session::deliver`]: the message id of submit_sm_resp (empty in
     /// deliver_sm_resp), or the peer's error.
     Response {
@@ -50,6 +58,27 @@ pub enum SessionEvent {
     /// The session is over; hang up once [`Session::poll_transmit`] is empty. Requests without a response are lost to this
     /// session: whoever gave them must give them to the next one.
     Closed(CloseReason),
+}
+
+/// The answer to an [`Operation`].
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Answer {
+    /// To query_sm.
+    Query(Result<Found, CommandStatus>),
+    /// To cancel_sm.
+    Cancel(CommandStatus),
+    /// To replace_sm.
+    Replace(CommandStatus),
+}
+
+/// What a refused query says of the message; it does not travel.
+fn nothing() -> Found {
+    Found {
+        message_id: String::new(),
+        final_date: String::new(),
+        state: MessageState::ENROUTE,
+        error_code: 0,
+    }
 }
 
 /// Why a session ended.
@@ -327,6 +356,24 @@ impl Session {
         }
     }
 
+    /// Answers a [`SessionEvent::Operation`]: of a query with what was found, of the others with the status only.
+    pub fn answer(&mut self, sequence: u32, answer: &Answer) {
+        if self.is_closed() {
+            return;
+        }
+        self.unanswered = self.unanswered.saturating_sub(1);
+        let (pdu, status) = match answer {
+            Answer::Query(Ok(found)) => (
+                Pdu::QuerySmResp(Box::new(found.clone())),
+                CommandStatus::ROK,
+            ),
+            Answer::Query(Err(status)) => (Pdu::QuerySmResp(Box::new(nothing())), *status),
+            Answer::Cancel(status) => (Pdu::CancelSmResp, *status),
+            Answer::Replace(status) => (Pdu::ReplaceSmResp, *status),
+        };
+        self.reply(pdu, status, sequence);
+    }
+
     /// Ends the session in good order. Nothing more can be sent; what is unanswered may still be answered.
     pub fn unbind(&mut self, now: Timestamp) {
         if self.bound().is_none() {
@@ -366,6 +413,7 @@ impl Session {
                     matches!(self.role, Role::Esme) && self.bound().is_some_and(BindMode::receives);
                 self.on_message(open, Pdu::DeliverSmResp, message, sequence);
             }
+            Ok(Pdu::Operate(operation)) => self.on_operation(operation, sequence),
             Ok(Pdu::EnquireLink) => self.reply(Pdu::EnquireLinkResp, CommandStatus::ROK, sequence),
             Ok(Pdu::Unbind) => {
                 self.reply(Pdu::UnbindResp, CommandStatus::ROK, sequence);
@@ -421,6 +469,31 @@ impl Session {
         self.unanswered += 1;
         self.events
             .push_back(SessionEvent::Message { sequence, message });
+    }
+
+    fn on_operation(&mut self, operation: Box<Operation>, sequence: u32) {
+        let open =
+            matches!(self.role, Role::Smsc { .. }) && self.bound().is_some_and(BindMode::sends);
+        let refuse = |status| match *operation {
+            Operation::Query { .. } => Answer::Query(Err(status)),
+            Operation::Cancel { .. } => Answer::Cancel(status),
+            Operation::Replace { .. } => Answer::Replace(status),
+        };
+        if !open || self.unanswered >= self.limits.inbound {
+            let status = if open {
+                CommandStatus::RTHROTTLED
+            } else {
+                CommandStatus::RINVBNDSTS
+            };
+            // It was not counted yet.
+            self.unanswered += 1;
+            return self.answer(sequence, &refuse(status));
+        }
+        self.unanswered += 1;
+        self.events.push_back(SessionEvent::Operation {
+            sequence,
+            operation,
+        });
     }
 
     fn on_response(&mut self, response: Pdu, status: CommandStatus, sequence: u32, now: Timestamp) {

@@ -289,6 +289,92 @@ fn fields_that_do_not_fit_are_refused_by_name() {
 }
 
 #[test]
+fn the_other_operations_have_the_octets_of_the_standard() {
+    let mut smsc = bound_smsc();
+    // By hand from §4.8.1, §4.9.1 and §4.10.1: message A1 from 8220, TON 3.
+    smsc.handle_bytes(
+        &octets("0000001A 00000003 00000000 00000002 413100 0300 3832323000"),
+        start(),
+    );
+    smsc.handle_bytes(
+        &octets("0000001E 00000008 00000000 00000003 00 413100 0300 3832323000 0000 00"),
+        start(),
+    );
+    smsc.handle_bytes(
+        &octets("00000021 00000007 00000000 00000004 413100 0300 3832323000 00 00 01 00 02 AABB"),
+        start(),
+    );
+    let source = Party {
+        ton: 3,
+        npi: 0,
+        address: "8220".into(),
+    };
+    let expected = [
+        Operation::Query {
+            message_id: "A1".into(),
+            source: source.clone(),
+        },
+        Operation::Cancel {
+            service_type: String::new(),
+            message_id: "A1".into(),
+            source: source.clone(),
+            destination: Party::default(),
+        },
+        Operation::Replace {
+            message_id: "A1".into(),
+            source,
+            schedule: String::new(),
+            validity: String::new(),
+            registered_delivery: 1,
+            short_message: vec![0xAA, 0xBB],
+        },
+    ];
+    let asked = events(&mut smsc);
+    for (index, operation) in expected.into_iter().enumerate() {
+        let sequence = index as u32 + 2;
+        assert_eq!(
+            asked[index],
+            SessionEvent::Operation {
+                sequence,
+                operation: Box::new(operation.clone())
+            }
+        );
+        let pdu = Pdu::Operate(Box::new(operation));
+        let octets = pdu.encode(CommandStatus::ROK, sequence).unwrap();
+        assert_eq!(Pdu::decode(pdu.id(), &octets[HEADER..]), Ok(pdu));
+    }
+    smsc.answer(
+        2,
+        &Answer::Query(Ok(Found {
+            message_id: "A1".into(),
+            final_date: String::new(),
+            state: MessageState::ENROUTE,
+            error_code: 0,
+        })),
+    );
+    smsc.answer(3, &Answer::Cancel(CommandStatus::RCANCELFAIL));
+    smsc.answer(4, &Answer::Replace(CommandStatus::ROK));
+    assert_eq!(
+        sent(&mut smsc),
+        [
+            octets("00000016 80000003 00000000 00000002 413100 00 01 00"),
+            octets("00000010 80000008 00000011 00000003"),
+            octets("00000010 80000007 00000000 00000004"),
+        ]
+    );
+    // Whoever may not submit may not ask either.
+    let mut fresh = smsc_with(Limits::default());
+    fresh.handle_bytes(
+        &octets("0000001A 00000003 00000000 00000002 413100 0300 3832323000"),
+        start(),
+    );
+    assert_eq!(
+        sent(&mut fresh),
+        [octets("00000010 80000003 00000004 00000002")]
+    );
+}
+
+#[test]
 fn a_malformed_pdu_is_nacked_with_its_sequence_number_and_the_session_goes_on() {
     let mut smsc = bound_smsc();
     let mut wrong = octets(SUBMIT);

@@ -79,6 +79,7 @@ impl Work<'_> {
         message.schedule.clear();
         message.registered_delivery = 0;
         message.replace_if_present = 0;
+        message.esm_class &= !esm_class::MODE;
         let id = key::waiting_id(system_id, self.now, message_id);
         let waiting = Waiting {
             message_id: message_id.to_owned(),

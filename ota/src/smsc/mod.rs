@@ -7,6 +7,7 @@
 
 mod convert;
 mod esme;
+mod operate;
 mod phone;
 mod queue;
 mod record;
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use crate::octets;
-use crate::smpp::{BindMode, CommandStatus, ShortMessage};
+use crate::smpp::{Answer, BindMode, CommandStatus, Operation, ShortMessage};
 use crate::step::{self, View};
 pub use record::{
     Change, InFlight, LastMo, Links, Origin, Pause, Phone, Queue, Queued, Stored, Waiting,
@@ -122,6 +123,15 @@ pub enum Input {
         /// What.
         message: ShortMessage,
     },
+    /// A query_sm, cancel_sm or replace_sm.
+    Operate {
+        /// Where from.
+        esme: EsmeId,
+        /// Its sequence number.
+        sequence: u32,
+        /// What is asked.
+        operation: Operation,
+    },
     /// The answer to an [`Output::Deliver`].
     DeliverResp {
         /// Its id.
@@ -162,6 +172,15 @@ pub enum Output {
         status: CommandStatus,
         /// The SMSC's id of it; empty in a refusal.
         message_id: String,
+    },
+    /// Answers a query_sm, cancel_sm or replace_sm.
+    Answer {
+        /// Whom.
+        esme: EsmeId,
+        /// Its sequence number.
+        sequence: u32,
+        /// What.
+        answer: Answer,
     },
     /// A deliver_sm.
     Deliver {
@@ -206,6 +225,11 @@ impl Smsc {
                 sequence,
                 message,
             } => work.submit(esme, sequence, message),
+            Input::Operate {
+                esme,
+                sequence,
+                operation,
+            } => work.operate(esme, sequence, operation),
             Input::DeliverResp { id, result } => work.deliver_resp(&id, result),
             Input::Rp { from, bytes } => work.rp(&from, &bytes),
             Input::PhoneAvailable { msisdn } => work.phone_available(&msisdn),

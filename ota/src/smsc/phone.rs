@@ -246,7 +246,7 @@ impl Work<'_> {
     }
 
     /// A message to a phone has come to its end: forgets it and tells its sender who asked.
-    fn finish_message(
+    pub(super) fn finish_message(
         &mut self,
         msisdn: &Msisdn,
         message_id: &str,

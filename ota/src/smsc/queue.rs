@@ -65,6 +65,20 @@ impl Queue {
         *self = kept;
     }
 
+    /// Sets the end of one.
+    pub fn extend_validity(&mut self, message_id: &str, expires: Timestamp) {
+        let mut changed = Self::default();
+        for queued in self.iter() {
+            let end = if queued.message_id == message_id {
+                expires
+            } else {
+                queued.expires
+            };
+            changed.push(queued.message_id, end);
+        }
+        *self = changed;
+    }
+
     /// When the first of them ends.
     pub fn earliest_end(&self) -> Option<Timestamp> {
         self.iter().map(|queued| queued.expires).min()

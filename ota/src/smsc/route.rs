@@ -53,6 +53,10 @@ impl Work<'_> {
         if !message.schedule.is_empty() {
             return Err(CommandStatus::RINVSCHED);
         }
+        // Only the SMSC makes delivery receipts: an ESME that could would speak in its name.
+        if message.is_receipt() {
+            return Err(CommandStatus::RINVESMCLASS);
+        }
         let asked = message
             .expires(self.now)
             .map_err(|_| CommandStatus::RINVEXPIRY)?;
@@ -127,6 +131,10 @@ impl Work<'_> {
                     return Err(CommandStatus::RMSGQFUL);
                 }
                 phone.queue.push(&id, expires);
+                // Something new is as good a reason to try as the end of the pause; the next failure pauses for longer.
+                if let Some(pause) = &mut phone.pause {
+                    pause.until = self.now;
+                }
                 self.event(
                     Id::smpp(&id),
                     None,

@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use ota::smpp::{
-    Account, BindMode, CommandStatus, EsmeConfig, Framer, Header, Limits, Pdu, Session, SmscConfig,
-    secret_range,
+    Account, Answer, BindMode, CommandStatus, EsmeConfig, Framer, Header, Limits, Pdu, Session,
+    SessionEvent, SmscConfig, secret_range,
 };
 use ota_wire::secret::Secret;
 
@@ -64,13 +64,23 @@ fn password() -> Secret {
     Secret::new(b"midsim".to_vec())
 }
 
-/// Feeds pieces, each with its length before it, and lets time pass between them. What the session sends are whole PDUs,
+/// Feeds pieces, each with its length before it, answers what asks for an answer, and lets time pass between them. What the session sends are whole PDUs,
 /// and it ends when its peer does.
 fn hear(mut session: Session, octets: &[u8]) {
     let mut now = Timestamp::UNIX_EPOCH;
     let mut choices = Choices(octets);
     loop {
-        while session.poll_event().is_some() {}
+        while let Some(event) = session.poll_event() {
+            match event {
+                SessionEvent::Message { sequence, .. } => {
+                    session.respond(sequence, CommandStatus::ROK, "A1");
+                }
+                SessionEvent::Operation { sequence, .. } => {
+                    session.answer(sequence, &Answer::Cancel(CommandStatus::RCANCELFAIL));
+                }
+                _ => {}
+            }
+        }
         while let Some(sent) = session.poll_transmit() {
             let header = Header::parse(&sent);
             assert!(header.is_some_and(|header| header.length as usize == sent.len()));

@@ -99,6 +99,9 @@ impl Chain {
                 smsc::Output::Deliver { id, message, .. } => {
                     drop(self.far.deliver(id, &message, self.world.now))
                 }
+                smsc::Output::Answer {
+                    sequence, answer, ..
+                } => self.far.answer(sequence, &answer),
                 smsc::Output::Rp { to, bytes } => self.to_phones.push((to, bytes)),
             }
         }
@@ -126,7 +129,7 @@ impl Chain {
                         self.platform(Input::Deliver(*message));
                         self.near.respond(sequence, CommandStatus::ROK, "");
                     }
-                    SessionEvent::Pdu { .. } => {}
+                    SessionEvent::Operation { .. } | SessionEvent::Pdu { .. } => {}
                     SessionEvent::Closed(reason) => panic!("{reason}"),
                 }
             }
@@ -145,7 +148,7 @@ impl Chain {
                         sequence,
                         message: *message,
                     }),
-                    SessionEvent::Pdu { .. } => {}
+                    SessionEvent::Operation { .. } | SessionEvent::Pdu { .. } => {}
                     SessionEvent::Closed(reason) => panic!("{reason}"),
                 }
             }

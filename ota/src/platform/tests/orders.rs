@@ -353,3 +353,44 @@ fn outputs_survive_their_storage() {
     let text = serde_json::to_string(&outputs).unwrap();
     assert_eq!(serde_json::from_str::<Vec<Output>>(&text).unwrap(), outputs);
 }
+
+#[test]
+fn a_packet_submitted_over_two_sessions_is_taken_once_and_its_copy_starts_no_third() {
+    let mut world = World::new();
+    let mut card = TestCard::of(1);
+    let first = world.submit(order("j", 1, b"x"));
+    // The SMSC took it, but the process ended before the answer came.
+    let copy = world.step(Input::LinkUp);
+    assert_eq!(copy, first, "the same octets under the same id");
+    card.receive(&first).unwrap();
+    let refusal = card.por(&copy);
+    assert_eq!(world.por(1, &refusal), [], "it says nothing of the first");
+    assert!(matches!(
+        world.kinds()[..],
+        [PlatformEvent::Por {
+            authenticated: true,
+            effect: crate::event::PorEffect::None,
+            ..
+        }]
+    ));
+    assert_eq!(world.answer(1, b"ok").len(), 1);
+    // Where neither was taken, the second refusal counts.
+    let first = world.submit(order("k", 1, b"y"));
+    let copy = world.step(Input::LinkUp);
+    card.counter = Cntr::new((start().as_second() as u64 + 60) << 8).unwrap();
+    let refusals = [card.por(&first), card.por(&copy)];
+    assert_eq!(world.por(1, &refusals[0]), []);
+    assert_eq!(submitted(&world.por(1, &refusals[1]))[0].0, "k/1r1");
+}
+
+#[test]
+fn an_order_that_waited_for_a_session_has_no_copies() {
+    let mut world = World::new();
+    let mut card = TestCard::of(1);
+    card.counter = Cntr::new((start().as_second() as u64 + 60) << 8).unwrap();
+    let unsent = world.submit(order("j", 1, b"x"));
+    world.refuse("j/1", CommandStatus::RTHROTTLED);
+    assert_eq!(world.step(Input::LinkUp), unsent);
+    let por = card.por(&unsent);
+    assert_eq!(submitted(&world.por(1, &por))[0].0, "j/1r1");
+}

@@ -238,3 +238,133 @@ fn outputs_survive_their_storage() {
     let text = serde_json::to_string(&outputs).unwrap();
     assert_eq!(serde_json::from_str::<Vec<Output>>(&text).unwrap(), outputs);
 }
+
+fn operate(world: &mut World, system_id: &str, operation: Operation) -> Answer {
+    let outputs = world.step(Input::Operate {
+        esme: link_of(system_id, 1),
+        sequence: 9,
+        operation,
+    });
+    match outputs.into_iter().find_map(|output| match output {
+        Output::Answer {
+            sequence: 9,
+            answer,
+            ..
+        } => Some(answer),
+        _ => None,
+    }) {
+        Some(answer) => answer,
+        None => panic!("no answer"),
+    }
+}
+
+#[test]
+fn a_message_that_waits_can_be_asked_for_replaced_and_cancelled_by_its_sender_only() {
+    let mut world = World::bound();
+    let receipts = ShortMessage {
+        registered_delivery: 1,
+        ..to_phone(1, &packet(1))
+    };
+    world.submit(receipts.clone());
+    let submitted = world.submit(ShortMessage {
+        short_message: packet(2),
+        ..receipts
+    });
+    let [
+        Output::SubmitResp {
+            message_id: waiting,
+            ..
+        },
+    ] = &submitted[..]
+    else {
+        panic!("{submitted:?}")
+    };
+    let under_way = world.store.scan("msg/")[0].0["msg/".len()..].to_owned();
+    let source = Party {
+        address: "8220".into(),
+        ..Party::default()
+    };
+    let query = |message_id: &str| Operation::Query {
+        message_id: message_id.into(),
+        source: source.clone(),
+    };
+    let replace = |message_id: &str| Operation::Replace {
+        message_id: message_id.into(),
+        source: source.clone(),
+        schedule: String::new(),
+        validity: "000000010000000R".into(),
+        registered_delivery: 1,
+        short_message: packet(3),
+    };
+    let cancel = |message_id: &str| Operation::Cancel {
+        service_type: String::new(),
+        message_id: message_id.into(),
+        source: source.clone(),
+        destination: Party::default(),
+    };
+    for id in [waiting, &under_way] {
+        assert!(matches!(
+            operate(&mut world, "midsim", query(id)),
+            Answer::Query(Ok(Found { state: MessageState::ENROUTE, message_id, .. })) if message_id == *id
+        ));
+        assert_eq!(
+            operate(&mut world, "other", query(id)),
+            Answer::Query(Err(CommandStatus::RINVMSGID))
+        );
+    }
+    assert_eq!(
+        operate(&mut world, "midsim", replace(&under_way)),
+        Answer::Replace(CommandStatus::RREPLACEFAIL)
+    );
+    assert_eq!(
+        operate(&mut world, "midsim", cancel(&under_way)),
+        Answer::Cancel(CommandStatus::RCANCELFAIL)
+    );
+    assert_eq!(
+        operate(&mut world, "midsim", replace(waiting)),
+        Answer::Replace(CommandStatus::ROK)
+    );
+    let next = world.ack(1, 1);
+    let (mr, deliver) = &delivered(&next)[0];
+    assert_eq!(deliver.user_data.to_octets(), packet(3), "the new one");
+    assert_eq!(*mr, 2);
+    world.ack(1, 2);
+    assert_eq!(
+        operate(&mut world, "midsim", query(waiting)),
+        Answer::Query(Err(CommandStatus::RINVMSGID)),
+        "it has ended"
+    );
+    // Cancelled by address; the one under way stays.
+    world.submit(to_phone(1, &packet(4)));
+    world.submit(ShortMessage {
+        registered_delivery: 1,
+        ..to_phone(1, &packet(5))
+    });
+    let all = Operation::Cancel {
+        service_type: String::new(),
+        message_id: String::new(),
+        source: source.clone(),
+        destination: Party {
+            address: msisdn(1).digits().into(),
+            ..Party::default()
+        },
+    };
+    assert_eq!(
+        operate(&mut world, "midsim", all),
+        Answer::Cancel(CommandStatus::ROK)
+    );
+    assert_eq!(world.store.scan("msg/").len(), 1);
+}
+
+#[test]
+fn an_esme_cannot_speak_as_the_smsc() {
+    let mut world = World::bound();
+    let forged = ShortMessage {
+        esm_class: esm_class::DELIVERY_RECEIPT,
+        ..to_phone(1, b"id:1 stat:UNDELIV")
+    };
+    assert_eq!(
+        world.submit(forged),
+        [response(CommandStatus::RINVESMCLASS, "")]
+    );
+}

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::event::{Event, EventKind, SmscEvent};
-use crate::smpp::{MessageState, esm_class, registered_delivery};
+use crate::smpp::{Found, MessageState, Party, esm_class, registered_delivery};
 use crate::testing::{Counting, Store, msisdn, seconds, start};
 
 /// Id of the first message at the start: the time in milliseconds, then what `Counting` gives.
