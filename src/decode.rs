@@ -41,13 +41,17 @@ pub enum Kind {
     CApdu,
     /// A response APDU.
     RApdu,
+    /// A command script of remote management, TS 102 226.
+    RemoteScript,
+    /// A response of remote management, TS 102 226.
+    RemoteResponse,
     /// BER-TLV of any kind.
     Tlv,
 }
 
 impl Kind {
     /// All kinds, the most specific first.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Smpp,
         Self::Applet,
         Self::CommandPacket,
@@ -60,7 +64,9 @@ impl Kind {
         Self::Rp,
         Self::CApdu,
         Self::RApdu,
+        Self::RemoteScript,
         Self::Tlv,
+        Self::RemoteResponse,
     ];
 
     /// The name on the command line.
@@ -78,6 +84,8 @@ impl Kind {
             Self::Rp => "rp",
             Self::CApdu => "c-apdu",
             Self::RApdu => "r-apdu",
+            Self::RemoteScript => "remote-script",
+            Self::RemoteResponse => "remote-response",
             Self::Tlv => "tlv",
         }
     }
@@ -100,6 +108,8 @@ impl Kind {
             Self::Rp => dissect::rp_message(bytes, keys),
             Self::CApdu => dissect::command_apdu(bytes, keys),
             Self::RApdu => dissect::response_apdu(bytes, keys),
+            Self::RemoteScript => dissect::command_script(bytes, keys),
+            Self::RemoteResponse => dissect::compact_response(bytes, keys),
             Self::Tlv => dissect::ber_tlv(bytes),
         }
     }

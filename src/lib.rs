@@ -1,10 +1,12 @@
 //! midsim: every party below an OpenID Provider in MODRNA CIBA Appendix A.
 
+pub mod authority;
 pub mod cards;
 pub mod cli;
 pub mod control;
 pub mod decode;
 pub mod docs;
+pub mod encode;
 pub mod faults;
 pub mod rp;
 pub mod runtime;

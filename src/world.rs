@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use mssp::pki::credential::CertificateState;
 use ota_wire::ids::{Iccid, Imsi, Msisdn};
 use ota_wire::keys::{Family, MasterKey};
 use ota_wire::secret::Secret;
@@ -25,6 +26,8 @@ pub struct World {
     pub op: Op,
     /// How the OTA platform binds to the SMSC.
     pub smpp: Smpp,
+    /// Other programs that may bind to the SMSC, with numbers of their own.
+    pub esmes: Vec<Esme>,
     /// The RPs that the OP knows.
     pub clients: Vec<Client>,
     /// Ranges of numbers, of which subscribers are made on demand.
@@ -67,6 +70,9 @@ pub struct Mssp {
     /// Whether failures on the handset come out as 208, as some home MSSPs have it.
     #[serde(default)]
     pub only_expiry: bool,
+    /// What the signature of a MAC profile is.
+    #[serde(default)]
+    pub mac_result: mssp::config::MacResult,
     /// Whether Swisscom's published test numbers behave as published.
     #[serde(default = "yes")]
     pub test_numbers: bool,
@@ -152,7 +158,10 @@ pub struct Ap {
     /// Whether its requests are read strictly, if not as the MSSP has it.
     #[serde(default)]
     pub strict: Option<bool>,
-    /// The client certificate that it has to show, PEM.
+    /// What the signature of a MAC profile is for it, if not as the MSSP has it.
+    #[serde(default)]
+    pub mac_result: Option<mssp::config::MacResult>,
+    /// The client certificate that it has to show, PEM; `op` for the one of this installation's OP.
     #[serde(default)]
     pub certificate: Option<String>,
     /// What it may call; everything if there is none.
@@ -174,6 +183,19 @@ pub struct Smpp {
     pub system_id: String,
     /// `password`, at most 8 octets by SMPP 3.4; longer ones are accepted.
     pub password: String,
+}
+
+/// A program besides the OTA platform that may bind to the SMSC.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Esme {
+    /// `system_id`, at most 15 octets.
+    pub system_id: String,
+    /// `password`, at most 8 octets.
+    pub password: String,
+    /// Numbers that belong to it: messages to them are delivered to its sessions.
+    #[serde(default)]
+    pub short_codes: Vec<String>,
 }
 
 /// An RP as the OP has registered it.
@@ -241,6 +263,12 @@ pub struct Subscriber {
     pub puk_blocked: bool,
     /// How the MSSP stands with them at first.
     pub mssp_state: mssp::UserState,
+    /// What their certificate is like at first.
+    pub certificate: CertificateState,
+    /// Where the key of their certificate is.
+    pub key: KeyPlace,
+    /// The code that signature requests have to carry, if they have set one.
+    pub no_spam_code: Option<String>,
     /// Whether the handset hears the network.
     pub coverage: bool,
     /// Which methods the applet offers.
@@ -274,6 +302,17 @@ pub enum Persona {
         /// So many times.
         times: u32,
     },
+}
+
+/// Where the key of a subscriber's certificate is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyPlace {
+    /// On the SIM: P-256.
+    #[default]
+    Card,
+    /// At the MSSP: RSA.
+    Mssp,
 }
 
 /// The methods an applet offers.
@@ -337,6 +376,7 @@ impl World {
             mssp: file.mssp,
             op: file.op,
             smpp: file.smpp,
+            esmes: file.esme,
             clients: file.client,
             ranges: file
                 .range
@@ -354,6 +394,13 @@ impl World {
         let mut key = [0; 32];
         key.copy_from_slice(self.operator.master_key.expose());
         MasterKey::new(key)
+    }
+
+    /// Whether a number has a subscriber.
+    pub fn knows(&self, msisdn: &Msisdn) -> bool {
+        self.any_number
+            || self.named.contains_key(msisdn)
+            || self.ranges.iter().any(|range| range.holds(msisdn))
     }
 
     /// The subscriber of a number, if there is one.
@@ -380,6 +427,9 @@ impl World {
             pin_blocked: named.pin_blocked,
             puk_blocked: named.puk_blocked,
             mssp_state: named.mssp_state,
+            certificate: named.certificate,
+            key: named.key.unwrap_or_else(|| self.key_in_tests(msisdn)),
+            no_spam_code: named.no_spam_code,
             coverage: named.coverage,
             applet: named.applet,
             user_code: named.user_code.map(|code| Secret::new(code.into_bytes())),
@@ -398,6 +448,15 @@ impl World {
     /// The published test numbers of users who sign.
     fn signs_in_tests(&self, msisdn: &Msisdn) -> bool {
         self.mssp.test_numbers && matches!(msisdn.digits(), "41700092501" | "41700092502")
+    }
+
+    /// Of the published numbers, one signs with RSA, which cards here cannot.
+    fn key_in_tests(&self, msisdn: &Msisdn) -> KeyPlace {
+        if self.mssp.test_numbers && msisdn.digits() == "41700092502" {
+            KeyPlace::Mssp
+        } else {
+            KeyPlace::Card
+        }
     }
 
     /// The subscriber whose card has this ICCID, if there is one.
@@ -439,6 +498,15 @@ impl Default for World {
 }
 
 impl Range {
+    fn holds(&self, msisdn: &Msisdn) -> bool {
+        self.place(msisdn).is_some()
+    }
+
+    fn place(&self, msisdn: &Msisdn) -> Option<u64> {
+        let number: u64 = msisdn.digits().parse().ok()?;
+        number.checked_sub(self.first).filter(|n| *n < self.count)
+    }
+
     /// The number whose ICCID is this without its check digit.
     fn of_card(&self, body: u64) -> Option<Msisdn> {
         let n = body.checked_sub(self.iccid_base)?;
@@ -447,14 +515,7 @@ impl Range {
     }
 
     fn number(&self, msisdn: &Msisdn) -> Option<(Iccid, Imsi, Secret, Secret)> {
-        let n = msisdn
-            .digits()
-            .parse::<u64>()
-            .ok()?
-            .checked_sub(self.first)?;
-        if n >= self.count {
-            return None;
-        }
+        let n = self.place(msisdn)?;
         let iccid = Iccid::with_check_digit(&format!("{:018}", self.iccid_base + n)).ok()?;
         let imsi = format!("{:015}", self.imsi_base + n).parse().ok()?;
         Some((iccid, imsi, self.pin.clone(), self.puk.clone()))
@@ -493,12 +554,17 @@ where
 }
 
 impl Ap {
+    /// Whether it has to show the certificate of this installation's OP.
+    pub fn is_op(&self) -> bool {
+        self.certificate.as_deref() == Some("op")
+    }
+
     /// The certificate that it has to show, DER.
     ///
     /// # Errors
     /// If it is not PEM.
     pub fn certificate_der(&self) -> Result<Option<Vec<u8>>, WorldError> {
-        let Some(pem) = &self.certificate else {
+        let Some(pem) = self.certificate.as_deref().filter(|_| !self.is_op()) else {
             return Ok(None);
         };
         let error = |why: &str| WorldError::Value {
@@ -536,6 +602,15 @@ impl std::fmt::Debug for Smpp {
     }
 }
 
+impl std::fmt::Debug for Esme {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Esme")
+            .field("system_id", &self.system_id)
+            .field("short_codes", &self.short_codes)
+            .finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client")
@@ -553,6 +628,8 @@ struct File {
     #[serde(default)]
     op: Op,
     smpp: Smpp,
+    #[serde(default)]
+    esme: Vec<Esme>,
     client: Vec<Client>,
     #[serde(default)]
     range: Vec<RangeEntry>,
@@ -621,6 +698,12 @@ struct Named {
     #[serde(default)]
     mssp_state: mssp::UserState,
     #[serde(default)]
+    certificate: CertificateState,
+    #[serde(default)]
+    key: Option<KeyPlace>,
+    #[serde(default)]
+    no_spam_code: Option<String>,
+    #[serde(default)]
     user_identifier: Option<String>,
     #[serde(default = "yes")]
     coverage: bool,
@@ -640,6 +723,9 @@ impl Default for Named {
             pin_blocked: false,
             puk_blocked: false,
             mssp_state: mssp::UserState::Active,
+            certificate: CertificateState::Valid,
+            key: None,
+            no_spam_code: None,
             user_identifier: None,
             coverage: true,
             applet: Applet::Full,

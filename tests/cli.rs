@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::support::Folder;
 
-const COMMANDS: [&str; 8] = [
-    "decode", "demo", "docs", "exec", "up", "vectors", "wait", "world",
+const COMMANDS: [&str; 9] = [
+    "decode", "demo", "docs", "encode", "exec", "up", "vectors", "wait", "world",
 ];
 /// RP-ACK from the network to a phone, without user data (TS 24.011 §7.3.3).
 const RP_ACK: &str = "0307";
@@ -756,6 +756,91 @@ fn decode_opens_packets_with_keys_from_a_file() {
             RP_ACK,
         ])
         .complains(2, "cannot be used with");
+}
+
+#[test]
+fn encode_undoes_decode() {
+    let shell = Shell::new();
+    // The challenge of the README, in a packet for a card of the world.
+    let packet = "005815163a12124d494479cd5c3d3195dbd59e50aaba8eaf1671c923133920f942a3bfb92ecb7bdbed0a22e65221\
+                  c7c99ae8e2200c86e4ae95462d4c1b6fb4743227a974be7bece992c766e8af7a615add6350f987bf6d5618e2";
+    let card = ["--iccid", "8944770090000000018"];
+    let opened = ["decode", "--as", "command-packet", "--toml", packet];
+    let document = shell.run(&[&opened[..], &card].concat());
+    assert_eq!(document.code, 0, "{}", document.stderr);
+    assert!(
+        document
+            .stdout
+            .contains("text = \"Midsim Bank: sign in? Code W4SCT\""),
+        "{}",
+        document.stdout
+    );
+    let file = shell.write("challenge.toml", &document.stdout);
+    let back = shell.run(&[&["encode", &*file][..], &card].concat());
+    assert_eq!((&*back.stderr, back.stdout.trim()), ("", packet));
+    let json = shell.run(&[&["encode", "--json", &*file][..], &card].concat());
+    assert_eq!(json.json()["kind"], "command-packet");
+    assert_eq!(json.json()["octets"], packet);
+    let input = shell.with_input(b"kind = 'r-apdu'\nsw = '6161'", &["encode", "--raw", "-"]);
+    assert_eq!((input.code, &*input.stdout), (0, "aa"));
+
+    shell
+        .run(&["encode", &file])
+        .complains(1, "no applet key in --keys or --iccid");
+    shell
+        .run(&["encode", "nowhere.toml"])
+        .complains(2, "nowhere.toml");
+    let bad = shell.write("bad.toml", "kind = 'r-apdu'\nsw = '9g00'");
+    shell
+        .run(&["encode", &bad])
+        .complains(1, "bad.toml: TOML parse error at line 2");
+    shell
+        .run(&["decode", "--toml", "9000"])
+        .complains(2, "--as");
+    let pin = [
+        "decode",
+        "--as",
+        "c-apdu",
+        "--toml",
+        "00200001083132333435FFFFFF",
+    ];
+    shell.run(&pin).complains(1, "--reveal");
+    let shown = shell.run(&[&pin[..], &["--reveal"]].concat());
+    assert!(
+        shown.stdout.contains("3132333435ffffff"),
+        "{}",
+        shown.stdout
+    );
+}
+
+#[test]
+fn seeds_are_exported_by_parser() {
+    let shell = Shell::new();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/vectors/sms-tpdu.json");
+    let seeds = shell.path("seeds");
+    let ended = shell.run(&[
+        "vectors",
+        &file.display().to_string(),
+        "--export-seeds",
+        &seeds.display().to_string(),
+    ]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stderr.contains(" seeds are in "), "{}", ended.stderr);
+    let vectors: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let case = vectors["cases"].as_array().unwrap().iter();
+    let case = case.clone().find(|case| case["kind"] == "submit").unwrap();
+    let seed = seeds.join("submit").join(case["id"].as_str().unwrap());
+    let octets = std::fs::read(seed).unwrap();
+    assert_eq!(case["tpdu"], hex::encode(octets));
+    let unwritable = shell.write("file", "");
+    let ended = shell.run(&[
+        "vectors",
+        &shell.write("one.json", vectors.to_string()),
+        "--export-seeds",
+        &unwritable,
+    ]);
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.contains(&unwritable), "{}", ended.stderr);
 }
 
 #[test]

@@ -35,7 +35,7 @@ const PAIRWISE: [[&str; 5]; 11] = [
 ];
 
 /// Who holds the phone, what is asked, and the exit status of DESIGN §3.
-const PERSONAS: [(&str, &str, i32); 12] = [
+const PERSONAS: [(&str, &str, i32); 14] = [
     ("human", "mod-mf", 0),
     ("approve", "mod-mf", 0),
     ("approve", "mod-pr", 0),
@@ -48,6 +48,8 @@ const PERSONAS: [(&str, &str, i32); 12] = [
     ("busy", "mod-mf", 22),
     ("confirm-only", "mod-mf", 23),
     ("confirm-only", "mod-pr", 0),
+    ("approve", "4", 0),
+    ("confirm-only", "4", 23),
 ];
 
 #[test]

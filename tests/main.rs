@@ -7,21 +7,26 @@
 mod architecture;
 mod bad_input;
 mod cli;
+mod clients;
 mod conformance;
 mod crash;
 mod demo;
 mod determinism;
+mod dialogue_crash;
+mod envelopes;
 mod faults;
 #[path = "fuzz/src/lib.rs"]
 mod fuzz;
 mod fuzzing;
 mod library;
+mod mssp_input;
 mod neighbours;
 mod op;
 mod op_answers;
 mod readers;
 mod readme;
 mod signals;
+mod signatures;
 mod sims;
 mod support;
 mod tls;

@@ -44,16 +44,32 @@ impl Code {
     pub const NO_KEY_FOUND: Self = Self(404);
     /// The signature could not be made now.
     pub const PB_SIGNATURE_PROCESS: Self = Self(406);
+    /// The URL of a certificate cannot be used.
+    pub const NO_URL_FOUND: Self = Self(405);
+    /// There is no certificate for the key.
+    pub const NO_CERT_FOUND: Self = Self(422);
+    /// Revocation cannot be checked.
+    pub const CRL_PB: Self = Self(423);
+    /// The CRL has expired.
+    pub const CRL_EXPIRED: Self = Self(424);
+    /// Whether the certificate is revoked cannot be told.
+    pub const ERROR_CERTIFICATE: Self = Self(425);
     /// The registration failed.
     pub const REGISTRATION_NOK: Self = Self(407);
     /// The registration is done.
     pub const REGISTRATION_OK: Self = Self(408);
     /// A signature was made.
     pub const SIGNATURE: Self = Self(500);
+    /// A signature was made; the certificate is revoked.
+    pub const REVOKED_CERTIFICATE: Self = Self(501);
     /// A signature was made and the MSSP validated it.
     pub const VALID_SIGNATURE: Self = Self(502);
+    /// A signature was made, and is not valid.
+    pub const INVALID_SIGNATURE: Self = Self(503);
     /// The transaction is not finished.
     pub const OUTSTANDING_TRANSACTION: Self = Self(504);
+    /// A signature was made and is valid; its certificate breaks a constraint of the profile.
+    pub const CONSTRAINT_MISMATCH: Self = Self(505);
     /// An AP's receipt: received, and the user may be told.
     pub const RET_OK_PUSH: Self = Self(600);
     /// Something failed in this MSSP.

@@ -11,7 +11,14 @@ use ota_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{dialect::Dialect, operation::Operation};
+use crate::{
+    dialect::Dialect,
+    operation::Operation,
+    pki::{
+        credential::{CertificateState, Certificates},
+        x509::KeyUsage,
+    },
+};
 
 /// The configuration of one MSSP.
 #[derive(Clone)]
@@ -24,6 +31,10 @@ pub struct Config {
     pub aps: Vec<Ap>,
     /// Who can be asked, and the keys of their SIMs.
     pub directory: Arc<dyn Directory>,
+    /// Keys with certificates. Without them, every profile has the MAC of the applet for its signature.
+    pub certificates: Option<Arc<dyn Certificates>>,
+    /// What the signature of a MAC profile is, to APs that have no word of their own on it.
+    pub mac_result: MacResult,
     /// The signature profiles on offer. A request without one gets the first.
     pub profiles: Vec<Profile>,
     /// How long a transaction lasts when the AP does not say.
@@ -67,6 +78,8 @@ impl Config {
             base_url: None,
             aps: Vec::new(),
             directory,
+            certificates: None,
+            mac_result: MacResult::default(),
             profiles: Profile::known(),
             default_timeout: SignedDuration::from_mins(5),
             retention: SignedDuration::from_hours(1),
@@ -102,6 +115,8 @@ pub struct Ap {
     pub dialect: Option<Dialect>,
     /// How strictly its requests are read, if not as by default.
     pub strict: Option<bool>,
+    /// What the signature of a MAC profile is for it, if not as by default.
+    pub mac_result: Option<MacResult>,
     /// What it may call; everything if there is none.
     pub operations: Vec<Operation>,
     /// mssURIs of the signature profiles it may use; all if there is none.
@@ -119,6 +134,7 @@ impl Ap {
             certificate: None,
             dialect: None,
             strict: None,
+            mac_result: None,
             operations: Vec::new(),
             profiles: Vec::new(),
             handshake: false,
@@ -135,6 +151,10 @@ pub struct Subscriber {
     pub iccid: Iccid,
     /// How the service stands with them, as long as nobody registers or deregisters them.
     pub state: UserState,
+    /// What their certificate is like, as long as nobody says otherwise.
+    pub certificate: CertificateState,
+    /// The code that requests about them have to carry, if they have set one.
+    pub no_spam_code: Option<String>,
     /// Whether the applet on the SIM can ask for a PIN. For MSS_ProfileQuery: what it really does, it says itself.
     pub pin: bool,
 }
@@ -178,6 +198,29 @@ pub struct Profile {
     pub method: Method,
     /// How challenge and response are authenticated.
     pub mac_algorithm: MacAlgorithm,
+    /// What comes out as the signature.
+    pub proof: Proof,
+}
+
+/// What a signature is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Proof {
+    /// A signature of a key whose certificate has one of these usages.
+    Key(KeyUsage),
+    /// The applet's MAC, which only the MSSP can verify.
+    #[default]
+    Mac,
+}
+
+/// What the signature of a MAC profile is. TS 102 204 has no word for one that the AP cannot verify.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MacResult {
+    /// The MAC itself.
+    #[default]
+    Mac,
+    /// A SignedData over the text by the MSSP, which has verified the MAC, for APs that know nothing else.
+    ServerSigned,
 }
 
 impl Profile {
@@ -188,40 +231,55 @@ impl Profile {
             used: None,
             method: Method::Pin,
             mac_algorithm: MacAlgorithm::AesCmac8,
+            proof: Proof::Mac,
+        }
+    }
+
+    /// A profile under a PIN whose signature is one of a key.
+    pub fn of_key(uri: impl Into<String>, usage: KeyUsage) -> Self {
+        Self {
+            proof: Proof::Key(usage),
+            ..Self::new(uri)
         }
     }
 
     /// The profiles of all dialects: Mobile Connect first.
     pub fn known() -> Vec<Self> {
+        const SIGNS_IN: KeyUsage = KeyUsage::DIGITAL_SIGNATURE;
+        const SIGNS: KeyUsage = KeyUsage::NON_REPUDIATION;
+
         let mut known = Self::mobile_connect();
         known.extend(
             [
-                "authentication",
-                "anonymous",
-                "signature",
-                "digestive-signature",
-                "consent",
+                ("authentication", SIGNS_IN),
+                ("anonymous", SIGNS_IN),
+                ("signature", SIGNS),
+                ("digestive-signature", SIGNS),
+                ("consent", SIGNS),
             ]
-            .map(|name| format!("http://mss.ficom.fi/TS102206/v1.0.0/{name}-profile.xml"))
-            .map(Self::new),
+            .map(|(name, usage)| {
+                let uri = format!("http://mss.ficom.fi/TS102206/v1.0.0/{name}-profile.xml");
+                Self::of_key(uri, usage)
+            }),
         );
         // An MSSP with both SIMs and an app chooses between them for "Any"; here all users have SIMs.
         known.extend([
             Self {
                 used: Some("http://mid.swisscom.ch/STK-LoA4".to_owned()),
-                ..Self::new("http://mid.swisscom.ch/Any-LoA4")
+                ..Self::of_key("http://mid.swisscom.ch/Any-LoA4", SIGNS_IN)
             },
-            Self::new("http://mid.swisscom.ch/STK-LoA4"),
-            Self::new("http://mid.swisscom.ch/MID/v1/AuthProfile1"),
+            Self::of_key("http://mid.swisscom.ch/STK-LoA4", SIGNS_IN),
+            Self::of_key("http://mid.swisscom.ch/MID/v1/AuthProfile1", SIGNS_IN),
         ]);
         known.extend(
-            ["digitalSignature", "nonRepudiation"]
-                .map(|name| Self::new(format!("http://alauda.mobi/{name}"))),
+            [("digitalSignature", SIGNS_IN), ("nonRepudiation", SIGNS)]
+                .map(|(name, usage)| Self::of_key(format!("http://alauda.mobi/{name}"), usage)),
         );
         known
     }
 
-    /// GSMA Mobile Connect: LoA3 asks for a PIN, LoA2 for a tap. The third is LoA3 on SIMs with triple DES.
+    /// GSMA Mobile Connect: LoA3 asks for a PIN, LoA2 for a tap, LoA4 for a signature of a key. The third is LoA3 on SIMs
+    /// with triple DES.
     pub fn mobile_connect() -> Vec<Self> {
         let profile = |name: &str| Self::new(format!("http://uri.gsma.com/mobileconnect/{name}"));
         vec![
@@ -233,6 +291,10 @@ impl Profile {
             Self {
                 mac_algorithm: MacAlgorithm::TripleDesCbcMac,
                 ..profile("LoA3/CBCMAC3DES")
+            },
+            Self {
+                proof: Proof::Key(KeyUsage::DIGITAL_SIGNATURE),
+                ..profile("LoA4")
             },
         ]
     }

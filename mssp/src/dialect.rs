@@ -44,6 +44,10 @@ pub struct Rules {
     pub profiles: &'static [&'static str],
     /// How long a transaction lasts when the AP does not say; without it, as configured.
     pub default_timeout: Option<SignedDuration>,
+    /// Whether a signature of a key is validated only if the service `validate` is asked for. Otherwise it always is.
+    pub validates_on_request: bool,
+    /// Whether a strict MSSP insists on the service eventId.
+    pub event_id: bool,
     /// Whether a fault has the second number of FiCom's annex, below the first.
     pub second_level: bool,
     /// Namespace of the element in env:Detail.
@@ -80,6 +84,8 @@ const ETSI: Rules = Rules {
     default_profile: None,
     profiles: &[],
     default_timeout: None,
+    validates_on_request: false,
+    event_id: false,
     second_level: false,
     detail_namespace: MIDSIM,
     code_namespace: MSS_CODES,
@@ -99,6 +105,8 @@ const FICOM_RULES: Rules = Rules {
     default_profile: Some("http://mss.ficom.fi/TS102206/v1.0.0/authentication-profile.xml"),
     profiles: &["http://mss.ficom.fi/"],
     default_timeout: Some(SignedDuration::from_mins(5)),
+    validates_on_request: true,
+    event_id: true,
     second_level: true,
     detail_namespace: KIURU,
     code_namespace: (FICOM, "fi"),
@@ -112,6 +120,7 @@ const SWISSCOM: Rules = Rules {
     default_profile: Some("http://mid.swisscom.ch/MID/v1/AuthProfile1"),
     profiles: &["http://mid.swisscom.ch/"],
     default_timeout: Some(SignedDuration::from_secs(80)),
+    validates_on_request: true,
     detail_namespace: KIURU,
     suspended: (Code::CARD_BLOCKED, Code(4031)),
     unregistered: (Code::NO_KEY_FOUND, Code(4041)),

@@ -11,7 +11,7 @@ use std::fmt;
 use bytes::Bytes;
 use ota_wire::{ids::Msisdn, trace::Id};
 
-use crate::{code::Code, step::OtaOutcome};
+use crate::{code::Code, pki::credential::CertificateState, step::OtaOutcome};
 
 /// One thing that happened in a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,13 @@ pub enum EventKind {
         msisdn: Msisdn,
         /// The message.
         payload: Vec<u8>,
+    },
+    /// A person's certificate is another, or its revocation list is.
+    Certificate {
+        /// Whose.
+        msisdn: Msisdn,
+        /// What it is like from now on.
+        state: CertificateState,
     },
     /// A transaction ran out of time.
     Expired,
@@ -82,6 +89,15 @@ pub enum EventKind {
     Freed,
     /// A challenge waits until the card has answered an older one.
     Queued,
+    /// A signature was made by a key, and perhaps judged.
+    Signed {
+        /// The number that it came to.
+        code: Code,
+        /// Whom the certificate names.
+        subject: String,
+        /// Why it is not valid, if it is not.
+        detail: String,
+    },
     /// A message of an applet was looked at.
     Responded {
         /// Number it came from.

@@ -15,6 +15,7 @@ use crate::{
     party::Turn,
     peer::PeerCertificate,
     record::Transaction,
+    rest,
     soap::{Call, Fault, Shape, Version},
     step::{Output, RequestId},
     wsdl,
@@ -89,14 +90,25 @@ pub fn too_large() -> Response<Bytes> {
 impl Turn<'_> {
     pub(crate) fn http(&mut self, connection: RequestId, request: &Request<Bytes>) {
         let path = request.uri().path();
-        let below = path.strip_prefix(PATH);
-        if !below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
-            let text =
-                format!("Nothing is at {path}. POST SOAP to {PATH}; the WSDL is at {PATH}?wsdl.\n");
+        let below = |base| {
+            path.strip_prefix(base)
+                .is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'))
+        };
+        let json = below(rest::PATH);
+        // Every deployment has URLs of its own, so SOAP is taken wherever it comes.
+        if *request.method() != Method::POST && !json && !below(PATH) {
+            let text = format!(
+                "Nothing is at {path}. POST SOAP to {PATH} or any other path, JSON to {}; the WSDL is at {PATH}?wsdl.\n",
+                rest::PATH
+            );
             return self.reply(connection, plain(StatusCode::NOT_FOUND, text));
         }
         match *request.method() {
-            Method::POST => self.soap(connection, request),
+            Method::POST => {
+                let version = if json { Version::Json } else { Version::V1_2 };
+                self.post(connection, request, version);
+            }
+            _ if json => self.reply(connection, not_allowed()),
             Method::GET | Method::HEAD => {
                 let response = wsdl::serve(request, self.config.base_url.as_deref())
                     .unwrap_or_else(not_allowed);
@@ -106,21 +118,28 @@ impl Turn<'_> {
         }
     }
 
-    fn soap(&mut self, connection: RequestId, request: &Request<Bytes>) {
+    fn post(&mut self, connection: RequestId, request: &Request<Bytes>, version: Version) {
         let mut exchange = Exchange {
             connection,
-            shape: Shape::default(),
+            shape: Shape {
+                version,
+                ..Shape::default()
+            },
             dialect: self.config.dialect,
             deviations: Vec::new(),
             request: Body(request.body().clone()),
             ap_trans_id: None,
             mssp_trans_id: None,
         };
-        if let Err(fault) = check_media_type(request.headers(), &mut exchange.deviations) {
+        if let Err(fault) = check_media_type(request.headers(), version, &mut exchange.deviations) {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return self.refuse(&exchange, status, &fault);
         }
-        let call = match Call::parse(request.body()) {
+        let parsed = match version {
+            Version::Json => rest::parse(request.body()),
+            Version::V1_1 | Version::V1_2 => Call::parse(request.body()),
+        };
+        let call = match parsed {
             Ok(call) => call,
             Err(refusal) => {
                 exchange.shape.version = refusal.version;
@@ -257,7 +276,7 @@ fn plain(status: StatusCode, text: String) -> Response<Bytes> {
 
 fn not_allowed() -> Response<Bytes> {
     let text = format!(
-        "SOAP messages are POSTed here. GET {PATH}?wsdl has the WSDL, {PATH}?xsd=1 and {PATH}?xsd=2 its schemas.\n"
+        "Messages are POSTed here. GET {PATH}?wsdl has the WSDL, {PATH}?xsd=1 and {PATH}?xsd=2 its schemas.\n"
     );
     let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
     response
@@ -268,7 +287,11 @@ fn not_allowed() -> Response<Bytes> {
 
 /// Wrong media types and compressed bodies are refused; what deployed clients write by mistake is not: no
 /// Content-Type at all, `text/xml` around SOAP 1.2, `Content-Encoding: UTF-8`.
-fn check_media_type(headers: &HeaderMap, deviations: &mut Vec<String>) -> Result<(), Fault> {
+fn check_media_type(
+    headers: &HeaderMap,
+    version: Version,
+    deviations: &mut Vec<String>,
+) -> Result<(), Fault> {
     let fault = |detail: String| Fault::new(Code::WRONG_PARAM, detail);
     let text = |name| {
         headers
@@ -292,9 +315,16 @@ fn check_media_type(headers: &HeaderMap, deviations: &mut Vec<String>) -> Result
     };
     let mut parts = content_type.split(';').map(str::trim);
     let media_type = parts.next().unwrap_or_default();
-    if !["application/soap+xml", "text/xml", "application/xml"].contains(&media_type) {
+    let (read, expected): (&[_], _) = match version {
+        Version::Json => (&["application/json"], "application/json"),
+        Version::V1_1 | Version::V1_2 => (
+            &["application/soap+xml", "text/xml", "application/xml"],
+            "application/soap+xml",
+        ),
+    };
+    if !read.contains(&media_type) {
         return Err(fault(format!(
-            "Content-Type {media_type} is not read, expected application/soap+xml"
+            "Content-Type {media_type} is not read, expected {expected}"
         )));
     }
     let charset = parts.find_map(|parameter| parameter.strip_prefix("charset="));

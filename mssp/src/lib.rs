@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`xml`], [`soap`], [`messages`] | the web interface, from octets to types and back |
 //! | [`config`] | APs, profiles, subscribers |
+//! | [`pki`] | signatures of keys with certificates |
 //! | [`record`] | transactions and their keys |
 //! | [`event`] | what the trace is told |
 
@@ -21,7 +22,9 @@ pub mod operation;
 mod operations;
 mod party;
 mod peer;
+pub mod pki;
 pub mod record;
+mod rest;
 mod schema;
 pub mod soap;
 pub mod step;

@@ -47,6 +47,7 @@ impl Mssp {
             Input::Answer { id, result } => turn.notification_answered(&id, result),
             Input::Mo { from, payload } => turn.responded(from, payload),
             Input::Report { id, outcome } => turn.reported(&id, outcome),
+            Input::Certificate { msisdn, state } => turn.certificate_changed(msisdn, state),
             Input::Timer { key } => turn.timer(&key),
         }
         turn.step

@@ -7,6 +7,7 @@
 //! | `tid/<TID>` | the MSSP_TransID of a challenge |
 //! | `busy/<ICCID>` | the [`Occupation`] of a SIM; the timer of the same key frees a card that never answered |
 //! | `ctr/<ICCID>` | the applet counter last used |
+//! | `certificate/<MSISDN>` | a [`CertificateState`] other than the directory's |
 //! | `user/<MSISDN>` | a [`User`], once something is known that the directory does not say |
 //! | `handshake/<AP_ID>` | the MSSP_TransID of an AP's last handshake |
 //!
@@ -22,7 +23,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     code::Code,
     config::UserState,
-    messages::{DateTime, InterfaceVersion, SignatureReq},
+    messages::{DateTime, InterfaceVersion, MssSignature, SignatureReq},
+    pki::{credential::CertificateState, x509::KeyUsage},
     soap::Shape,
     step::{RequestId, View, Write},
 };
@@ -63,9 +65,21 @@ pub struct Transaction {
         skip_serializing_if = "Option::is_none"
     )]
     pub waiting: Option<Vec<u8>>,
+    /// What is to come out, if it is a signature of a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing: Option<Signing>,
     /// Whether the AP has called MSS_Receipt.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub receipted: bool,
+}
+
+/// What a signature of a key has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signing {
+    /// keyUsage of which the certificate must have one.
+    pub usage: KeyUsage,
+    /// Whether the MSSP validates it: if not, it comes out as 500.
+    pub validate: bool,
 }
 
 /// Who has a SIM.
@@ -142,8 +156,11 @@ pub struct Outcome {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub second: u16,
     /// The signature, if one was made.
-    #[serde(default, with = "serial::maybe_octets")]
-    pub signature: Option<Vec<u8>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<MssSignature>,
+    /// The certificates that belong to it, the signer's first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Octets>,
     /// For people.
     pub detail: String,
     /// When.
@@ -161,6 +178,11 @@ impl Outcome {
         self.signature.is_some()
     }
 }
+
+/// Octets that are written as Base64.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Octets(#[serde(with = "serial::octets")] pub Vec<u8>);
 
 /// How far an AP knows of a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,6 +220,8 @@ pub enum Change {
     Busy(Iccid, Option<Occupation>),
     /// When a card is taken to be free that does not answer; `None` for never.
     BusyTimer(Iccid, Option<Timestamp>),
+    /// What a person's certificate is like.
+    Certificate(Msisdn, CertificateState),
     /// The applet counter last used.
     Counter(Iccid, u64),
     /// Nothing more is known of the transaction with this MSSP_TransID.
@@ -235,6 +259,7 @@ impl Change {
                 key: key::busy(&iccid),
                 due,
             },
+            Self::Certificate(msisdn, state) => put(key::certificate(&msisdn), &state),
             Self::Counter(iccid, last) => put(key::counter(&iccid), &last),
             Self::ForgetTransaction(id) => Write::Delete {
                 key: key::transaction(&id),
@@ -330,6 +355,10 @@ pub(crate) mod key {
 
     pub(crate) fn user(msisdn: &Msisdn) -> String {
         format!("user/{msisdn}")
+    }
+
+    pub(crate) fn certificate(msisdn: &Msisdn) -> String {
+        format!("certificate/{msisdn}")
     }
 
     pub(crate) fn handshake(ap_id: &str) -> String {

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     event::Event,
+    pki::credential::CertificateState,
     record::{Change, serial},
 };
 
@@ -62,6 +63,13 @@ pub enum Input {
         id: String,
         /// News.
         outcome: OtaOutcome,
+    },
+    /// A person's certificate is revoked, renewed, or whatever else befalls certificates.
+    Certificate {
+        /// Whose.
+        msisdn: Msisdn,
+        /// What it is like from now on.
+        state: CertificateState,
     },
     /// A timer fell due.
     Timer {

@@ -1,8 +1,8 @@
 //! acr_values: how strongly the user is to be authenticated.
 //!
 //! MODRNA Authentication Profile 1.0 (`mod-pr`, `mod-mf` and their long forms) and GSMA Mobile
-//! Connect (`2`, `3`, `4`). What each means on the SIM: a confirmation on the handset, the applet's PIN, or a signature that the
-//! PIN unlocks.
+//! Connect (`2`, `3`, `4`). What each means on the SIM: a confirmation on the handset, the applet's PIN, or a signature
+//! of a key with a certificate.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,8 @@ pub enum Assurance {
     Confirm,
     /// Possession of the SIM and its PIN (multi-factor, LoA3).
     Pin,
-    /// A signature by a key on the SIM, which its PIN unlocks (LoA4).
-    Sign,
+    /// The same, and a signature by a key of the user that has a certificate (LoA4).
+    Signature,
 }
 
 impl Assurance {
@@ -23,12 +23,12 @@ impl Assurance {
     ///
     /// `sc`: the key that authenticated the answer is in a smart card, the SIM. `pin`: the card
     /// checked a PIN. `mfa`: possession and knowledge together. `user`: the user pressed OK, which
-    /// shows presence and no more. `hwk`: a key that cannot leave its hardware has signed.
+    /// shows presence and no more. `hwk`: a key in hardware signed.
     pub fn amr(self) -> &'static [&'static str] {
         match self {
             Self::Confirm => &["sc", "user"],
             Self::Pin => &["mfa", "pin", "sc"],
-            Self::Sign => &["hwk", "mfa", "pin", "sc"],
+            Self::Signature => &["hwk", "mfa", "pin", "sc"],
         }
     }
 }
@@ -43,7 +43,7 @@ pub(crate) fn known_values() -> Vec<(String, Assurance)> {
         (format!("{POLICIES}/phishing-resistant"), Assurance::Confirm),
         ("3".into(), Assurance::Pin),
         ("2".into(), Assurance::Confirm),
-        ("4".into(), Assurance::Sign),
+        ("4".into(), Assurance::Signature),
     ]
 }
 
@@ -94,7 +94,7 @@ mod tests {
                 "{confirm}"
             );
         }
-        assert_eq!(assurance(&known, "4"), Some(Assurance::Sign));
+        assert_eq!(assurance(&known, "4"), Some(Assurance::Signature));
         assert_eq!(assurance(&known, "5"), None);
     }
 

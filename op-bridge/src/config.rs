@@ -247,8 +247,8 @@ pub struct Mssp {
     pub pin_profile: String,
     /// SignatureProfile that asks for a confirmation.
     pub confirm_profile: String,
-    /// SignatureProfile that asks for a signature by a key on the SIM.
-    pub sign_profile: String,
+    /// SignatureProfile that asks for the PIN and has a key with a certificate sign.
+    pub signature_profile: String,
     /// Treat a notification as a doorbell: ask MSS_StatusQuery before believing it.
     pub confirm_notifications: bool,
     /// Also accept status 500, a signature that the MSSP made but did not validate.
@@ -533,7 +533,7 @@ impl Mssp {
             notify_url: None,
             pin_profile: "http://uri.gsma.com/mobileconnect/LoA3".into(),
             confirm_profile: "http://uri.gsma.com/mobileconnect/LoA2".into(),
-            sign_profile: "http://uri.gsma.com/mobileconnect/LoA4".into(),
+            signature_profile: "http://uri.gsma.com/mobileconnect/LoA4".into(),
             confirm_notifications: true,
             accept_unvalidated: false,
             first_query: 2,

@@ -4,7 +4,15 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};
 
 pub(crate) fn serialize<S: Serializer>(octets: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&hex::encode(octets))
+    // `hex::encode` goes character by character, which shows in an SMSC under load.
+    let mut text = vec![0; 2 * octets.len()];
+    if hex::encode_to_slice(octets, &mut text).is_err() {
+        return Err(serde::ser::Error::custom("no room for the digits"));
+    }
+    match std::str::from_utf8(&text) {
+        Ok(text) => serializer.serialize_str(text),
+        Err(error) => Err(serde::ser::Error::custom(error)),
+    }
 }
 
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {

@@ -64,7 +64,11 @@ impl<C, O> Default for Step<C, O> {
 
 /// A record as it is stored. Records are plain data of this crate, which always serialize.
 pub(crate) fn to_json<T: serde::Serialize>(record: &T) -> Vec<u8> {
-    serde_json::to_vec(record).unwrap_or_default()
+    let mut octets = Vec::with_capacity(512);
+    match serde_json::to_writer(&mut octets, record) {
+        Ok(()) => octets,
+        Err(_) => Vec::new(),
+    }
 }
 
 /// A stored record; one that cannot be read counts as missing.

@@ -1,40 +1,23 @@
 //! `midsim decode`: any message of the chain, layer by layer.
 
 use std::io::Read;
-use std::path::PathBuf;
 
 use clap::Args;
 use ota_wire::dissect::{Keys, Printer};
-use ota_wire::ids::Iccid;
-use ota_wire::keys::{Family, KeySet, MacAlgorithm, applet_mac_key};
 use serde_json::json;
 
-use super::{FAILURE, OK, USAGE, WorldOptions, complain, print_json};
-use crate::decode::{Kind, decode, keys, nearest};
+use super::keys::{KEY_FILE, KeyOptions};
+use super::{FAILURE, OK, USAGE, complain, print_json};
+use crate::decode::{Kind, decode, nearest};
+use crate::encode::to_toml;
 
 /// The longest input that is read.
 const LONGEST: u64 = 1 << 20;
 
-const KEY_FILE: &str = "\
-Key file (--keys), in TOML, or in JSON with the same names:
-  [[key_set]]
-  version = 1                  # high nibble of KIc and KID
-  ciph_algo = \"aes\"            # none, des, 3des2, 3des3, aes
-  kic_key = \"0011...\"          # hexadecimal
-  int_algo = \"aes\"             # none, des, 3des2, 3des3, aes
-  kid_key = \"2233...\"
-  cc_len = 8                   # octets of the checksum; 4 only with aes
-
-  [[applet_key]]
-  algorithm = \"aes-cmac\"       # aes-cmac, 3des-cbc-mac
-  key = \"4455...\"
-
-Exit status: 0 if the octets are understood to the end, 1 if not (what was understood is shown),
-2 if input or keys cannot be read.";
-
 /// Show what is in a message, field by field
 ///
-/// Secret values, such as PINs and passwords, are shown as dots.
+/// Secret values, such as PINs and passwords, are shown as dots. Exit status: 0 if the octets are understood to the end,
+/// 1 if not (what was understood is shown), 2 if input or keys cannot be read.
 #[derive(Args)]
 #[command(after_help = KEY_FILE)]
 pub(super) struct Decode {
@@ -44,14 +27,14 @@ pub(super) struct Decode {
     /// Which format it is; without, every reading that fits is shown
     #[arg(long = "as", value_name = "KIND", help = kinds())]
     kind: Option<Kind>,
-    /// Open secured packets with the keys in this file
-    #[arg(long = "keys", value_name = "FILE", conflicts_with = "iccid")]
-    key_file: Option<PathBuf>,
-    /// Open secured packets with the keys of this card of the world
-    #[arg(long, value_name = "N")]
-    iccid: Option<Iccid>,
     #[command(flatten)]
-    world: WorldOptions,
+    keys: KeyOptions,
+    /// A document for `midsim encode` instead; only with --as
+    #[arg(long, requires = "kind", conflicts_with_all = ["offsets", "json"])]
+    toml: bool,
+    /// Let --toml show secret values, such as PINs and passwords
+    #[arg(long, requires = "toml")]
+    reveal: bool,
     /// Show offsets
     #[arg(long)]
     offsets: bool,
@@ -73,10 +56,13 @@ impl Decode {
             Ok(octets) => octets,
             Err(why) => return complain(&why, USAGE),
         };
-        let keys = match self.keys() {
+        let keys = match self.keys.keys() {
             Ok(keys) => keys,
             Err(error) => return complain(&error, USAGE),
         };
+        if let (Some(kind), true) = (self.kind, self.toml) {
+            return self.document(kind, &octets, &keys.unwrap_or_default());
+        }
         let mut readings = decode(self.kind, &octets, keys.as_ref());
         if readings.is_empty() {
             readings.extend(nearest(&octets, keys.as_ref()));
@@ -106,27 +92,14 @@ impl Decode {
         complain(&advice, FAILURE)
     }
 
-    fn keys(&self) -> Result<Option<Keys>, Box<dyn std::error::Error>> {
-        if let Some(path) = &self.key_file {
-            let in_file =
-                |error: &dyn std::fmt::Display| format!("key file {}: {error}", path.display());
-            let text = std::fs::read_to_string(path).map_err(|error| in_file(&error))?;
-            let keys = keys::parse(&text).map_err(|error| in_file(&error))?;
-            return Ok(Some(keys));
+    fn document(&self, kind: Kind, octets: &[u8], keys: &Keys) -> u8 {
+        match to_toml(kind, octets, keys, self.reveal) {
+            Ok(document) => {
+                print!("{document}");
+                OK
+            }
+            Err(error) => complain(&error, FAILURE),
         }
-        let Some(iccid) = &self.iccid else {
-            return Ok(None);
-        };
-        let master = self.world.load()?.master_key();
-        let sets = [(1, Family::Aes128), (2, Family::TripleDes2)];
-        Ok(Some(Keys {
-            key_sets: sets
-                .map(|(version, family)| KeySet::derive(&master, iccid, version, family))
-                .into(),
-            applet: [MacAlgorithm::AesCmac8, MacAlgorithm::TripleDesCbcMac]
-                .map(|algorithm| (algorithm, applet_mac_key(&master, iccid, algorithm)))
-                .into(),
-        }))
     }
 }
 

@@ -342,11 +342,13 @@ fn exit_code(ended: &Ended, lines: &[Line]) -> u8 {
         .filter(|line| line.from == "MSSP" && line.to == "OP")
         .flat_map(|line| &line.fields)
         .filter(|(name, _)| name == "Status" || name == "code")
-        .find_map(|(_, value)| {
+        .filter_map(|(_, value)| {
             value
                 .split(|c: char| !c.is_ascii_digit())
                 .find(|digits| digits.len() == 3)
-        });
+        })
+        // An acknowledgement that was overtaken by the result says nothing of it.
+        .find(|status| !matches!(*status, "100" | "504"));
     let expired = matches!(ended, Ended::Refused { error, .. } if error == "expired_token");
     match status {
         Some("401") => CANCELLED,

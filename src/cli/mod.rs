@@ -4,7 +4,9 @@ mod config;
 mod decode;
 mod demo;
 mod docs;
+mod encode;
 mod exec;
+mod keys;
 mod options;
 mod sim;
 mod steps;
@@ -44,6 +46,7 @@ enum Command {
     Decode(decode::Decode),
     Demo(demo::Demo),
     Docs(docs::Docs),
+    Encode(encode::Encode),
     Exec(exec::Exec),
     Sim(sim::Sim),
     Up(up::Up),
@@ -91,6 +94,7 @@ impl Cli {
             Command::Decode(command) => command.run(),
             Command::Demo(command) => command.run(),
             Command::Docs(command) => command.run(),
+            Command::Encode(command) => command.run(),
             Command::Exec(command) => command.run(),
             Command::Sim(command) => command.run(),
             Command::Up(command) => command.run(),

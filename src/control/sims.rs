@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use mssp::pki::credential::CertificateState;
 use ota_wire::ids::{Iccid, IdError};
 use serde::Deserialize;
 
@@ -20,6 +21,7 @@ pub(super) struct Change {
     user: Option<Persona>,
     coverage: Option<bool>,
     power: Option<bool>,
+    certificate: Option<CertificateState>,
     /// Whether the card is in its handset.
     inserted: Option<bool>,
     /// An item of the card's menu that the user chooses.
@@ -71,6 +73,9 @@ pub(super) async fn change(
     }
     if let Some(on) = change.coverage {
         sim.set_coverage(on).await;
+    }
+    if let Some(state) = change.certificate {
+        sim.set_certificate(state).await;
     }
     if let Some(on) = change.power {
         sim.set_power(on).await;

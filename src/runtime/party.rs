@@ -189,7 +189,16 @@ impl<P: Party> Driver<P> {
     /// # Errors
     /// [`HandleError`]; then nothing was committed.
     pub async fn handle(&self, input: P::Input) -> Result<HandledBy<P>, HandleError> {
-        self.run(&input, None).await
+        self.run(&[input], None).await
+    }
+
+    /// Steps on one input after the other, each on what the ones before it want written, and commits all of it at once: as if
+    /// they had been handled one by one with nobody in between, for the price of one commit. The outputs are in their order.
+    ///
+    /// # Errors
+    /// [`HandleError`]; then nothing was committed, of no input.
+    pub async fn handle_all(&self, inputs: &[P::Input]) -> Result<HandledBy<P>, HandleError> {
+        self.run(inputs, None).await
     }
 
     /// As [`handle`](Self::handle), blocking the thread if the store has to write to a disk.
@@ -206,7 +215,7 @@ impl<P: Party> Driver<P> {
     /// # Errors
     /// As [`handle`](Self::handle); then the timer fires again after a restart.
     pub async fn fire(&self, due: &Due) -> Result<HandledBy<P>, HandleError> {
-        self.run(&P::timer(due.key.clone()), Some(&due.key)).await
+        self.run(&[P::timer(due.key.clone())], Some(&due.key)).await
     }
 
     /// As [`fire`](Self::fire), blocking the thread if the store has to write to a disk.
@@ -219,13 +228,13 @@ impl<P: Party> Driver<P> {
 
     async fn run(
         &self,
-        input: &P::Input,
+        inputs: &[P::Input],
         timer: Option<&str>,
     ) -> Result<HandledBy<P>, HandleError> {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let Some(attempt) = self.attempt(input, timer).map_err(store_failed::<P>)? else {
+            let Some(attempt) = self.attempt(inputs, timer).map_err(store_failed::<P>)? else {
                 return Ok(Handled::default());
             };
             match self.store.commit(attempt.batch).await {
@@ -248,10 +257,10 @@ impl<P: Party> Driver<P> {
         }
     }
 
-    /// Runs the step once; `None` if it was for a timer that is not due any more.
+    /// Runs the steps once; `None` if it was for a timer that is not due any more.
     fn attempt(
         &self,
-        input: &P::Input,
+        inputs: &[P::Input],
         timer: Option<&str>,
     ) -> Result<Option<Attempt<P>>, StoreError> {
         let view = Recording::over(self.store.as_ref());
@@ -265,19 +274,26 @@ impl<P: Party> Driver<P> {
             }
         }
         let mut rng = self.chance.generator();
-        let stepped = self.party.step(&view, input, now, &mut rng);
+        let mut handled = Handled::default();
+        let mut timers = Vec::new();
+        for input in inputs {
+            let stepped = self.party.step(&view, input, now, &mut rng);
+            view.write(stepped.writes);
+            timers.extend(stepped.timers);
+            handled.outputs.extend(stepped.outputs);
+            handled.events.extend(stepped.events);
+        }
 
         let mut batch = view.finish()?;
-        batch.writes = stepped.writes;
         // Before the step's own timers: one that it sets again prevails.
         batch.writes.extend(timer.map(|key| Write::Delete {
             key: timer_key(key),
         }));
-        for (key, due) in &stepped.timers {
+        for (key, due) in &timers {
             batch.writes.push(timer_write(key, *due));
         }
         if self.store.durable() {
-            batch.writes.extend(outbox_writes::<P>(&stepped.outputs));
+            batch.writes.extend(outbox_writes::<P>(&handled.outputs));
         }
         if batch.writes.is_empty() && batch.expects.len() + batch.scans.len() <= 1 {
             // One read is consistent by itself: nothing to check.
@@ -285,11 +301,8 @@ impl<P: Party> Driver<P> {
         }
         Ok(Some(Attempt {
             batch,
-            timers: stepped.timers.into_iter().map(|(key, _)| key).collect(),
-            handled: Handled {
-                outputs: stepped.outputs,
-                events: stepped.events,
-            },
+            timers: timers.into_iter().map(|(key, _)| key).collect(),
+            handled,
         }))
     }
 

@@ -140,7 +140,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
 const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 
-const READ: usize = 8 << 10;
+const READ: usize = 16 << 10;
 
 impl Links {
     /// Keeps a connection to `target` until the shutdown, or until nobody can send commands any more. While there is none,
@@ -292,7 +292,7 @@ struct Link<'a, S> {
 impl<S: ByteSession> Link<'_, S> {
     async fn run(&mut self, commands: &mut Commands<S>) -> End {
         let clock = &self.links.clock;
-        let mut octets = [0; READ];
+        let mut octets = vec![0; READ];
         let (mut stopping, mut deserted) = (false, false);
         loop {
             self.take_transmits();

@@ -6,14 +6,14 @@
 //!
 //! Handshakes are transport: they go by real time, and so does the validity of the certificates in them.
 
-mod authority;
 mod client;
 mod client_certificate;
+mod identity;
 mod pem;
 mod server;
 
-pub use authority::{Authority, BadKey, Identity};
 pub use client::ClientTls;
+pub use identity::Identity;
 pub(crate) use pem::pem;
 pub use server::{Accepted, ClientCertificates, ServerTls};
 
@@ -55,7 +55,7 @@ pub enum TlsError {
     Issue(#[from] rcgen::Error),
     /// The stored key of the test CA is damaged.
     #[error(transparent)]
-    Key(#[from] BadKey),
+    Key(#[from] crate::authority::BadKey),
 }
 
 /// What clients offer: whatever ring can do.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use mssp::pki::credential::Certificates;
 use op_bridge as op;
 use ota::smpp::{self, Account, BindMode, EsmeConfig, SmscConfig};
 use ota::{platform, smsc};
@@ -210,7 +212,11 @@ fn claims(world: &World, msisdn: &op_bridge::Msisdn) -> Option<op::Subscriber> {
 }
 
 /// The MSSP's configuration.
-pub(super) fn mssp(world: &Arc<World>) -> mssp::Config {
+pub(super) fn mssp(
+    world: &Arc<World>,
+    certificates: Arc<dyn Certificates>,
+    op_certificate: Bytes,
+) -> mssp::Config {
     let mut config = mssp::Config::new(
         world.mssp.id.clone(),
         Arc::new(Directory {
@@ -219,6 +225,8 @@ pub(super) fn mssp(world: &Arc<World>) -> mssp::Config {
         }),
     );
     let mssp = &world.mssp;
+    config.certificates = Some(certificates);
+    config.mac_result = mssp.mac_result;
     config.dialect = mssp.dialect;
     config.strict = mssp.strict;
     config.concurrency = mssp.when_busy;
@@ -229,7 +237,12 @@ pub(super) fn mssp(world: &Arc<World>) -> mssp::Config {
         .iter()
         .map(|ap| mssp::Ap {
             // A world with a certificate that is none was refused when it was read.
-            certificate: ap.certificate_der().ok().flatten().map(Into::into),
+            certificate: if ap.is_op() {
+                Some(op_certificate.clone())
+            } else {
+                ap.certificate_der().ok().flatten().map(Into::into)
+            },
+            mac_result: ap.mac_result,
             dialect: ap.dialect,
             strict: ap.strict,
             operations: ap.operations.clone(),
@@ -253,6 +266,8 @@ impl mssp::Directory for Directory {
             msisdn: subscriber.msisdn,
             iccid: subscriber.iccid,
             state: subscriber.mssp_state,
+            certificate: subscriber.certificate,
+            no_spam_code: subscriber.no_spam_code,
             pin: subscriber.applet != Applet::ConfirmOnly,
         })
     }
@@ -300,7 +315,7 @@ struct People(Arc<World>);
 
 impl smsc::Phones for People {
     fn knows(&self, msisdn: &Msisdn) -> bool {
-        self.0.subscriber(msisdn).is_some()
+        self.0.knows(msisdn)
     }
 }
 

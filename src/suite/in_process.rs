@@ -31,6 +31,8 @@ pub(super) fn make(builder: Builder) -> Result<InProcessSuite, StartError> {
     let clock = builder.clock(true);
     let chance = builder.chance()?;
     let tokens = chance.branch("discovery-tokens");
+    let stores = builder.stores()?;
+    let authority = stores.authority(&chance)?;
     let made = builder.parties(
         clock,
         chance,
@@ -42,7 +44,8 @@ pub(super) fn make(builder: Builder) -> Result<InProcessSuite, StartError> {
             mssp: MSSP.into(),
             receiver: RECEIVER.into(),
         },
-        builder.stores()?,
+        stores,
+        &authority,
     )?;
     let parties = made.parties;
     let now = parties.clock.now();

@@ -25,6 +25,7 @@ mod tls;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use ota_wire::secret::Secret;
 
@@ -38,6 +39,7 @@ pub use self::running::{Handle, Running, Urls};
 pub use self::signer::BadKey;
 pub use self::sim::{CardView, MenuView, Place, SelectError, Sim};
 pub use self::tls::{TlsOptions, TlsService};
+use crate::authority::Authority;
 pub use crate::control::{BadHost, HostName};
 use crate::runtime::chance::{Chance, NoChance};
 use crate::runtime::clock::Clock;
@@ -45,7 +47,7 @@ use crate::runtime::party::{Driver, HandleError};
 use crate::runtime::store::{Batch, CommitError, MemoryStore, RedbStore, Store, StoreError, Write};
 use crate::sockets::addresses::Network;
 use crate::sockets::ports::{PortError, Ports};
-use crate::sockets::tls::{Authority, TlsError};
+use crate::sockets::tls::TlsError;
 use crate::wiring::steps::{MsspParty, OpParty, PlatformParty, SmscParty};
 use crate::wiring::{Humans, Parties, Phones};
 use crate::world::World;
@@ -355,7 +357,14 @@ impl Builder {
         chance: Chance,
         places: Places,
         stores: Stores,
+        authority: &Authority,
     ) -> Result<Made, StartError> {
+        // The request's Host does not say whether it came over TLS.
+        let mssp_base = places
+            .mssp
+            .strip_suffix("/soap")
+            .filter(|base| base.starts_with("https:"))
+            .map(str::to_owned);
         let world = Arc::new(self.world.clone());
         let signing = stores.secret(SIGNING_KEY, || {
             signer::new_key(&mut chance.generator()).to_vec()
@@ -389,6 +398,11 @@ impl Builder {
                 subject_key: op_bridge::Secret::new(hex::encode(subject)),
             },
         )?;
+        let subscribers = Arc::new(authority.subscribers(world.clone())?);
+        let shown = authority.client(OP_NAME)?;
+        let shown = shown.certificate().map(|der| Bytes::copy_from_slice(der));
+        let mut mssp = config::mssp(&world, subscribers, shown.unwrap_or_default());
+        mssp.base_url = mssp_base;
         let driver = |name: &str| chance.branch(name);
         let parties = Parties::new(
             Driver::new(
@@ -398,7 +412,7 @@ impl Builder {
                 driver("op"),
             ),
             Driver::new(
-                MsspParty(mssp::Mssp::new(config::mssp(&world))),
+                MsspParty(mssp::Mssp::new(mssp)),
                 stores.mssp,
                 clock.clone(),
                 driver("mssp"),
@@ -433,6 +447,8 @@ struct Made {
     discovery: Arc<op_bridge::discovery::Discovery>,
 }
 
+/// Whom the OP's client certificate names.
+const OP_NAME: &str = "midsim OP";
 /// Records of the OP's keys.
 const SIGNING_KEY: &str = "signing-key";
 const RETIRED_KEYS: &str = "config/retired-keys";

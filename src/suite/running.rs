@@ -43,7 +43,7 @@ pub struct Handle {
     network: Arc<Network>,
     /// For an RP of ours.
     client: HttpClient,
-    authority: String,
+    ca_pem: String,
     receiver: Arc<Receiver>,
     keys: Arc<KeyRing>,
     chance: Chance,
@@ -105,10 +105,10 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     let authority = stores.authority(&chance)?;
     let hosts = builder.hosts.iter().map(control::HostName::name);
     let tls = Tls::new(&builder.tls, &authority, &tls::names([listen, near], hosts))?;
-    let authority = authority.certificate_pem();
+    let ca_pem = authority.certificate_pem();
     if let Some(dir) = &builder.data_dir {
         let file = dir.join(AUTHORITY);
-        std::fs::write(&file, &authority).map_err(|why| StartError::System {
+        std::fs::write(&file, &ca_pem).map_err(|why| StartError::System {
             what: format!("cannot write {}", file.display()),
             why,
         })?;
@@ -141,7 +141,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         parties,
         keys,
         discovery: service,
-    } = builder.parties(clock.clone(), chance.clone(), places, stores)?;
+    } = builder.parties(clock.clone(), chance.clone(), places, stores, &authority)?;
     let (stopper, shutdown) = shutdown::channel();
     let near_us = addresses::Network::from(near);
     let policy = Policy::allowing(builder.notify.iter().copied().chain([near_us]));
@@ -159,7 +159,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     let handle = Arc::new_cyclic(|this| Handle {
         network: network.clone(),
         client: HttpClient::with_tls(clock.clone(), policy, tls.rp.clone()),
-        authority,
+        ca_pem,
         receiver: Arc::new(Receiver::new(clock.clone())),
         keys,
         chance: chance.clone(),
@@ -300,7 +300,7 @@ impl Handle {
 
     /// The certificate of the test CA, which all of its servers and clients chain to. PEM.
     pub fn ca_pem(&self) -> &str {
-        &self.authority
+        &self.ca_pem
     }
 
     /// Ports in use.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use mssp::pki::credential::CertificateState;
 use ota_wire::ids::Msisdn;
 use ota_wire::rp::Cause;
 use ota_wire::sms::address::Address;
@@ -96,6 +97,18 @@ impl<'a> Sim<'a> {
             .parties()
             .phones()
             .set_user(&self.msisdn, persona)
+    }
+
+    /// The user's certificate is like this from now on: revoked, say, or renewed.
+    pub async fn set_certificate(&self, state: CertificateState) {
+        let message = Message::Mssp(mssp::Input::Certificate {
+            msisdn: self.msisdn.clone(),
+            state,
+        });
+        self.handle
+            .network()
+            .handle(message, Receipt::NONE, self.handle.clock().begin())
+            .await;
     }
 
     /// The network reaches the handset, or no longer.

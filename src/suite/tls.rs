@@ -6,10 +6,9 @@ use std::path::PathBuf;
 
 use rustls::pki_types::CertificateDer;
 
+use crate::authority::Authority;
 use crate::sockets::http_server::Listener;
-use crate::sockets::tls::{
-    self, Authority, ClientCertificates, ClientTls, Identity, ServerTls, TlsError,
-};
+use crate::sockets::tls::{self, ClientCertificates, ClientTls, Identity, ServerTls, TlsError};
 
 /// TLS as configured. The OP's port for mutual TLS speaks it in any case.
 #[derive(Clone, Debug, Default)]
@@ -62,7 +61,7 @@ impl Tls {
         let servers = with(root, &options.trusted)?;
         let strangers = options.identity.is_some();
         let own = identity.certificate().filter(|_| strangers);
-        let op = authority.client("midsim OP")?;
+        let op = authority.client(super::OP_NAME)?;
         Ok(Self {
             services: options.services.clone(),
             server: ServerTls::new(&identity, &ClientCertificates::Unasked)?,

@@ -526,7 +526,7 @@ impl Case<'_> {
 }
 
 /// The stamp of an ISO 8601 time, which shows its own distance from UTC.
-fn time_of(iso: &str) -> Result<Scts, String> {
+pub(crate) fn time_of(iso: &str) -> Result<Scts, String> {
     let instant: Timestamp = iso.parse().map_err(text_of)?;
     if iso.ends_with('Z') {
         return Ok(Scts::new(instant, 0));

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use ota::smpp::Session;
 
 use super::parties::{Effect, Emission, Message, Parties, Receipt};
-use super::smpp::{Arrived, EsmeEnd, SmscEnd};
+use super::smpp::{Arrived, EsmeEnd, SmppEnd as _, SmscEnd};
 use crate::faults::LinkName;
 use crate::rp::{Notification, Port, Wait};
 use crate::runtime::lock;

@@ -221,6 +221,36 @@ impl Parties {
         }
     }
 
+    /// As [`handle`](Self::handle) for several messages to one party, in their order and with one commit.
+    pub async fn handle_all(&self, messages: Vec<Message>) -> Result<Vec<Emission>, HandleError> {
+        let now = self.clock.now();
+        let (mut platform, mut smsc, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        for message in messages {
+            match message {
+                Message::Platform(input) => platform.push(input),
+                Message::Smsc(input) => smsc.push(input),
+                other => others.push(other),
+            }
+        }
+        let mut emissions = Vec::new();
+        if !platform.is_empty() {
+            let handled = self.platform.handle_all(&platform).await?;
+            let events = handled.events.into_iter().map(AnyEvent::Ota);
+            self.trace.record(now, events);
+            emissions.extend(handled.outputs.into_iter().map(Emission::Platform));
+        }
+        if !smsc.is_empty() {
+            let handled = self.smsc.handle_all(&smsc).await?;
+            let events = handled.events.into_iter().map(AnyEvent::Ota);
+            self.trace.record(now, events);
+            emissions.extend(handled.outputs.into_iter().map(Emission::Smsc));
+        }
+        for message in others {
+            emissions.extend(self.handle(message).await?);
+        }
+        Ok(emissions)
+    }
+
     /// One step of a handset for whoever has its card in a reader: what they get to hear, and what else is to be done.
     pub(super) async fn reader(
         &self,

@@ -16,6 +16,45 @@ pub(super) struct Arrived {
     pub(super) acknowledge: Option<u32>,
 }
 
+/// One end of an SMPP connection: a session, and the party that stands behind it.
+pub(super) trait SmppEnd: Send + 'static {
+    /// What the party wants of the peer.
+    type Output: Send + 'static;
+
+    /// The session, for its octets and its timers.
+    fn session(&mut self) -> &mut Session;
+
+    /// As [`session`](Self::session), to look at.
+    fn seen(&self) -> &Session;
+
+    /// Carries out what the party wants. What the session cannot take now is reported as if the peer had refused it, so that the
+    /// party tries again.
+    fn send(&mut self, output: Self::Output, now: Timestamp) -> Option<Message> {
+        match self.try_send(&output, now) {
+            Ok(()) => None,
+            Err(error) => Self::unsent(output, &error),
+        }
+    }
+
+    /// Carries out what the party wants.
+    fn try_send(&mut self, output: &Self::Output, now: Timestamp) -> Result<(), SendError>;
+
+    /// What the party is told of something that was not sent.
+    fn unsent(output: Self::Output, error: &SendError) -> Option<Message>;
+
+    /// What one event of the session means to the party.
+    fn report(&mut self, event: SessionEvent) -> Option<Arrived>;
+
+    /// What the session has to report.
+    fn events(&mut self) -> Vec<Arrived> {
+        let mut arrived = Vec::new();
+        while let Some(event) = self.session().poll_event() {
+            arrived.extend(self.report(event));
+        }
+        arrived
+    }
+}
+
 /// The platform's end.
 pub(super) struct EsmeEnd {
     session: Session,
@@ -35,64 +74,63 @@ impl EsmeEnd {
         Self { session }
     }
 
-    /// The session, for its octets and its timers.
-    pub(super) fn session(&mut self) -> &mut Session {
-        &mut self.session
-    }
-
-    /// When the session wants to be called again.
-    pub(super) fn next_timeout(&self) -> Option<Timestamp> {
-        self.session.next_timeout()
-    }
-
-    /// Whether the session is over.
-    pub(super) fn is_closed(&self) -> bool {
-        self.session.is_closed()
-    }
-
-    /// Carries out what the platform wants. A message that the session cannot take now is reported as if the SMSC had
-    /// refused it, so that the platform tries again.
-    pub(super) fn send(&mut self, output: platform::Output, now: Timestamp) -> Option<Message> {
-        let platform::Output::SubmitSm { id, message } = output else {
-            return None;
-        };
-        let status = match self.session.submit(id.clone(), &message, now) {
-            Ok(()) => return None,
-            Err(SendError::Field(_)) => CommandStatus::RINVMSGLEN,
-            Err(SendError::NotBound | SendError::Full { .. }) => CommandStatus::RTHROTTLED,
-        };
-        Some(Message::Platform(platform::Input::SubmitSmResp {
-            id,
-            result: Err(status),
-        }))
-    }
-
     /// Acknowledges a deliver_sm.
     pub(super) fn acknowledge(&mut self, sequence: u32) {
         self.session.respond(sequence, CommandStatus::ROK, "");
     }
+}
 
-    /// What the session has to report.
-    pub(super) fn events(&mut self) -> Vec<Arrived> {
-        let mut arrived = Vec::new();
-        while let Some(event) = self.session.poll_event() {
-            let (input, acknowledge) = match event {
-                SessionEvent::Bound { .. } => (platform::Input::LinkUp, None),
-                SessionEvent::Closed(_) => (platform::Input::LinkDown, None),
-                SessionEvent::Message { sequence, message } => {
-                    (platform::Input::Deliver(*message), Some(sequence))
-                }
-                SessionEvent::Response { id, result } => {
-                    (platform::Input::SubmitSmResp { id, result }, None)
-                }
-                SessionEvent::Pdu { .. } => continue,
-            };
-            arrived.push(Arrived {
-                message: Message::Platform(input),
-                acknowledge,
-            });
+impl SmppEnd for EsmeEnd {
+    type Output = platform::Output;
+
+    fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    fn seen(&self) -> &Session {
+        &self.session
+    }
+
+    fn try_send(&mut self, output: &platform::Output, now: Timestamp) -> Result<(), SendError> {
+        match output {
+            platform::Output::SubmitSm { id, message } => {
+                self.session.submit(id.clone(), message, now)
+            }
+            platform::Output::Report { .. } | platform::Output::Mo { .. } => Ok(()),
         }
-        arrived
+    }
+
+    fn unsent(output: platform::Output, error: &SendError) -> Option<Message> {
+        let platform::Output::SubmitSm { id, .. } = output else {
+            return None;
+        };
+        let status = match error {
+            SendError::Field(_) => CommandStatus::RINVMSGLEN,
+            SendError::NotBound | SendError::Full { .. } => CommandStatus::RTHROTTLED,
+        };
+        let result = Err(status);
+        Some(Message::Platform(platform::Input::SubmitSmResp {
+            id,
+            result,
+        }))
+    }
+
+    fn report(&mut self, event: SessionEvent) -> Option<Arrived> {
+        let (input, acknowledge) = match event {
+            SessionEvent::Bound { .. } => (platform::Input::LinkUp, None),
+            SessionEvent::Closed(_) => (platform::Input::LinkDown, None),
+            SessionEvent::Message { sequence, message } => {
+                (platform::Input::Deliver(*message), Some(sequence))
+            }
+            SessionEvent::Response { id, result } => {
+                (platform::Input::SubmitSmResp { id, result }, None)
+            }
+            SessionEvent::Pdu { .. } => return None,
+        };
+        Some(Arrived {
+            message: Message::Platform(input),
+            acknowledge,
+        })
     }
 }
 
@@ -105,24 +143,20 @@ impl SmscEnd {
             esme: None,
         }
     }
+}
 
-    /// The session, for its octets and its timers.
-    pub(super) fn session(&mut self) -> &mut Session {
+impl SmppEnd for SmscEnd {
+    type Output = smsc::Output;
+
+    fn session(&mut self) -> &mut Session {
         &mut self.session
     }
 
-    /// When the session wants to be called again.
-    pub(super) fn next_timeout(&self) -> Option<Timestamp> {
-        self.session.next_timeout()
+    fn seen(&self) -> &Session {
+        &self.session
     }
 
-    /// Whether the session is over.
-    pub(super) fn is_closed(&self) -> bool {
-        self.session.is_closed()
-    }
-
-    /// Carries out what the SMSC wants of this ESME. A message that the session cannot take is reported as refused.
-    pub(super) fn send(&mut self, output: smsc::Output, now: Timestamp) -> Option<Message> {
+    fn try_send(&mut self, output: &smsc::Output, now: Timestamp) -> Result<(), SendError> {
         match output {
             smsc::Output::SubmitResp {
                 sequence,
@@ -130,58 +164,51 @@ impl SmscEnd {
                 message_id,
                 ..
             } => {
-                self.session.respond(sequence, status, &message_id);
-                None
+                self.session.respond(*sequence, *status, message_id);
+                Ok(())
             }
             smsc::Output::Deliver { id, message, .. } => {
-                match self.session.deliver(id.clone(), &message, now) {
-                    Ok(()) => None,
-                    Err(_) => {
-                        let result = Err(CommandStatus::RSYSERR);
-                        Some(Message::Smsc(smsc::Input::DeliverResp { id, result }))
-                    }
-                }
+                self.session.deliver(id.clone(), message, now)
             }
-            smsc::Output::Rp { .. } => None,
+            smsc::Output::Rp { .. } => Ok(()),
         }
     }
 
-    /// What the session has to report.
-    pub(super) fn events(&mut self) -> Vec<Message> {
-        let mut messages = Vec::new();
-        while let Some(event) = self.session.poll_event() {
-            let input = match (event, &self.esme) {
-                (SessionEvent::Bound { system_id, mode }, _) => {
-                    let esme = smsc::EsmeId {
-                        system_id,
-                        link: self.link,
-                    };
-                    self.esme = Some(esme.clone());
-                    smsc::Input::Bound { esme, mode }
-                }
-                (SessionEvent::Closed(_), Some(esme)) => {
-                    smsc::Input::Unbound { esme: esme.clone() }
-                }
-                (SessionEvent::Message { sequence, message }, Some(esme)) => smsc::Input::Submit {
-                    esme: esme.clone(),
-                    sequence,
-                    message: *message,
-                },
-                (SessionEvent::Response { id, result }, _) => smsc::Input::DeliverResp {
-                    id,
-                    result: result.map(drop),
-                },
-                // The session lets nobody submit who has not bound; a client that hangs up before is nobody.
-                (
-                    SessionEvent::Closed(_)
-                    | SessionEvent::Message { .. }
-                    | SessionEvent::Pdu { .. },
-                    _,
-                ) => continue,
-            };
-            messages.push(Message::Smsc(input));
-        }
-        messages
+    fn unsent(output: smsc::Output, _: &SendError) -> Option<Message> {
+        let smsc::Output::Deliver { id, .. } = output else {
+            return None;
+        };
+        let result = Err(CommandStatus::RSYSERR);
+        Some(Message::Smsc(smsc::Input::DeliverResp { id, result }))
+    }
+
+    fn report(&mut self, event: SessionEvent) -> Option<Arrived> {
+        let input = match (event, &self.esme) {
+            (SessionEvent::Bound { system_id, mode }, _) => {
+                let esme = smsc::EsmeId {
+                    system_id,
+                    link: self.link,
+                };
+                self.esme = Some(esme.clone());
+                smsc::Input::Bound { esme, mode }
+            }
+            (SessionEvent::Closed(_), Some(esme)) => smsc::Input::Unbound { esme: esme.clone() },
+            (SessionEvent::Message { sequence, message }, Some(esme)) => smsc::Input::Submit {
+                esme: esme.clone(),
+                sequence,
+                message: *message,
+            },
+            (SessionEvent::Response { id, result }, _) => smsc::Input::DeliverResp {
+                id,
+                result: result.map(drop),
+            },
+            // The session lets nobody submit who has not bound; a client that hangs up before is nobody.
+            (
+                SessionEvent::Closed(_) | SessionEvent::Message { .. } | SessionEvent::Pdu { .. },
+                _,
+            ) => return None,
+        };
+        Some(Message::Smsc(input).into())
     }
 }
 
@@ -191,25 +218,5 @@ impl From<Message> for Arrived {
             message,
             acknowledge: None,
         }
-    }
-}
-
-impl Arrived {
-    /// Messages of the same lane are handled in their order: the parts of one message, most of all.
-    pub(super) fn lane(&self) -> Option<&str> {
-        match &self.message {
-            Message::Platform(platform::Input::Deliver(message)) => Some(&message.source),
-            Message::Smsc(smsc::Input::Submit { message, .. }) => Some(&message.destination),
-            _ => None,
-        }
-    }
-
-    /// Whether nothing of the same session may be handled beside it.
-    pub(super) fn in_order(&self) -> bool {
-        matches!(
-            self.message,
-            Message::Platform(platform::Input::LinkDown | platform::Input::LinkUp)
-                | Message::Smsc(smsc::Input::Bound { .. } | smsc::Input::Unbound { .. })
-        )
     }
 }

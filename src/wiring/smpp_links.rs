@@ -7,14 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use ota::smpp::{CommandStatus, EsmeConfig, Session, SmscConfig};
+use ota::smpp::{EsmeConfig, SendError, Session, SmscConfig};
 use ota::{platform, smsc};
-use tokio::sync::oneshot::error::TryRecvError;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, watch};
 
 use super::parties::{Message, Receipt};
-use super::smpp::{Arrived, EsmeEnd, SmscEnd};
+use super::smpp::{Arrived, EsmeEnd, SmppEnd, SmscEnd};
 use super::sockets::Network;
 use crate::runtime::clock::InFlight;
 use crate::runtime::lock;
@@ -23,12 +21,12 @@ use crate::sockets::tcp::{ByteSession, End, Endpoint};
 /// Commands that may wait for one connection; more are refused, and their senders try again later.
 const WAITING: usize = 8192;
 
-/// Lanes of one session that may be remembered without need.
-const LANES: usize = 64;
+/// The most messages of one session that are committed together.
+const TOGETHER: usize = 1024;
 
 /// Where the parties' SMPP outputs go.
 pub(super) struct Links {
-    platform: mpsc::Sender<(PlatformCommand, InFlight)>,
+    platform: Sender<platform::Output>,
     /// By the number of the link.
     esmes: Arc<Esmes>,
     bound: watch::Receiver<bool>,
@@ -38,12 +36,16 @@ pub(super) struct Links {
 /// What keeps one side of the links going.
 type Runner = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-type Esmes = Mutex<HashMap<u64, mpsc::Sender<(smsc::Output, InFlight)>>>;
+type Sender<O> = mpsc::Sender<(Command<O>, InFlight)>;
+type WeakSender<O> = mpsc::WeakSender<(Command<O>, InFlight)>;
+type Esmes = Mutex<HashMap<u64, Sender<smsc::Output>>>;
 
-/// What the platform's end is told.
-pub(super) enum PlatformCommand {
-    Acknowledge(u32),
-    Send(Box<platform::Output>),
+/// What an end is told.
+pub(super) enum Command<O> {
+    /// Answer these deliver_sm, whose contents are committed.
+    Acknowledge(Vec<u32>),
+    /// Carry these out, in order.
+    Send(Vec<O>),
 }
 
 impl Links {
@@ -63,19 +65,21 @@ impl Links {
             let (network, esmes, next) = (network.clone(), esmes.clone(), AtomicU64::new(1));
             let clock = tcp.clock.clone();
             move |_: SocketAddr| {
-                let link = next.fetch_add(1, Ordering::Relaxed);
+                let number = next.fetch_add(1, Ordering::Relaxed);
                 let (sender, commands) = mpsc::channel(WAITING);
-                lock(&esmes).insert(link, sender);
-                let end = SmscEnd::new(Session::smsc(smsc.clone(), clock.now()), link);
-                (
-                    SmscLink {
-                        end,
-                        link,
-                        esmes: esmes.clone(),
-                        inbox: Inbox::new(&network, None),
-                    },
-                    commands,
-                )
+                lock(&esmes).insert(number, sender);
+                let end = SmscEnd::new(Session::smsc(smsc.clone(), clock.now()), number);
+                let gone = {
+                    let esmes = esmes.clone();
+                    move || drop(lock(&esmes).remove(&number))
+                };
+                let link = Link {
+                    end,
+                    inbox: Inbox::new(&network, None),
+                    acknowledge: None,
+                    gone: Box::new(gone),
+                };
+                (link, commands)
             }
         };
         let listening: Runner = Box::pin(tcp.clone().listen(listener, accept));
@@ -107,136 +111,129 @@ impl Links {
     }
 
     /// What the platform wants of the SMSC.
-    pub(super) fn platform(&self, output: platform::Output, flight: InFlight) {
-        let Err(refused) = self
-            .platform
-            .try_send((PlatformCommand::Send(Box::new(output)), flight))
-        else {
-            return;
-        };
-        let (command, flight) = refused.into_inner();
-        if let Some(message) = unsent(command) {
-            self.network.deliver(message, Receipt::NONE, flight);
+    pub(super) fn platform(&self, outputs: Vec<platform::Output>, flight: InFlight) {
+        if let Err(refused) = self.platform.try_send((Command::Send(outputs), flight)) {
+            let (command, flight) = refused.into_inner();
+            self.refused::<EsmeEnd>(command, &flight);
         }
     }
 
-    /// What the SMSC wants of an ESME.
-    pub(super) fn smsc(&self, output: smsc::Output, flight: InFlight) {
-        let link = match &output {
-            smsc::Output::Deliver { esme, .. } | smsc::Output::SubmitResp { esme, .. } => esme.link,
-            smsc::Output::Rp { .. } => return,
-        };
-        let sender = lock(&self.esmes).get(&link).cloned();
-        let refused = match sender {
-            Some(sender) => match sender.try_send((output, flight)) {
-                Ok(()) => return,
-                Err(refused) => refused.into_inner(),
-            },
-            None => (output, flight),
-        };
-        if let (smsc::Output::Deliver { id, .. }, flight) = refused {
-            let result = Err(CommandStatus::RSYSERR);
-            self.network.deliver(
-                Message::Smsc(smsc::Input::DeliverResp { id, result }),
-                Receipt::NONE,
-                flight,
-            );
-        }
-    }
-}
-
-/// For a message that no connection could take.
-fn unsent(command: PlatformCommand) -> Option<Message> {
-    match command {
-        PlatformCommand::Acknowledge(_) => None,
-        PlatformCommand::Send(output) => {
-            let platform::Output::SubmitSm { id, .. } = *output else {
-                return None;
+    /// What the SMSC wants of ESMEs.
+    pub(super) fn smsc(&self, outputs: Vec<smsc::Output>, flight: &InFlight) {
+        let mut by_link: Vec<(u64, Vec<smsc::Output>)> = Vec::new();
+        for output in outputs {
+            let link = match &output {
+                smsc::Output::Deliver { esme, .. } | smsc::Output::SubmitResp { esme, .. } => {
+                    esme.link
+                }
+                smsc::Output::Rp { .. } => continue,
             };
-            let result = Err(CommandStatus::RTHROTTLED);
-            Some(Message::Platform(platform::Input::SubmitSmResp {
-                id,
-                result,
-            }))
+            match by_link.iter_mut().find(|(known, _)| *known == link) {
+                Some((_, outputs)) => outputs.push(output),
+                None => by_link.push((link, vec![output])),
+            }
+        }
+        for (link, outputs) in by_link {
+            let sender = lock(&self.esmes).get(&link).cloned();
+            let command = Command::Send(outputs);
+            let refused = match sender {
+                Some(sender) => match sender.try_send((command, flight.clone())) {
+                    Ok(()) => continue,
+                    Err(refused) => refused.into_inner().0,
+                },
+                None => command,
+            };
+            self.refused::<SmscEnd>(refused, flight);
+        }
+    }
+
+    fn refused<E: SmppEnd>(&self, command: Command<E::Output>, flight: &InFlight) {
+        for message in unsent::<E>(command) {
+            self.network.deliver(message, Receipt::NONE, flight.clone());
         }
     }
 }
 
-/// Keeps order where it matters: whoever has bound or left is known before the next message of that session is handled, and
-/// messages of one lane are handled one after the other.
+/// For a command that no connection could take.
+fn unsent<E: SmppEnd>(command: Command<E::Output>) -> Vec<Message> {
+    match command {
+        Command::Acknowledge(_) => Vec::new(),
+        Command::Send(outputs) => outputs
+            .into_iter()
+            .filter_map(|output| E::unsent(output, &SendError::NotBound))
+            .collect(),
+    }
+}
+
+/// Takes what one session brings to its party, in order: whatever has come while the last commit was on its way is committed
+/// together.
 struct Inbox {
     network: Arc<Network>,
-    sender: mpsc::UnboundedSender<(Arrived, InFlight, Option<Acknowledge>)>,
+    sender: mpsc::UnboundedSender<(Arrived, InFlight)>,
 }
 
-type Acknowledge = mpsc::WeakSender<(PlatformCommand, InFlight)>;
+/// What the platform's inbox knows besides.
+struct PlatformInbox {
+    /// Told that the platform is bound, once the platform knows.
+    binds: Arc<watch::Sender<bool>>,
+    acknowledge: WeakSender<platform::Output>,
+}
 
 impl Inbox {
-    /// `binds` is told that the platform is bound, once the platform knows.
-    fn new(network: &Arc<Network>, binds: Option<Arc<watch::Sender<bool>>>) -> Self {
-        let (sender, mut receiver) =
-            mpsc::unbounded_channel::<(Arrived, InFlight, Option<Acknowledge>)>();
-        let worker = network.clone();
+    /// What waits here is bounded by the session, which throttles its peer.
+    fn new(network: &Arc<Network>, platform: Option<PlatformInbox>) -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
         // Ends with the session, which owns the sender.
-        tokio::spawn(async move {
-            let mut side_by_side = JoinSet::new();
-            // The end of the last message of each lane.
-            let mut lanes = HashMap::new();
-            while let Some((arrived, flight, acknowledge)) = receiver.recv().await {
-                while side_by_side.try_join_next().is_some() {}
-                if lanes.len() > LANES + 2 * side_by_side.len() {
-                    lanes.retain(|_, end: &mut oneshot::Receiver<()>| {
-                        end.try_recv() == Err(TryRecvError::Empty)
-                    });
-                }
-                let network = worker.clone();
-                let in_order = arrived.in_order();
-                let (end, ended) = oneshot::channel::<()>();
-                let lane = arrived.lane().map(str::to_owned);
-                let before = lane.and_then(|lane| lanes.insert(lane, ended));
-                let up = matches!(arrived.message, Message::Platform(platform::Input::LinkUp));
-                let handled = async move {
-                    let _end = end;
-                    if let Some(before) = before {
-                        // The one before ends by letting go.
-                        let _ = before.await;
-                    }
-                    let committed = network
-                        .handle(arrived.message, Receipt::NONE, flight.clone())
-                        .await;
-                    // What was not committed comes again.
-                    if let (true, Some(sequence), Some(sender)) = (
-                        committed,
-                        arrived.acknowledge,
-                        acknowledge.and_then(|a| a.upgrade()),
-                    ) {
-                        // Without room the peer is not acknowledged and sends again.
-                        let _ = sender.try_send((PlatformCommand::Acknowledge(sequence), flight));
-                    }
-                };
-                if in_order {
-                    while side_by_side.join_next().await.is_some() {}
-                    handled.await;
-                    // Unless the session has ended meanwhile.
-                    if let (true, false, Some(binds)) = (up, receiver.is_closed(), &binds) {
-                        binds.send_replace(true);
-                    }
-                } else {
-                    side_by_side.spawn(handled);
-                }
-            }
-            while side_by_side.join_next().await.is_some() {}
-        });
+        tokio::spawn(take(network.clone(), receiver, platform));
         Self {
             network: network.clone(),
             sender,
         }
     }
 
-    fn put(&self, arrived: Arrived, acknowledge: Option<Acknowledge>) {
-        let flight = self.network.parties().clock.begin();
-        // The worker lives as long as this sender.
-        let _ = self.sender.send((arrived, flight, acknowledge));
+    fn put(&self, arrived: impl IntoIterator<Item = Arrived>) {
+        for arrived in arrived {
+            let flight = self.network.parties().clock.begin();
+            // The worker lives as long as this sender.
+            let _ = self.sender.send((arrived, flight));
+        }
+    }
+}
+
+async fn take(
+    network: Arc<Network>,
+    mut receiver: mpsc::UnboundedReceiver<(Arrived, InFlight)>,
+    platform: Option<PlatformInbox>,
+) {
+    let mut waiting = Vec::new();
+    while receiver.recv_many(&mut waiting, TOGETHER).await > 0 {
+        let (mut messages, mut flights, mut acknowledge) = (Vec::new(), Vec::new(), Vec::new());
+        for (arrived, flight) in waiting.drain(..) {
+            messages.push(arrived.message);
+            acknowledge.extend(arrived.acknowledge);
+            flights.push(flight);
+        }
+        let up = messages
+            .iter()
+            .any(|message| matches!(message, Message::Platform(platform::Input::LinkUp)));
+        let Some(flight) = flights.first().cloned() else {
+            continue;
+        };
+        // What was not committed comes again: the peer is not answered.
+        let committed = network.handle_all(messages, flight.clone()).await;
+        let Some(platform) = platform.as_ref().filter(|_| committed) else {
+            continue;
+        };
+        if !acknowledge.is_empty()
+            && let Some(sender) = platform.acknowledge.upgrade()
+        {
+            // Without room the peer is not acknowledged and sends again.
+            let _ = sender.try_send((Command::Acknowledge(acknowledge), flight));
+        }
+        // Unless the session has ended meanwhile.
+        if up && !receiver.is_closed() {
+            platform.binds.send_replace(true);
+        }
     }
 }
 
@@ -244,67 +241,81 @@ struct PlatformEndpoint {
     network: Arc<Network>,
     esme: EsmeConfig,
     binds: Arc<watch::Sender<bool>>,
-    acknowledge: Acknowledge,
+    acknowledge: WeakSender<platform::Output>,
 }
 
 impl Endpoint for PlatformEndpoint {
-    type Session = PlatformLink;
+    type Session = Link<EsmeEnd>;
 
-    fn connected(&mut self, now: Timestamp) -> PlatformLink {
+    fn connected(&mut self, now: Timestamp) -> Link<EsmeEnd> {
         #[expect(
             clippy::expect_used,
             reason = "the suite checks system_id and password when it starts"
         )]
         let session = Session::esme(self.esme.clone(), now).expect("credentials fit SMPP");
-        PlatformLink {
-            end: EsmeEnd::new(session),
-            inbox: Inbox::new(&self.network, Some(self.binds.clone())),
+        let inbox = PlatformInbox {
             binds: self.binds.clone(),
             acknowledge: self.acknowledge.clone(),
+        };
+        let binds = self.binds.clone();
+        Link {
+            end: EsmeEnd::new(session),
+            inbox: Inbox::new(&self.network, Some(inbox)),
+            acknowledge: Some(EsmeEnd::acknowledge),
+            gone: Box::new(move || {
+                binds.send_replace(false);
+            }),
         }
     }
 
-    fn refused(&mut self, command: PlatformCommand) {
-        if let Some(message) = unsent(command) {
-            self.network
-                .deliver(message, Receipt::NONE, self.network.parties().clock.begin());
+    fn refused(&mut self, command: Command<platform::Output>) {
+        for message in unsent::<EsmeEnd>(command) {
+            let flight = self.network.parties().clock.begin();
+            self.network.deliver(message, Receipt::NONE, flight);
         }
     }
 }
 
-/// The platform's end of one connection.
-pub(super) struct PlatformLink {
-    end: EsmeEnd,
+/// One end of one connection.
+pub(super) struct Link<E> {
+    end: E,
     inbox: Inbox,
-    binds: Arc<watch::Sender<bool>>,
-    acknowledge: Acknowledge,
+    acknowledge: Option<fn(&mut E, u32)>,
+    /// What to do when the session is over.
+    gone: Box<dyn Fn() + Send>,
 }
 
-impl PlatformLink {
+impl<E: SmppEnd> Link<E> {
     fn report(&mut self) {
-        for arrived in self.end.events() {
-            if let Message::Platform(platform::Input::LinkDown) = arrived.message {
-                self.binds.send_replace(false);
-            }
-            self.inbox.put(arrived, Some(self.acknowledge.clone()));
+        let arrived = self.end.events();
+        if self.end.seen().is_closed() {
+            (self.gone)();
         }
+        self.inbox.put(arrived);
     }
 }
 
-impl ByteSession for PlatformLink {
-    type Command = PlatformCommand;
+impl<E: SmppEnd> ByteSession for Link<E> {
+    type Command = Command<E::Output>;
 
     fn handle_bytes(&mut self, octets: &[u8], now: Timestamp) {
         self.end.session().handle_bytes(octets, now);
         self.report();
     }
 
-    fn handle_command(&mut self, command: PlatformCommand, now: Timestamp) {
+    fn handle_command(&mut self, command: Command<E::Output>, now: Timestamp) {
         match command {
-            PlatformCommand::Acknowledge(sequence) => self.end.acknowledge(sequence),
-            PlatformCommand::Send(output) => {
-                if let Some(message) = self.end.send(*output, now) {
-                    self.inbox.put(message.into(), None);
+            Command::Acknowledge(sequences) => {
+                if let Some(acknowledge) = self.acknowledge {
+                    sequences
+                        .into_iter()
+                        .for_each(|sequence| acknowledge(&mut self.end, sequence));
+                }
+            }
+            Command::Send(outputs) => {
+                for output in outputs {
+                    let refused = self.end.send(output, now);
+                    self.inbox.put(refused.map(Into::into));
                 }
             }
         }
@@ -331,70 +342,10 @@ impl ByteSession for PlatformLink {
     }
 
     fn next_timeout(&self) -> Option<Timestamp> {
-        self.end.next_timeout()
+        self.end.seen().next_timeout()
     }
 
     fn closed(&self) -> bool {
-        self.end.is_closed()
-    }
-}
-
-/// The SMSC's end of one connection.
-struct SmscLink {
-    end: SmscEnd,
-    link: u64,
-    esmes: Arc<Esmes>,
-    inbox: Inbox,
-}
-
-impl SmscLink {
-    fn report(&mut self) {
-        for message in self.end.events() {
-            self.inbox.put(message.into(), None);
-        }
-    }
-}
-
-impl ByteSession for SmscLink {
-    type Command = smsc::Output;
-
-    fn handle_bytes(&mut self, octets: &[u8], now: Timestamp) {
-        self.end.session().handle_bytes(octets, now);
-        self.report();
-    }
-
-    fn handle_command(&mut self, output: smsc::Output, now: Timestamp) {
-        if let Some(message) = self.end.send(output, now) {
-            self.inbox.put(message.into(), None);
-        }
-        self.report();
-    }
-
-    fn handle_timeout(&mut self, now: Timestamp) {
-        self.end.session().handle_timeout(now);
-        self.report();
-    }
-
-    fn handle_shutdown(&mut self, now: Timestamp) {
-        self.end.session().unbind(now);
-        self.report();
-    }
-
-    fn handle_end(&mut self, _: &End, _: Timestamp) {
-        self.end.session().handle_end();
-        self.report();
-        lock(&self.esmes).remove(&self.link);
-    }
-
-    fn poll_transmit(&mut self) -> Option<Vec<u8>> {
-        self.end.session().poll_transmit()
-    }
-
-    fn next_timeout(&self) -> Option<Timestamp> {
-        self.end.next_timeout()
-    }
-
-    fn closed(&self) -> bool {
-        self.end.is_closed()
+        self.end.seen().is_closed()
     }
 }

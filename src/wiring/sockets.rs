@@ -149,6 +149,20 @@ impl Network {
         Ok(refused)
     }
 
+    /// As [`handle`](Self::handle) for several messages to one party: all of them happen, or none.
+    pub async fn handle_all(self: &Arc<Self>, messages: Vec<Message>, flight: InFlight) -> bool {
+        match self.parties.handle_all(messages).await {
+            Ok(emissions) => {
+                self.carry_out(emissions, &flight);
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "messages were not handled");
+                false
+            }
+        }
+    }
+
     /// Hands out timers as they fall due, until the shutdown.
     pub async fn run_timers(self: Arc<Self>, shutdown: Shutdown) {
         loop {
@@ -171,6 +185,7 @@ impl Network {
 
     /// Does what parties want done.
     pub fn carry_out(self: &Arc<Self>, emissions: Vec<Emission>, flight: &InFlight) {
+        let (mut to_smsc, mut to_esmes) = (Vec::new(), Vec::new());
         for emission in emissions {
             let receipt = self.parties.receipt(&emission);
             let effects = self.parties.effects(emission);
@@ -183,9 +198,27 @@ impl Network {
                     Effect::Deliver(message) => {
                         self.deliver(message, receipt.clone(), flight.clone())
                     }
+                    // What is in a session is in the party's records too: it is sent again on the next link.
+                    Effect::Network(Emission::Platform(output)) => {
+                        self.parties.done(receipt.clone());
+                        to_smsc.push(output);
+                    }
+                    Effect::Network(Emission::Smsc(output)) => {
+                        self.parties.done(receipt.clone());
+                        to_esmes.push(output);
+                    }
                     Effect::Network(emission) => self.network(emission, receipt.clone(), flight),
                 }
             }
+        }
+        let Some(links) = self.links.get() else {
+            return;
+        };
+        if !to_smsc.is_empty() {
+            links.platform(to_smsc, flight.clone());
+        }
+        if !to_esmes.is_empty() {
+            links.smsc(to_esmes, flight);
         }
     }
 
@@ -207,20 +240,8 @@ impl Network {
                 let flight = flight.clone();
                 tokio::spawn(async move { network.mssp_sends(send, receipt, flight).await });
             }
-            Emission::Platform(output) => {
-                // What is in the session is in the job's record too: the platform sends it again on the next link.
-                self.parties.done(receipt);
-                if let Some(links) = self.links.get() {
-                    links.platform(output, flight.clone());
-                }
-            }
-            Emission::Smsc(output) => {
-                self.parties.done(receipt);
-                if let Some(links) = self.links.get() {
-                    links.smsc(output, flight.clone());
-                }
-            }
-            // `Parties::effects` leaves none of these to the network.
+            // `Parties::effects` leaves none of these to the network, or [`carry_out`](Self::carry_out) has taken it.
+            Emission::Platform(_) | Emission::Smsc(_) => {}
             Emission::Mssp(_) | Emission::Phone(..) => {}
         }
     }

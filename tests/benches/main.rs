@@ -10,6 +10,7 @@ mod packets;
 mod pending;
 mod ready;
 mod server;
+mod smsc;
 mod timing;
 
 use std::process::ExitCode;
@@ -20,7 +21,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 type Group = (&'static str, fn() -> Result<()>);
 
-const GROUPS: [Group; 8] = [
+const GROUPS: [Group; 9] = [
     ("packets", packets::run),
     ("flow-in-process", flow::in_process),
     ("flow-sockets", flow::sockets),
@@ -28,13 +29,16 @@ const GROUPS: [Group; 8] = [
     ("pending", pending::run),
     ("mssp", mssp::one_thread),
     ("mssp-http", mssp::status_query),
+    ("smsc", smsc::run),
     ("ready", ready::run),
 ];
 
 fn main() -> ExitCode {
-    // The bare limit over sockets is a process of its own: this one, started again.
-    if std::env::args().nth(1).as_deref() == Some(server::ECHO) {
-        return finish(server::echo());
+    // A bare limit over sockets is a process of its own: this one, started again.
+    match std::env::args().nth(1).as_deref() {
+        Some(server::ECHO) => return finish(server::echo()),
+        Some(server::SMPP_ECHO) => return finish(smsc::echo()),
+        _ => {}
     }
     // cargo itself passes `--bench`.
     let wanted: Vec<_> = std::env::args()

@@ -37,6 +37,8 @@ impl mssp::Directory for Everybody {
             iccid: Iccid::with_check_digit("894477009000000002").ok()?,
             state: mssp::UserState::Active,
             pin: true,
+            certificate: mssp::pki::credential::CertificateState::Valid,
+            no_spam_code: None,
         })
     }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use axum::routing::post;
@@ -15,6 +15,8 @@ use super::driver::Connection;
 
 /// Tells this binary to be the echo.
 pub(crate) const ECHO: &str = "--be-the-echo";
+/// Tells this binary to be the SMPP echo.
+pub(crate) const SMPP_ECHO: &str = "--be-the-smpp-echo";
 
 /// `USER_HZ`: what /proc counts processor time in; 100 on every Linux machine of today.
 const TICKS_A_SECOND: f64 = 100.0;
@@ -32,23 +34,34 @@ impl Server {
     /// `midsim up` in this world; returns when it is ready.
     pub(crate) async fn midsim(world: &World) -> Result<Self> {
         let mut command = up();
-        Self::when_ready(command.arg("--world").arg(&world.file)).await
+        Self::when_ready(command.arg("--world").arg(&world.file), "op").await
+    }
+
+    /// The SMSC of `midsim up` in this world, with its records in `folder` or in memory; returns when it is ready.
+    pub(crate) async fn smsc(world: &World, folder: Option<&Path>) -> Result<Self> {
+        let mut command = up();
+        command.arg("--world").arg(&world.file);
+        if let Some(folder) = folder {
+            command.arg("--data-dir").arg(folder);
+        }
+        Self::when_ready(&mut command, "smpp").await
     }
 
     /// `midsim up` in the default world; returns when it is ready.
     pub(crate) async fn default_world() -> Result<Self> {
-        Self::when_ready(&mut up()).await
+        Self::when_ready(&mut up(), "op").await
     }
 
     /// `midsim up` in this world with more switches.
     pub(crate) async fn op(world: &World, switches: &[&str]) -> Result<Self> {
         let mut command = up();
-        Self::when_ready(command.arg("--world").arg(&world.file).args(switches)).await
+        let command = command.arg("--world").arg(&world.file).args(switches);
+        Self::when_ready(command, "op").await
     }
 
     /// `midsim up` whose requests wait for a decision.
     pub(crate) async fn waiting() -> Result<Self> {
-        Self::when_ready(up().arg("--op-authenticator=wait")).await
+        Self::when_ready(up().arg("--op-authenticator=wait"), "op").await
     }
 
     /// Somebody else's OP, which prints its URL as `op`.
@@ -62,7 +75,7 @@ impl Server {
         })
     }
 
-    async fn when_ready(command: &mut Command) -> Result<Self> {
+    async fn when_ready(command: &mut Command, service: &str) -> Result<Self> {
         let ports = temporary("ports.json");
         // The document is printed when the ports file is there.
         let (process, urls) = Process::start(command.arg("--ports-file").arg(&ports))?;
@@ -70,7 +83,7 @@ impl Server {
         let at = |name: &str| address(urls[name].as_str());
         let server = Self {
             process,
-            address: at("op")?,
+            address: at(service)?,
             mssp: at("mssp")?,
         };
         let ready = Request::get("/readyz").body(String::new())?;
@@ -83,7 +96,16 @@ impl Server {
 
     /// The process of [`echo`].
     pub(crate) fn echo() -> Result<Self> {
-        let (process, document) = Process::start(Command::new(std::env::current_exe()?).arg(ECHO))?;
+        Self::of_this_binary(ECHO)
+    }
+
+    /// The process of [`super::smsc::echo`].
+    pub(crate) fn smpp_echo() -> Result<Self> {
+        Self::of_this_binary(SMPP_ECHO)
+    }
+
+    fn of_this_binary(role: &str) -> Result<Self> {
+        let (process, document) = Process::start(Command::new(std::env::current_exe()?).arg(role))?;
         let address = address(document["address"].as_str())?;
         Ok(Self {
             process,
@@ -143,10 +165,24 @@ pub(crate) struct World {
     subscribers: u64,
 }
 
-/// Of the subscribers that the bench adds.
-const FIRST_NUMBER: u64 = 447_700_950_000;
-
 impl World {
+    /// Of the subscribers that the bench adds.
+    pub(crate) const FIRST_NUMBER: u64 = 447_700_950_000;
+
+    /// Writes a file with subscribers whose phones hear no network; it is removed when this is dropped.
+    pub(crate) fn out_of_coverage(subscribers: u64) -> Result<Self> {
+        let mut world = midsim::world::DEFAULT.to_owned();
+        for n in 0..subscribers {
+            world += &format!(
+                "\n[[subscriber]]\nmsisdn = '+{}'\ncoverage = false\n",
+                Self::FIRST_NUMBER + n
+            );
+        }
+        let file = temporary("world.toml");
+        fs::write(&file, world)?;
+        Ok(Self { file, subscribers })
+    }
+
     /// Writes the file; it is removed when this is dropped.
     pub(crate) fn with_receiver(receiver: SocketAddr, subscribers: u64) -> Result<Self> {
         let mut world: toml::Table = toml::from_str(midsim::world::DEFAULT)?;
@@ -159,8 +195,9 @@ impl World {
             }
         }
         let range: toml::Table = toml::from_str(&format!(
-            "first_msisdn = '+{FIRST_NUMBER}'\niccid_base = '894477009000050000'\n\
-             imsi_base = '001010000050000'\ncount = {subscribers}\npin = '1234'\npuk = '12345678'"
+            "first_msisdn = '+{}'\niccid_base = '894477009000050000'\n\
+             imsi_base = '001010000050000'\ncount = {subscribers}\npin = '1234'\npuk = '12345678'",
+            Self::FIRST_NUMBER
         ))?;
         let ranges = world.get_mut("range").and_then(toml::Value::as_array_mut);
         ranges.ok_or("no ranges")?.push(range.into());
@@ -171,7 +208,7 @@ impl World {
 
     /// Its subscribers, who all type the right PIN.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = String> {
-        (0..self.subscribers).map(|n| format!("+{}", FIRST_NUMBER + n))
+        (0..self.subscribers).map(|n| format!("+{}", Self::FIRST_NUMBER + n))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What several of the integration tests need.
 
+pub(crate) mod envelopes;
 pub(crate) mod process;
 pub(crate) mod sockets;
 

@@ -9,8 +9,8 @@ use super::{Body, Event, EventKind, Verdict, secrets};
 use crate::{
     messages::{Head, SignatureReq},
     operation::Operation,
-    schema,
-    soap::Call,
+    rest, schema,
+    soap::{Call, Refusal},
     step::OtaOutcome,
     xml::{self, Element},
 };
@@ -24,6 +24,10 @@ impl Event {
                 ..envelope("MSSP", "OP", body)
             },
             EventKind::Challenged { msisdn, payload } => challenge(msisdn.to_string(), payload),
+            EventKind::Certificate { msisdn, state } => own(
+                "certificate changed",
+                vec![field("MSISDN", msisdn), field("state", state.name())],
+            ),
             EventKind::Expired => own("transaction expired", Vec::new()),
             EventKind::Internal { reason } => own("internal error", vec![field("reason", reason)]),
             EventKind::Reported(outcome) => Row {
@@ -76,6 +80,22 @@ impl Event {
                     ..row
                 }
             }
+            EventKind::Signed {
+                code,
+                subject,
+                detail,
+            } => {
+                let mut fields = vec![field("status", code), field("certificate", subject)];
+                if !detail.is_empty() {
+                    fields.push(field("why", detail));
+                }
+                Row {
+                    step: Some(13),
+                    clause: "RFC 5652 §5.6, RFC 5280 §6".to_owned(),
+                    badge: Badge::Standard,
+                    ..own("signature of a key", fields)
+                }
+            }
             EventKind::Responded {
                 from,
                 payload,
@@ -118,6 +138,9 @@ fn challenge(msisdn: String, payload: &[u8]) -> Row {
         ));
         fields.push(field("ALG", algorithm(view.mac_algorithm())));
         fields.push(field("VALID", format_args!("{} s", view.valid_for())));
+        if let Some(digest) = view.digest() {
+            fields.push(field("DIGEST", hex::encode_upper(digest)));
+        }
         fields.push(field("TEXT", view.text()));
         fields.push(field("MAC", hex::encode_upper(view.mac())));
     }
@@ -164,7 +187,16 @@ fn envelope(from: &'static str, to: &'static str, body: &Body) -> Row {
     for range in secrets::in_envelope(&body.0) {
         octets = octets.hiding(range);
     }
-    let (name, clause, fields) = match Call::parse(&body.0) {
+    let parsed = call(&body.0);
+    if body.0.first() == Some(&b'{') {
+        octets.kind = "json";
+    }
+    let (name, clause, fields) = match parsed {
+        Ok(call) if call.part.local == "Fault" => (
+            "Fault".to_owned(),
+            "the JSON twin of TS 102 204".to_owned(),
+            json_fault(&call.part),
+        ),
         Ok(call) => message(&call),
         Err(refusal) => match fault(&body.0) {
             Some(fields) => (
@@ -191,9 +223,18 @@ fn envelope(from: &'static str, to: &'static str, body: &Body) -> Row {
     }
 }
 
+/// The message in it, in SOAP or JSON.
+fn call(body: &[u8]) -> Result<Call, Refusal> {
+    if body.first() == Some(&b'{') {
+        rest::parse_any(body)
+    } else {
+        Call::parse(body)
+    }
+}
+
 /// What a schema validator would say of a request.
 fn schema_deviations(body: &[u8]) -> Vec<String> {
-    let Ok(call) = Call::parse(body) else {
+    let Ok(call) = call(body) else {
         return Vec::new();
     };
     Operation::of_request(&call.part.local)
@@ -252,6 +293,19 @@ fn message(call: &Call) -> (String, String, Vec<(String, String)>) {
         fields.push(field("Base64Signature", signature.text()));
     }
     (part.local.clone(), format!("TS 102 204 §{clause}"), fields)
+}
+
+fn json_fault(fault: &Element) -> Vec<(String, String)> {
+    let code = find(fault, "SubCode").map(|code| code.text().into_owned());
+    let text = |name| find(fault, name).map(|e| e.text().into_owned());
+    [
+        ("code", code),
+        ("reason", text("Reason")),
+        ("detail", text("Detail")),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some(field(name, value?)))
+    .collect()
 }
 
 fn fault(body: &[u8]) -> Option<Vec<(String, String)>> {

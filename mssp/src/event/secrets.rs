@@ -1,4 +1,4 @@
-//! Where secrets stand in an envelope: AP_PWD, and in AP_URL all after the host.
+//! Where secrets stand in an envelope: AP_PWD, fi:NoSpamCode, and in AP_URL all after the host.
 //!
 //! The search goes over the octets and not over the parsed document, so that it also finds them in a document that is
 //! broken.
@@ -13,10 +13,18 @@ pub(super) fn in_envelope(body: &[u8]) -> Vec<Range<usize>> {
         ranges.push(0..body.len());
         return ranges;
     }
-    for name in [&b"AP_PWD"[..], b"AP_URL"] {
+    for name in [&b"AP_PWD"[..], b"AP_URL", b"NoSpamCode"] {
         let mut from = 0;
         while let Some(at) = find(&body[from..], name) {
             from += at + name.len();
+            if name == b"NoSpamCode" {
+                // Its attribute is no secret.
+                let tag = body[from..]
+                    .iter()
+                    .take_while(|&&octet| octet != b'>')
+                    .count();
+                from += tag;
+            }
             if let Some(value) = value_after(body, from) {
                 // What stands in a value is part of that secret. Going on behind it keeps the search linear.
                 from = value.end;
@@ -67,6 +75,23 @@ fn value_after(body: &[u8], name_end: usize) -> Option<Range<usize>> {
             }
         }
         b'>' => Some(until(mark + 1, &|b| b == b'<')),
+        // A member of a JSON object; its value ends at the quote that no backslash escapes.
+        b'"' => {
+            let colon = skip_white(mark + 1);
+            let quote = skip_white(colon + 1);
+            if (body.get(colon)?, body.get(quote)?) != (&b':', &b'"') {
+                return None;
+            }
+            let mut end = quote + 1;
+            while let Some(&octet) = body.get(end) {
+                match octet {
+                    b'"' => break,
+                    b'\\' => end += 2,
+                    _ => end += 1,
+                }
+            }
+            Some(quote + 1..end.min(body.len()))
+        }
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ mod head;
 mod profile;
 mod receipt;
 mod registration;
+mod services;
 mod signature;
 mod status;
 #[cfg(test)]
@@ -20,8 +21,9 @@ pub use head::{ApInfo, Head, InterfaceVersion, ResponseHead};
 pub use profile::{ProfileReq, ProfileResp, SimDetails};
 pub use receipt::{ReceiptCall, ReceiptReq, ReceiptResp};
 pub use registration::{RegistrationReq, RegistrationResp};
-pub use signature::{Comparison, MessagingMode, SignatureReq, SignatureResp};
-pub use status::{StatusReq, StatusResp};
+pub use services::{Service, ServiceKind, ServiceResponse};
+pub use signature::{Comparison, KeyReference, MessagingMode, SignatureReq, SignatureResp};
+pub use status::{MssSignature, StatusReq, StatusResp};
 pub use types::{Data, DateTime, MeshMember, MobileUser, Status};
 
 use crate::{

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Children, Data, DateTime, MobileUser, ResponseHead, Status, optional, required, types::mss_uri,
-    wrong,
+    Children, Data, DateTime, MobileUser, MssSignature, ResponseHead, Service, Status, optional,
+    required, types::mss_uri, wrong,
 };
 use crate::{
     operation::Operation,
@@ -88,20 +88,22 @@ pub struct SignatureReq {
     /// SignatureProfile/mssURI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
-    /// AdditionalServices/Service/Description/mssURI.
+    /// AdditionalServices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub services: Vec<String>,
+    pub services: Vec<Service>,
     /// MSS_Format/mssURI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
+    /// KeyReference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyReference>,
     /// SignatureProfileComparison.
     #[serde(default)]
     pub comparison: Comparison,
 }
 
 impl SignatureReq {
-    /// Reads the message after its [`super::Head`]. KeyReference is read over: an AP cannot choose among the keys of
-    /// one SIM.
+    /// Reads the message after its [`super::Head`].
     ///
     /// # Errors
     /// 102 for what is missing, 101 for what is wrong.
@@ -137,8 +139,12 @@ impl SignatureReq {
             profile: uri("SignatureProfile")?,
             services: children
                 .optional("AdditionalServices")
-                .map_or_else(|| Ok(Vec::new()), services)?,
+                .map_or_else(|| Ok(Vec::new()), Service::parse_all)?,
             format: uri("MSS_Format")?,
+            key: children
+                .optional("KeyReference")
+                .map(KeyReference::parse)
+                .transpose()?,
             comparison: match children.text("SignatureProfileComparison").as_deref() {
                 None | Some("exact") => Comparison::Exact,
                 Some("minimum") => Comparison::Minimum,
@@ -168,19 +174,42 @@ fn timeout(text: &str) -> Result<u64, Fault> {
     }
 }
 
-fn services(element: &Element) -> Result<Vec<String>, Fault> {
-    element
-        .elements()
-        .map(|service| {
-            if service.local != "Service" {
-                return Err(wrong(format!(
-                    "{} does not belong into AdditionalServices, which holds Service",
-                    service.local
-                )));
-            }
-            mss_uri(Children::new(service, &["Description", "Entity"])?.required("Description")?)
-        })
-        .collect()
+/// KeyReferenceType: which of a person's keys is meant. What is given must be true of the key that signs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeyReference {
+    /// CertificateURL.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub certificate_urls: Vec<String>,
+    /// CertificateIssuerDN.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub issuers: Vec<String>,
+    /// HashOfUsersPublicKey: DigestValue, Base64.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub user_keys: Vec<String>,
+    /// HashOfCAPublicKey: DigestValue, Base64.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ca_keys: Vec<String>,
+}
+
+impl KeyReference {
+    fn parse(element: &Element) -> Result<Self, Fault> {
+        let mut reference = Self::default();
+        for child in element.elements() {
+            let list = match child.local.as_str() {
+                "CertificateURL" => &mut reference.certificate_urls,
+                "CertificateIssuerDN" => &mut reference.issuers,
+                "HashOfUsersPublicKey" => &mut reference.user_keys,
+                "HashOfCAPublicKey" => &mut reference.ca_keys,
+                // The schema wants an element of another namespace, of which nothing is known.
+                _ => continue,
+            };
+            let digest = child.elements().find(|e| e.local == "DigestValue");
+            let text = digest.unwrap_or(child).text();
+            list.push(text.split_ascii_whitespace().collect::<Vec<_>>().join(" "));
+        }
+        Ok(reference)
+    }
 }
 
 /// The answer to a request for a signature.
@@ -192,8 +221,8 @@ pub struct SignatureResp {
     pub mssp_trans_id: String,
     /// MobileUser of the request.
     pub user: MobileUser,
-    /// MSS_Signature/Base64Signature, decoded; absent in the first answer of the asynchronous modes.
-    pub signature: Option<Vec<u8>>,
+    /// MSS_Signature; absent in the first answer of the asynchronous modes.
+    pub signature: Option<MssSignature>,
     /// SignatureProfile: the one that is used.
     pub profile: String,
     /// Status.
@@ -207,7 +236,7 @@ impl SignatureResp {
             w.attribute("MSSP_TransID", &self.mssp_trans_id);
             self.head.write(w);
             self.user.write(w);
-            super::status::write_signature(w, self.signature.as_deref());
+            super::status::write_signature(w, self.signature.as_ref());
             w.open("mss:SignatureProfile")
                 .leaf("mss:mssURI", &self.profile)
                 .close();

@@ -2,8 +2,12 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Children, MobileUser, ResponseHead, Status, required};
 use crate::{
+    dialect::FICOM,
+    record::serial,
     soap::{Fault, Shape},
     xml::{Element, Writer},
 };
@@ -37,8 +41,8 @@ pub struct StatusResp {
     pub mssp_trans_id: Option<String>,
     /// MobileUser of the signature request.
     pub user: MobileUser,
-    /// MSS_Signature/Base64Signature, decoded.
-    pub signature: Option<Vec<u8>>,
+    /// MSS_Signature.
+    pub signature: Option<MssSignature>,
     /// Status.
     pub status: Status,
 }
@@ -50,16 +54,44 @@ impl StatusResp {
             w.optional_attribute("MSSP_TransID", self.mssp_trans_id.as_deref());
             self.head.write(w);
             self.user.write(w);
-            write_signature(w, self.signature.as_deref());
+            write_signature(w, self.signature.as_ref());
             self.status.write(w);
         })
     }
 }
 
-pub(super) fn write_signature(w: &mut Writer, signature: Option<&[u8]>) {
-    if let Some(octets) = signature {
-        w.open("mss:MSS_Signature")
-            .leaf("mss:Base64Signature", &STANDARD.encode(octets))
-            .close();
+/// SignatureType.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MssSignature {
+    /// Base64Signature, decoded: a MAC, a SignedData, or the signature value alone.
+    Base64(#[serde(with = "serial::octets")] Vec<u8>),
+    /// fi:PKCS1.
+    Pkcs1 {
+        /// SignatureValue.
+        #[serde(with = "serial::octets")]
+        value: Vec<u8>,
+        /// X509Certificate.
+        #[serde(with = "serial::octets")]
+        certificate: Vec<u8>,
+    },
+}
+
+pub(super) fn write_signature(w: &mut Writer, signature: Option<&MssSignature>) {
+    let Some(signature) = signature else {
+        return;
+    };
+    w.open("mss:MSS_Signature");
+    match signature {
+        MssSignature::Base64(octets) => {
+            w.leaf("mss:Base64Signature", &STANDARD.encode(octets));
+        }
+        MssSignature::Pkcs1 { value, certificate } => {
+            w.open("fi:PKCS1")
+                .attribute("xmlns:fi", FICOM)
+                .leaf("fi:SignatureValue", &STANDARD.encode(value))
+                .leaf("fi:X509Certificate", &STANDARD.encode(certificate))
+                .close();
+        }
     }
+    w.close();
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Children, optional, wrong};
+use super::{Children, ServiceResponse, optional, wrong};
 use crate::{
     code::Code,
     soap::{Fault, MIDSIM},
@@ -191,10 +191,15 @@ pub struct Status {
     pub code: Code,
     /// For people, in StatusDetail.
     pub detail: Option<String>,
+    /// What became of the additional services, in StatusDetail: then there is no room for people's words.
+    pub services: Vec<ServiceResponse>,
 }
 
 impl Status {
     pub(super) fn write(&self, w: &mut Writer) {
+        if !self.services.is_empty() {
+            return self.write_with(w, |w| ServiceResponse::write_all(&self.services, w));
+        }
         self.open(w);
         if let Some(detail) = &self.detail {
             w.open("mss:StatusDetail")

@@ -22,6 +22,8 @@ pub(crate) struct Caller<'a> {
     pub(crate) head: Head,
     pub(crate) ap: &'a Ap,
     pub(crate) dialect: Dialect,
+    /// Whether its requests are read strictly.
+    pub(crate) strict: bool,
 }
 
 impl Caller<'_> {
@@ -38,7 +40,11 @@ impl Caller<'_> {
 
 impl Status {
     pub(crate) fn of(code: Code) -> Self {
-        Self { code, detail: None }
+        Self {
+            code,
+            detail: None,
+            services: Vec::new(),
+        }
     }
 }
 
@@ -93,7 +99,8 @@ impl<'a> Turn<'a> {
             ));
         }
         self.surroundings(&head, dialect, deviations);
-        if ap.strict.unwrap_or(self.config.strict) {
+        let strict = ap.strict.unwrap_or(self.config.strict);
+        if strict {
             let mut found = schema::deviations(operation, message);
             found.append(&mut deviations.clone());
             if !found.is_empty() {
@@ -106,7 +113,12 @@ impl<'a> Turn<'a> {
                 return Err(Fault::new(code, found.join("; ")));
             }
         }
-        Ok(Caller { head, ap, dialect })
+        Ok(Caller {
+            head,
+            ap,
+            dialect,
+            strict,
+        })
     }
 
     /// What depends on where and when it is read.

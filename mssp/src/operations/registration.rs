@@ -46,8 +46,8 @@ impl Turn<'_> {
         let response = RegistrationResp {
             head: caller.response_head(self),
             status: Status {
-                code: Code::REGISTRATION_OK,
                 detail,
+                ..Status::of(Code::REGISTRATION_OK)
             },
             x509_certificate: None,
         };

@@ -56,9 +56,9 @@ impl Fault {
         let mut w = Writer::new();
         match version {
             Version::V1_1 => self.write_1_1(&mut w, dialect.rules()),
-            Version::V1_2 => self.write_1_2(&mut w, dialect.rules()),
+            Version::V1_2 | Version::Json => self.write_1_2(&mut w, dialect.rules()),
         }
-        w.finish()
+        version.finish(w.finish())
     }
 
     fn write_1_2(&self, w: &mut Writer, rules: &Rules) {

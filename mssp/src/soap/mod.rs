@@ -14,6 +14,7 @@ pub use fault::{Cause, Fault};
 use crate::{
     code::Code,
     operation::Operation,
+    rest,
     xml::{self, Element, Writer},
 };
 
@@ -22,7 +23,7 @@ pub const MSS: &str = "http://uri.etsi.org/TS102204/v1.1.2#";
 /// Namespace of what this MSSP adds in fault details and status details.
 pub const MIDSIM: &str = "http://midsim.test/mssp";
 
-/// A version of SOAP.
+/// A version of SOAP, or the JSON that stands for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Version {
     /// SOAP 1.1.
@@ -30,14 +31,16 @@ pub enum Version {
     /// SOAP 1.2, the one TS 102 204 names.
     #[default]
     V1_2,
+    /// None: the JSON twin of the interface, module `rest`.
+    Json,
 }
 
 impl Version {
-    /// The envelope's namespace.
+    /// The envelope's namespace; the JSON twin is made of the newer one.
     pub fn namespace(self) -> &'static str {
         match self {
             Self::V1_1 => "http://schemas.xmlsoap.org/soap/envelope/",
-            Self::V1_2 => "http://www.w3.org/2003/05/soap-envelope",
+            Self::V1_2 | Self::Json => "http://www.w3.org/2003/05/soap-envelope",
         }
     }
 
@@ -46,6 +49,15 @@ impl Version {
         match self {
             Self::V1_1 => "text/xml; charset=utf-8",
             Self::V1_2 => "application/soap+xml; charset=utf-8",
+            Self::Json => "application/json; charset=utf-8",
+        }
+    }
+
+    /// An envelope as it goes out.
+    pub(crate) fn finish(self, envelope: String) -> String {
+        match self {
+            Self::V1_1 | Self::V1_2 => envelope,
+            Self::Json => rest::from_envelope(&envelope),
         }
     }
 
@@ -76,7 +88,7 @@ impl Shape {
         open_mirrored(&mut w, self.wrapper.as_deref(), "op", wrapper);
         open_mirrored(&mut w, self.part.as_deref(), "part", part);
         content(&mut w);
-        w.finish()
+        self.version.finish(w.finish())
     }
 }
 
@@ -197,7 +209,7 @@ fn check_header(header: &Element, version: Version) -> Result<(), Fault> {
     let env = Some(version.namespace());
     let role = match version {
         Version::V1_1 => "actor",
-        Version::V1_2 => "role",
+        Version::V1_2 | Version::Json => "role",
     };
     let mut unknown = Vec::new();
     for block in header.elements() {
@@ -278,6 +290,10 @@ fn open_mirrored(w: &mut Writer, ns: Option<&str>, prefix: &str, local: &str) {
         }
         Some(MSS) => {
             w.open(&format!("mss:{local}"));
+        }
+        // Namespaces in XML 1.0 §3: bound to this prefix, and to no other.
+        Some("http://www.w3.org/XML/1998/namespace") => {
+            w.open(&format!("xml:{local}"));
         }
         Some(other) => {
             w.open(&format!("{prefix}:{local}"))

@@ -236,3 +236,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_wrapper_in_the_namespace_of_xml_itself_is_mirrored_too() {
+    let shape = Shape {
+        wrapper: Some("http://www.w3.org/XML/1998/namespace".into()),
+        ..Shape::default()
+    };
+    let answer = shape.envelope("MSS_SignatureResponse", "MSS_SignatureResp", |_| {});
+    let root = xml::parse(answer.as_bytes()).unwrap();
+    let wrapper = find(&root, "MSS_SignatureResponse").unwrap();
+    assert_eq!(wrapper.ns.as_deref(), shape.wrapper.as_deref());
+}

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use ota_wire::applet::{Text, TextAlphabet};
 
+use super::{services, sign::Format};
 use crate::{
     code::Code,
     config::{Config, Profile, Subscriber},
@@ -10,7 +11,8 @@ use crate::{
     messages::{Comparison, Data, Head, MessagingMode, SignatureReq},
     operations::Caller,
     party::Turn,
-    soap::{Fault, MSS},
+    record::Signing,
+    soap::Fault,
 };
 
 /// The longest transaction, in seconds: the challenge tells the card in 16 bits.
@@ -22,6 +24,10 @@ pub(super) struct Accepted {
     pub(super) subscriber: Subscriber,
     pub(super) text: Text,
     pub(super) deadline: Timestamp,
+    /// What comes out, if it is a signature of a key.
+    pub(super) signing: Option<Signing>,
+    /// What the card's key is to sign.
+    pub(super) digest: Option<[u8; 32]>,
 }
 
 impl Accepted {
@@ -35,8 +41,6 @@ impl Accepted {
         let (config, rules) = (turn.config, caller.dialect.rules());
         check_mode(rules, request.mode)?;
         check_notification_address(&caller.head, request.mode)?;
-        check_format(request.format.as_deref()).map_err(|fault| fault.second(1017))?;
-        check_services(&request.services).map_err(|fault| fault.second(1014))?;
         if request.to_be_displayed.is_some() {
             return Err(fault(
                 Code::WRONG_PARAM,
@@ -44,11 +48,25 @@ impl Accepted {
             )
             .second(1015));
         }
+        let profile = profile(config, caller, request)?;
+        let by_key = turn.signs_by_key(profile);
+        Format::of(request.format.as_deref(), by_key, caller.strict)?;
+        services::check(caller, request)?;
+        let text = text(&request.to_be_signed, rules)?;
+        let subscriber = turn.active_person(&request.user, caller.dialect)?.0;
+        services::check_no_spam(&subscriber, caller, request)?;
+        let deadline = deadline(config, rules, request, turn.now)?;
+        let digest = turn.prepare(&subscriber, request, by_key)?;
         Ok(Self {
-            profile: profile(config, caller, request)?.clone(),
-            text: text(&request.to_be_signed, rules)?,
-            subscriber: turn.active_person(&request.user, caller.dialect)?.0,
-            deadline: deadline(config, rules, request, turn.now)?,
+            profile: profile.clone(),
+            text,
+            subscriber,
+            deadline,
+            signing: by_key.map(|usage| Signing {
+                usage,
+                validate: !rules.validates_on_request || services::asks_to_validate(request),
+            }),
+            digest,
         })
     }
 }
@@ -90,34 +108,6 @@ fn check_notification_address(head: &Head, mode: MessagingMode) -> Result<(), Fa
             Code::WRONG_PARAM,
             "AP_URL is not an absolute http or https URL",
         ))
-    }
-}
-
-/// The result is a MAC in Base64Signature. APs of MAC profiles are known to ask for PKCS#7 all the same.
-fn check_format(format: Option<&str>) -> Result<(), Fault> {
-    let Some(format) = format else {
-        return Ok(());
-    };
-    match format.strip_prefix(MSS) {
-        Some("PKCS7" | "CMS-Signature") => Ok(()),
-        _ => Err(fault(
-            Code::WRONG_PARAM,
-            format!("MSS_Format {format:?} is not offered, leave it out"),
-        )),
-    }
-}
-
-/// Every signature is validated before it is handed out, so that service is always rendered.
-fn check_services(services: &[String]) -> Result<(), Fault> {
-    let unknown = services
-        .iter()
-        .find(|uri| uri.strip_prefix(MSS) != Some("validate"));
-    match unknown {
-        None => Ok(()),
-        Some(uri) => Err(fault(
-            Code::WRONG_PARAM,
-            format!("additional service {uri:?} is not offered, expected {MSS}validate or none"),
-        )),
     }
 }
 

@@ -108,6 +108,8 @@ impl Turn<'_> {
             subscriber,
             text,
             deadline,
+            signing,
+            digest,
         } = accepted;
         let id = self.new_trans_id();
         let mut tid = [0; 8];
@@ -120,7 +122,7 @@ impl Turn<'_> {
             mac_algorithm: profile.mac_algorithm,
             valid_for: seconds_until(self.now, deadline),
             text,
-            digest: None,
+            digest,
         };
         let mac_key = self
             .config
@@ -150,6 +152,7 @@ impl Turn<'_> {
             outcome: None,
             notice: Notice::None,
             waiting: lingering.is_some().then(|| payload.clone()),
+            signing,
             receipted: false,
         };
         self.change(Change::Counter(txn.iccid.clone(), ctr));
@@ -216,10 +219,7 @@ impl Turn<'_> {
             user: txn.request.user.clone(),
             signature: None,
             profile: txn.profile.clone(),
-            status: Status {
-                code: Code::REQUEST_OK,
-                detail: None,
-            },
+            status: Status::of(Code::REQUEST_OK),
         };
         Handled::Now {
             body: response.to_xml(&exchange.shape),
@@ -229,17 +229,13 @@ impl Turn<'_> {
 
     /// The answer to a synch request whose user has signed.
     pub(super) fn final_response(&self, txn: &Transaction, shape: &Shape) -> String {
-        let outcome = txn.outcome.as_ref();
         SignatureResp {
             head: self.head_of(txn),
             mssp_trans_id: txn.id.clone(),
             user: txn.request.user.clone(),
-            signature: outcome.and_then(|outcome| outcome.signature.clone()),
+            signature: txn.signature(),
             profile: txn.profile.clone(),
-            status: Status {
-                code: outcome.map_or(Code::OUTSTANDING_TRANSACTION, |outcome| outcome.code),
-                detail: None,
-            },
+            status: txn.status(),
         }
         .to_xml(shape)
     }

@@ -2,6 +2,7 @@
 
 use ota_wire::ids::Iccid;
 
+use super::end::Ending;
 use crate::{
     code::Code,
     config::Concurrency,
@@ -46,7 +47,7 @@ impl Turn<'_> {
             until: other.deadline,
         });
         let detail = "another request for the same SIM took its place".to_owned();
-        self.end(other, (Code::USER_CANCEL, 4011), None, detail);
+        self.end(other, Ending::failed(Code::USER_CANCEL, 4011, detail));
         Ok(on_card.or(lingering))
     }
 

@@ -14,9 +14,10 @@ use crate::{
     config::Profile,
     event::{Body, EventKind, Verdict, Why},
     front::envelope,
-    messages::MessagingMode,
+    messages::{MessagingMode, MssSignature},
     party::Turn,
-    record::{Change, Outcome, Transaction, User, key, load},
+    pki::x509::Certificate,
+    record::{Change, Octets, Outcome, Transaction, User, key, load},
     soap::{Fault, Shape},
     step::{OtaOutcome, RequestId},
 };
@@ -58,8 +59,21 @@ impl Turn<'_> {
                     return self.tell(&txn, responded(Verdict::Withheld(code)));
                 }
                 self.tell(&txn, responded(Verdict::Accepted(code)));
-                let signature = (code == Code::VALID_SIGNATURE).then(|| view.mac().to_vec());
-                self.end(txn, (code, second), signature, detail);
+                let ending = if code == Code::VALID_SIGNATURE {
+                    self.sign(&txn, view)
+                } else {
+                    Ending::failed(code, second, detail)
+                };
+                if let Some(leaf) = ending.certificates.first() {
+                    let subject = Certificate::parse(leaf).map(|leaf| leaf.subject_name());
+                    let signed = EventKind::Signed {
+                        code: ending.code,
+                        subject: subject.unwrap_or_default(),
+                        detail: ending.detail.clone(),
+                    };
+                    self.tell(&txn, signed);
+                }
+                self.end(txn, ending);
             }
         }
     }
@@ -122,7 +136,7 @@ impl Turn<'_> {
         match (outcome, &txn.outcome) {
             (OtaOutcome::Failed { reason, kind }, None) => {
                 let detail = format!("the challenge did not reach the SIM: {reason}");
-                self.end(txn, (Code::OTA_ERROR, kind.second()), None, detail);
+                self.end(txn, Ending::failed(Code::OTA_ERROR, kind.second(), detail));
             }
             (OtaOutcome::Failed { .. }, Some(_)) => self.card_done(&txn),
             (OtaOutcome::Sent, _) => {}
@@ -182,7 +196,7 @@ impl Turn<'_> {
     pub(super) fn expire(&mut self, txn: Transaction) -> Transaction {
         self.tell(&txn, EventKind::Expired);
         let detail = "the user did not answer in time".to_owned();
-        self.end(txn, (Code::EXPIRED_TRANSACTION, 2081), None, detail)
+        self.end(txn, Ending::failed(Code::EXPIRED_TRANSACTION, 2081, detail))
     }
 
     fn forget(&mut self, txn: Transaction) {
@@ -202,18 +216,13 @@ impl Turn<'_> {
             .unwrap_or(Timestamp::MAX)
     }
 
-    pub(super) fn end(
-        &mut self,
-        mut txn: Transaction,
-        (code, second): (Code, u16),
-        signature: Option<Vec<u8>>,
-        detail: String,
-    ) -> Transaction {
+    pub(super) fn end(&mut self, mut txn: Transaction, ending: Ending) -> Transaction {
         txn.outcome = Some(Outcome {
-            code,
-            second,
-            signature,
-            detail,
+            code: ending.code,
+            second: ending.second,
+            signature: ending.signature,
+            certificates: ending.certificates.into_iter().map(Octets).collect(),
+            detail: ending.detail,
             at: self.now,
         });
         if let Some((connection, shape)) = txn.held.take() {
@@ -259,6 +268,33 @@ impl Turn<'_> {
         self.tell(txn, answered);
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         self.reply(connection, envelope(status, shape.version, body));
+    }
+}
+
+/// How a transaction ends.
+#[derive(Debug)]
+pub(super) struct Ending {
+    /// Status or fault number.
+    pub(super) code: Code,
+    /// FiCom's number below it; 0 if there is none.
+    pub(super) second: u16,
+    /// The signature, if one was made.
+    pub(super) signature: Option<MssSignature>,
+    /// The certificates that belong to it, DER, the signer's first.
+    pub(super) certificates: Vec<Vec<u8>>,
+    /// For people.
+    pub(super) detail: String,
+}
+
+impl Ending {
+    pub(super) fn failed(code: Code, second: u16, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            second,
+            signature: None,
+            certificates: Vec::new(),
+            detail: detail.into(),
+        }
     }
 }
 

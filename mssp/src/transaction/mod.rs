@@ -6,6 +6,8 @@ mod card;
 mod end;
 mod notify;
 mod query;
+mod services;
+mod sign;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +15,7 @@ use ota_wire::secret::Secret;
 
 use crate::{
     code::Code,
-    messages::{ApInfo, ResponseHead},
+    messages::{ApInfo, MssSignature, ResponseHead, ServiceKind, ServiceResponse, Status},
     party::Turn,
     record::{Outcome, Transaction, Unreadable},
     soap::Fault,
@@ -36,6 +38,47 @@ impl Turn<'_> {
             mssp_uri: self.config.mssp_uri.clone(),
             instant: self.now,
         }
+    }
+}
+
+impl Transaction {
+    /// MSS_Signature as it stands.
+    fn signature(&self) -> Option<MssSignature> {
+        self.outcome.as_ref()?.signature.clone()
+    }
+
+    /// Status as it stands.
+    fn status(&self) -> Status {
+        let Some(outcome) = &self.outcome else {
+            return Status::of(Code::OUTSTANDING_TRANSACTION);
+        };
+        Status {
+            detail: (!outcome.detail.is_empty()).then(|| outcome.detail.clone()),
+            services: if outcome.is_signed() {
+                self.service_responses(outcome)
+            } else {
+                Vec::new()
+            },
+            ..Status::of(outcome.code)
+        }
+    }
+
+    /// That the signature is validated shows in the status; every other service is answered.
+    fn service_responses(&self, outcome: &Outcome) -> Vec<ServiceResponse> {
+        let asked = self.request.services.iter();
+        asked
+            .filter(|service| service.kind() != Some(ServiceKind::Validate))
+            .map(|service| ServiceResponse {
+                uri: service.uri.clone(),
+                certificates: match service.kind() {
+                    Some(ServiceKind::SigningCertificate) => {
+                        let all = outcome.certificates.iter();
+                        all.map(|octets| octets.0.clone()).collect()
+                    }
+                    _ => Vec::new(),
+                },
+            })
+            .collect()
     }
 }
 

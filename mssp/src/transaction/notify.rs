@@ -14,7 +14,7 @@ use ota_wire::trace::Id;
 use crate::{
     code::Code,
     event::{Body, EventKind},
-    messages::{ReceiptReq, Status, StatusResp},
+    messages::{ReceiptReq, StatusResp},
     party::Turn,
     record::{Change, Notice, Transaction},
     soap::Call,
@@ -67,19 +67,12 @@ impl Turn<'_> {
     }
 
     fn notification(&self, txn: &Transaction) -> String {
-        let outcome = txn.outcome.as_ref();
-        let detail = outcome
-            .filter(|outcome| !outcome.is_signed())
-            .map(|outcome| outcome.detail.clone());
         StatusResp {
             head: self.head_of(txn),
             mssp_trans_id: Some(txn.id.clone()),
             user: txn.request.user.clone(),
-            signature: outcome.and_then(|outcome| outcome.signature.clone()),
-            status: Status {
-                code: outcome.map_or(Code::INTERNAL_ERROR, |outcome| outcome.code),
-                detail,
-            },
+            signature: txn.signature(),
+            status: txn.status(),
         }
         .to_xml(&txn.origin.shape, "MSS_Notification")
     }

@@ -1,9 +1,8 @@
 //! MSS_StatusQuery (TS 102 204 §7.2). It answers in every messaging mode: an AP may confirm a notification with it.
 
 use crate::{
-    code::Code,
     front::{Exchange, Handled},
-    messages::{Status, StatusReq, StatusResp},
+    messages::{StatusReq, StatusResp},
     operations::Caller,
     party::Turn,
     soap::Fault,
@@ -31,11 +30,8 @@ impl Turn<'_> {
             head: caller.response_head(self),
             mssp_trans_id: None,
             user: txn.request.user.clone(),
-            signature: outcome.and_then(|outcome| outcome.signature.clone()),
-            status: Status {
-                code: outcome.map_or(Code::OUTSTANDING_TRANSACTION, |outcome| outcome.code),
-                detail: None,
-            },
+            signature: txn.signature(),
+            status: txn.status(),
         };
         Ok(Handled::Now {
             body: response.to_xml(&exchange.shape, "MSS_StatusQueryResponse"),

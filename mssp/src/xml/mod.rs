@@ -120,6 +120,6 @@ pub(crate) fn is_white(c: char) -> bool {
 }
 
 /// Characters that XML 1.0 §2.2 allows.
-fn is_char(c: char) -> bool {
+pub(crate) fn is_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }

@@ -87,7 +87,11 @@ pub fn parse(document: &[u8]) -> Result<Element, XmlError> {
     }
     let text = std::str::from_utf8(document).map_err(|e| XmlError::NotUtf8(e.valid_up_to()))?;
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    if let Some(c) = text.chars().find(|&c| !is_char(c)) {
+    // Only controls, U+FFFE and U+FFFF are no characters of XML; most documents have no octet that could begin one.
+    let suspicious = |octet: u8| octet < 0x20 && !is_white(char::from(octet)) || octet == 0xEF;
+    if text.bytes().any(suspicious)
+        && let Some(c) = text.chars().find(|&c| !is_char(c))
+    {
         return Err(XmlError::IllegalCharacter(u32::from(c)));
     }
     let mut reader = NsReader::from_str(text);

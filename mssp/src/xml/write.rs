@@ -134,18 +134,37 @@ impl Writer {
     }
 
     fn escape(&mut self, text: &str, quoted: bool) {
-        for c in text.chars() {
+        // Most text has nothing to escape: it is copied from one special octet to the next.
+        let mut rest = text;
+        while let Some(at) = rest.bytes().position(|octet| is_special(octet, quoted)) {
+            self.out.push_str(&rest[..at]);
+            let Some(c) = rest[at..].chars().next() else {
+                return;
+            };
             match c {
                 '&' => self.out.push_str("&amp;"),
                 '<' => self.out.push_str("&lt;"),
                 '>' => self.out.push_str("&gt;"),
                 '\r' => self.out.push_str("&#xD;"),
-                '"' if quoted => self.out.push_str("&quot;"),
-                '\n' if quoted => self.out.push_str("&#xA;"),
-                '\t' if quoted => self.out.push_str("&#x9;"),
+                '"' => self.out.push_str("&quot;"),
+                '\n' => self.out.push_str("&#xA;"),
+                '\t' => self.out.push_str("&#x9;"),
                 c if is_char(c) => self.out.push(c),
                 _ => self.out.push(char::REPLACEMENT_CHARACTER),
             }
+            rest = &rest[at + c.len_utf8()..];
         }
+        self.out.push_str(rest);
+    }
+}
+
+/// Might this octet, the first of a character, need to be written otherwise?
+fn is_special(octet: u8, quoted: bool) -> bool {
+    match octet {
+        b'&' | b'<' | b'>' => true,
+        b'"' | b'\n' | b'\t' => quoted,
+        // Controls; and U+F000 to U+FFFF, of which U+FFFE and U+FFFF are no characters of XML.
+        0..0x20 | 0xEF => true,
+        _ => false,
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn sign(cx: &mut Context<'_>, key: &Key, request: &mut Request, paren
     let time_out = u32::try_from(seconds).unwrap_or(0).max(1);
     let profile = match acr::assurance(&op.config.acr_values, request.acr()) {
         Some(Assurance::Confirm) => &mssp.confirm_profile,
-        Some(Assurance::Sign) => &mssp.sign_profile,
+        Some(Assurance::Signature) => &mssp.signature_profile,
         Some(Assurance::Pin) | None => &mssp.pin_profile,
     };
     let body = mss::signature_req(

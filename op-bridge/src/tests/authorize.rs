@@ -237,8 +237,8 @@ fn acr_values_selects_the_signature_profile_by_preference() {
         ("mod-pr", "LoA2"),
         ("2", "LoA2"),
         (&format!("{long}phishing-resistant"), "LoA2"),
-        ("5 3 2", "LoA3"),
         ("4 3 2", "LoA4"),
+        ("5 3 2", "LoA3"),
         ("mod-pr mod-mf", "LoA2"),
     ] {
         let mut world = World::new();

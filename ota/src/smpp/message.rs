@@ -97,49 +97,73 @@ pub struct Tlv {
     pub value: Vec<u8>,
 }
 
-/// One short message with all fields of submit_sm and deliver_sm. Texts are ASCII; empty means absent.
+/// One short message with all fields of submit_sm and deliver_sm. Texts are ASCII; empty means absent. Stored, fields that are
+/// empty or zero are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ShortMessage {
     /// At most 5 characters.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub service_type: String,
     /// `source_addr`, at most 20 characters, without `+`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub source: String,
     /// Type of number of the source: 1 international, 3 network specific, 5 alphanumeric, 6 abbreviated.
+    #[serde(skip_serializing_if = "is_zero")]
     pub source_ton: u8,
     /// Numbering plan of the source: 1 E.164.
+    #[serde(skip_serializing_if = "is_zero")]
     pub source_npi: u8,
     /// `destination_addr`, at most 20 characters, without `+`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub destination: String,
     /// Type of number of the destination.
+    #[serde(skip_serializing_if = "is_zero")]
     pub destination_ton: u8,
     /// Numbering plan of the destination.
+    #[serde(skip_serializing_if = "is_zero")]
     pub destination_npi: u8,
     /// Mode, type and the bits of [`esm_class`].
+    #[serde(skip_serializing_if = "is_zero")]
     pub esm_class: u8,
     /// TP-PID.
+    #[serde(skip_serializing_if = "is_zero")]
     pub protocol_id: u8,
     /// 0 to 3.
+    #[serde(skip_serializing_if = "is_zero")]
     pub priority: u8,
     /// When to deliver first, empty for at once; see [`super::time`].
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub schedule: String,
     /// Until when to try, empty for the SMSC's default; see [`super::time`].
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub validity: String,
     /// Which receipts are wanted; see [`registered_delivery`].
+    #[serde(skip_serializing_if = "is_zero")]
     pub registered_delivery: u8,
     /// 1 replaces an earlier message.
+    #[serde(skip_serializing_if = "is_zero")]
     pub replace_if_present: u8,
     /// TP-DCS.
+    #[serde(skip_serializing_if = "is_zero")]
     pub data_coding: u8,
     /// A canned message of the SMSC; 0 in practice.
+    #[serde(skip_serializing_if = "is_zero")]
     pub default_message_id: u8,
     /// The user data, header included where `esm_class` has [`esm_class::UDHI`]. What came in message_payload is here as well.
     #[serde(with = "octets")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub short_message: Vec<u8>,
     /// True when the user data travels in message_payload instead of short_message.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub in_payload: bool,
     /// All other optional parameters, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tlvs: Vec<Tlv>,
+}
+
+fn is_zero(octet: &u8) -> bool {
+    *octet == 0
 }
 
 /// A field that no PDU can carry.

@@ -8,6 +8,7 @@
 mod convert;
 mod esme;
 mod phone;
+mod queue;
 mod record;
 mod route;
 mod work;
@@ -24,7 +25,9 @@ use std::sync::Arc;
 use crate::octets;
 use crate::smpp::{BindMode, CommandStatus, ShortMessage};
 use crate::step::{self, View};
-pub use record::{Change, InFlight, LastMo, Links, Origin, Pause, Phone, Queued, Stored, Waiting};
+pub use record::{
+    Change, InFlight, LastMo, Links, Origin, Pause, Phone, Queue, Queued, Stored, Waiting,
+};
 use work::Work;
 
 /// A step of the SMSC.

@@ -34,19 +34,20 @@ impl Work<'_> {
             {
                 return;
             }
-            let Some(next) = phone.queue.first().cloned() else {
+            let Some(next) = phone.queue.first() else {
                 return;
             };
+            let message_id = next.message_id.to_owned();
             if next.expires <= self.now {
-                self.finish_message(msisdn, &next.message_id, MessageState::EXPIRED, None);
+                self.finish_message(msisdn, &message_id, MessageState::EXPIRED, None);
                 continue;
             }
             let more = phone.queue.len() > 1;
             let deliver = self
-                .stored(&next.message_id)
+                .stored(&message_id)
                 .and_then(|stored| convert::deliver(&stored, more).ok());
             let Some(deliver) = deliver else {
-                self.finish_message(msisdn, &next.message_id, MessageState::UNDELIVERABLE, None);
+                self.finish_message(msisdn, &message_id, MessageState::UNDELIVERABLE, None);
                 continue;
             };
             phone.mr = phone.mr.wrapping_add(1);
@@ -63,7 +64,7 @@ impl Work<'_> {
                 mr,
                 deliver: Box::new(deliver),
             };
-            self.event(Id::rp(msisdn, mr), Some(Id::smpp(&next.message_id)), sent);
+            self.event(Id::rp(msisdn, mr), Some(Id::smpp(&message_id)), sent);
             return self.output(Output::Rp {
                 to: msisdn.clone(),
                 bytes,
@@ -114,14 +115,17 @@ impl Work<'_> {
             }
             None => {}
         }
-        let (over, valid): (Vec<_>, Vec<_>) = phone
-            .queue
-            .drain(..)
-            .partition(|queued| queued.expires <= self.now);
-        phone.queue = valid;
+        let mut over = Vec::new();
+        phone.queue.retain(|queued| {
+            let valid = queued.expires > self.now;
+            if !valid {
+                over.push(queued.message_id.to_owned());
+            }
+            valid
+        });
         self.put_phone(msisdn, phone);
-        for queued in over {
-            self.finish_message(msisdn, &queued.message_id, MessageState::EXPIRED, None);
+        for message_id in over {
+            self.finish_message(msisdn, &message_id, MessageState::EXPIRED, None);
         }
         self.deliver_next(msisdn);
     }
@@ -215,7 +219,7 @@ impl Work<'_> {
             .queue
             .first()
             .filter(|_| fits)
-            .map(|queued| queued.message_id.clone());
+            .map(|queued| queued.message_id.to_owned());
         if first.is_none() {
             self.event(
                 Id::rp(from, mr),
@@ -370,6 +374,7 @@ impl Work<'_> {
     }
 
     pub(super) fn timer_due(&mut self, key: &str) {
+        self.fired = Some(key.to_owned());
         if let Some(id) = key.strip_prefix(key::WAITING) {
             self.waiting_due(id);
         } else if let Some(Ok(msisdn)) = key.strip_prefix(key::PHONE).map(str::parse) {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use ota_wire::ids::Msisdn;
 use serde::{Deserialize, Serialize};
 
+pub use super::queue::{Queue, Queued};
 use crate::octets;
 use crate::smpp::{BindMode, ShortMessage};
 use crate::step::{Write, to_json};
@@ -79,7 +80,7 @@ pub struct Phone {
     /// The message under way, which is the first of the queue.
     pub in_flight: Option<InFlight>,
     /// In order of acceptance.
-    pub queue: Vec<Queued>,
+    pub queue: Queue,
     /// Set after a failure.
     pub pause: Option<Pause>,
     /// The last message from it.
@@ -93,15 +94,6 @@ pub struct InFlight {
     pub mr: u8,
     /// When to give up waiting for RP-ACK.
     pub due: Timestamp,
-}
-
-/// A message in the queue of a phone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Queued {
-    /// Its id.
-    pub message_id: String,
-    /// End of its validity.
-    pub expires: Timestamp,
 }
 
 /// The phone did not take a message for now.

@@ -5,7 +5,7 @@ use ota_wire::ids::Msisdn;
 use ota_wire::trace::Id;
 
 use super::convert;
-use super::record::{Origin, Queued, Stored};
+use super::record::{Origin, Stored};
 use super::work::Work;
 use super::{EsmeId, Output};
 use crate::event::SmscEvent;
@@ -99,6 +99,8 @@ impl Work<'_> {
         let expires = asked
             .unwrap_or_else(|| self.after(self.config.default_validity))
             .min(most);
+        // Records hold whole milliseconds.
+        let expires = Timestamp::from_millisecond(expires.as_millisecond()).unwrap_or(expires);
         (expires > self.now).then_some(expires)
     }
 
@@ -124,10 +126,7 @@ impl Work<'_> {
                 if phone.queue.len() >= self.config.max_queue {
                     return Err(CommandStatus::RMSGQFUL);
                 }
-                phone.queue.push(Queued {
-                    message_id: id.clone(),
-                    expires,
-                });
+                phone.queue.push(&id, expires);
                 self.event(
                     Id::smpp(&id),
                     None,

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use ota_wire::ids::Msisdn;
 use ota_wire::trace::Id;
 use rand_core::Rng;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::record::{Change, Links, Phone, Stored, Waiting, key};
@@ -21,6 +22,10 @@ pub(super) struct Work<'a> {
     pub(super) now: Timestamp,
     rng: &'a mut dyn Rng,
     phones: BTreeMap<Msisdn, Phone>,
+    /// The timer that each phone had before the step.
+    dues: RefCell<BTreeMap<Msisdn, Option<Timestamp>>>,
+    /// The timer that this step is about.
+    pub(super) fired: Option<String>,
     stored: BTreeMap<String, Option<Stored>>,
     step: Step,
 }
@@ -38,6 +43,8 @@ impl<'a> Work<'a> {
             now,
             rng,
             phones: BTreeMap::new(),
+            dues: RefCell::default(),
+            fired: None,
             stored: BTreeMap::new(),
             step: Step::default(),
         }
@@ -47,10 +54,12 @@ impl<'a> Work<'a> {
     pub(super) fn finish(mut self) -> Step {
         for (msisdn, phone) in self.phones {
             let key = key::phone(&msisdn);
-            self.step.changes.push(Change::Timer {
-                key,
-                due: next_due(&phone),
-            });
+            let due = next_due(&phone);
+            let before = self.dues.borrow().get(&msisdn).copied();
+            // The timer that fell due is gone.
+            if before != Some(due) || self.fired.as_deref() == Some(&key) {
+                self.step.changes.push(Change::Timer { key, due });
+            }
             self.step
                 .changes
                 .push(Change::Phone(msisdn, Box::new(phone)));
@@ -66,7 +75,15 @@ impl<'a> Work<'a> {
     pub(super) fn phone(&self, msisdn: &Msisdn) -> Phone {
         match self.phones.get(msisdn) {
             Some(phone) => phone.clone(),
-            None => read(self.view, &key::phone(msisdn)).unwrap_or_default(),
+            None => {
+                let phone: Option<Phone> = read(self.view, &key::phone(msisdn));
+                if let Some(phone) = &phone {
+                    self.dues
+                        .borrow_mut()
+                        .insert(msisdn.clone(), next_due(phone));
+                }
+                phone.unwrap_or_default()
+            }
         }
     }
 
@@ -132,9 +149,11 @@ impl<'a> Work<'a> {
         self.step.events.push(Event { own, parent, kind });
     }
 
-    /// 64 random bits in hexadecimal.
+    /// The time in milliseconds, so that ids and with them records are in order of acceptance, and 52 random bits.
     pub(super) fn new_message_id(&mut self) -> String {
-        format!("{:016X}", self.rng.next_u64())
+        let milliseconds = self.now.as_millisecond().max(0);
+        let random = self.rng.next_u64() & 0xF_FFFF_FFFF_FFFF;
+        format!("{milliseconds:011X}{random:013X}")
     }
 
     pub(super) fn after(&self, span: SignedDuration) -> Timestamp {
@@ -152,7 +171,7 @@ fn next_due(phone: &Phone) -> Option<Timestamp> {
     if let Some(in_flight) = &phone.in_flight {
         return Some(in_flight.due);
     }
-    let expiry = phone.queue.iter().map(|queued| queued.expires).min()?;
+    let expiry = phone.queue.earliest_end()?;
     Some(
         phone
             .pause

@@ -465,3 +465,38 @@ fn due_times_survive_their_octets() {
     assert_eq!(decode_due(&[0x7F; 12]), None);
     assert_eq!(Version::ABSENT, Version(0));
 }
+
+#[test]
+fn inputs_handled_together_see_each_other_and_cost_one_commit() {
+    let store = Arc::new(RedbStore::in_memory());
+    let clock = clock();
+    let driver = kitchen(&store, &clock);
+    let inputs = [
+        order("soup", 5),
+        Input::Stock,
+        order("fish", 5),
+        Input::CallOff("soup"),
+        Input::Stock,
+    ];
+    let before = store.transactions();
+    let handled = block_on(driver.handle_all(&inputs)).unwrap();
+    assert_eq!(store.transactions(), before + 1);
+    assert_eq!(handled.events, ["order 1 of soup", "order 2 of fish"]);
+    let said: Vec<_> = handled
+        .outputs
+        .iter()
+        .map(|output| match output {
+            Output::Said(said) => said.rsplit_once(' ').unwrap().0,
+            Output::Plate(plate) => plate,
+        })
+        .collect();
+    assert_eq!(
+        said,
+        ["1 1", "1 2"],
+        "records, and the count in one of them"
+    );
+    assert_eq!(store.get("count/all").unwrap().unwrap().value, "2");
+    assert_eq!(clock.next_due_at(), Some(at(5)));
+    let served = fire_until(&driver, &clock, 9);
+    assert_eq!(served[1..], plates(&["fish-1", "bill-1"]), "no soup");
+}

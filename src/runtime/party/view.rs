@@ -1,15 +1,17 @@
 //! What a step reads, and what is to be checked for it at the commit.
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 
 use super::ReadView;
-use crate::runtime::store::{Batch, Record, Scanned, Store, StoreError, Version};
+use crate::runtime::store::{Batch, Record, Scanned, Store, StoreError, Version, Write};
 
-/// A view that remembers what was read of the store, for one step.
+/// A view that remembers what was read of the store, for one step or several whose changes it shows to the later ones.
 pub(super) struct Recording<'a> {
     store: &'a dyn Store,
-    /// A step reads a handful: looking through them is quicker than any index.
-    records: RefCell<Vec<(String, Option<Record>)>>,
+    records: RefCell<HashMap<String, Option<Record>>>,
+    /// What the steps so far want written; `None` deletes. In order of their keys, which is how trees like them.
+    written: RefCell<BTreeMap<String, Option<Vec<u8>>>>,
     scans: RefCell<Vec<Scanned>>,
     failed: RefCell<Option<StoreError>>,
 }
@@ -19,24 +21,44 @@ impl<'a> Recording<'a> {
         Self {
             store,
             records: RefCell::default(),
+            written: RefCell::default(),
             scans: RefCell::default(),
             failed: RefCell::default(),
         }
     }
 
-    /// What the step relied on; an error if a read failed, which the step took for an absent record.
+    /// Shows what a step wants written to the steps after it.
+    pub(super) fn write(&self, writes: Vec<Write>) {
+        let writes = writes.into_iter().map(|write| match write {
+            Write::Put { key, value } => (key, Some(value)),
+            Write::Delete { key } => (key, None),
+        });
+        self.written.borrow_mut().extend(writes);
+    }
+
+    /// What the steps relied on and want written; an error if a read failed, which a step took for an absent record.
     pub(super) fn finish(self) -> Result<Batch, StoreError> {
         if let Some(error) = self.failed.into_inner() {
             return Err(error);
         }
         let version = |record: Option<Record>| record.map_or(Version::ABSENT, |it| it.version);
         let records = self.records.into_inner().into_iter();
+        let mut expects: Vec<_> = records
+            .map(|(key, record)| (key, version(record)))
+            .collect();
+        expects.sort_unstable();
         Ok(Batch {
-            expects: records
-                .map(|(key, record)| (key, version(record)))
-                .collect(),
+            expects,
             scans: self.scans.into_inner(),
-            writes: Vec::new(),
+            writes: self
+                .written
+                .into_inner()
+                .into_iter()
+                .map(|(key, value)| match value {
+                    Some(value) => Write::Put { key, value },
+                    None => Write::Delete { key },
+                })
+                .collect(),
         })
     }
 
@@ -50,14 +72,15 @@ impl<'a> Recording<'a> {
 
 impl ReadView for Recording<'_> {
     fn get(&self, key: &str) -> Option<Vec<u8>> {
+        if let Some(written) = self.written.borrow().get(key) {
+            return written.clone();
+        }
         let mut records = self.records.borrow_mut();
-        let known = records.iter().position(|(known, _)| known == key);
-        let at = known.unwrap_or_else(|| {
+        if !records.contains_key(key) {
             let record = self.read(self.store.get(key));
-            records.push((key.to_owned(), record));
-            records.len() - 1
-        });
-        let record = records[at].1.as_ref()?;
+            records.insert(key.to_owned(), record);
+        }
+        let record = records.get(key)?.as_ref()?;
         Some(record.value.to_vec())
     }
 
@@ -70,9 +93,20 @@ impl ReadView for Recording<'_> {
                 .map(|(key, record)| (key.clone(), record.version))
                 .collect(),
         });
-        found
+        let mut found: BTreeMap<_, _> = found
             .into_iter()
             .map(|(key, record)| (key, record.value.to_vec()))
-            .collect()
+            .collect();
+        let written = self.written.borrow();
+        for (key, value) in written
+            .range(prefix.to_owned()..)
+            .take_while(|(key, _)| key.starts_with(prefix))
+        {
+            match value {
+                Some(value) => found.insert(key.clone(), value.clone()),
+                None => found.remove(key),
+            };
+        }
+        found.into_iter().collect()
     }
 }

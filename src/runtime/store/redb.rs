@@ -1,6 +1,6 @@
 //! The durable store: one redb file per party.
 //!
-//! One thread writes. It takes every batch that waits, up to [`GROUP`], checks and applies them one after the other inside one
+//! One thread writes. It takes every batch that waits, up to [`GROUP`] writes, checks and applies them one after the other inside one
 //! transaction, makes that durable with one disk flush, and only then answers all of them: a batch sees the batches before it in
 //! its group, and nobody hears of a success that could still be lost. Readers see the last durable transaction.
 //!
@@ -11,7 +11,7 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, PoisonError, RwLock, mpsc};
 use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
@@ -26,7 +26,7 @@ use super::{Batch, CommitError, CommitFuture, Record, Store, StoreError, Version
 
 /// Records in one redb file.
 pub struct RedbStore {
-    database: Arc<Database>,
+    latest: Arc<Latest>,
     file: Arc<PathBuf>,
     /// `None` only while the store is being dropped.
     queue: Option<mpsc::Sender<Request>>,
@@ -34,8 +34,8 @@ pub struct RedbStore {
     transactions: Arc<AtomicU64>,
 }
 
-/// The most batches in one transaction.
-const GROUP: usize = 256;
+/// The most writes in one transaction, beyond the last batch: what one disk flush may have to carry.
+const GROUP: usize = 16_384;
 
 /// The layout of the file.
 const FORMAT: u64 = 1;
@@ -53,6 +53,25 @@ mod field {
 
     pub(super) const VERSION: Range<usize> = 0..8;
     pub(super) const VALUE: RangeFrom<usize> = 8..;
+}
+
+type Records = ReadOnlyTable<&'static str, &'static [u8]>;
+
+/// The last durable state. Opening it costs as much as some reads, so it is opened once a transaction.
+struct Latest(RwLock<Arc<Records>>);
+
+impl Latest {
+    fn open(database: &Database) -> Result<Arc<Records>, Trouble> {
+        Ok(Arc::new(database.begin_read()?.open_table(RECORDS)?))
+    }
+
+    fn get(&self) -> Arc<Records> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, records: Arc<Records>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = records;
+    }
 }
 
 struct Request {
@@ -95,12 +114,14 @@ impl RedbStore {
             .create_with_backend(backend)
             .map_err(|error| failure(path, error))?;
         let last = prepare(&database).map_err(|error| error.naming(path))?;
-        let database = Arc::new(database);
+        let latest = Latest::open(&database).map_err(|error| error.naming(path))?;
+        let latest = Arc::new(Latest(RwLock::new(latest)));
         let file = Arc::new(path.to_owned());
         let transactions = Arc::new(AtomicU64::new(0));
         let (queue, requests) = mpsc::channel();
         let writer = Writer {
-            database: Arc::clone(&database),
+            database,
+            latest: Arc::clone(&latest),
             file: Arc::clone(&file),
             last,
             transactions: Arc::clone(&transactions),
@@ -110,7 +131,7 @@ impl RedbStore {
             .spawn(move || writer.run(&requests))
             .map_err(|error| failure(path, redb::Error::Io(error)))?;
         Ok(Self {
-            database,
+            latest,
             file,
             queue: Some(queue),
             writer: Some(writer),
@@ -123,12 +144,9 @@ impl RedbStore {
         self.transactions.load(Ordering::Relaxed)
     }
 
-    fn records(&self) -> Result<ReadOnlyTable<&'static str, &'static [u8]>, Trouble> {
-        Ok(self.database.begin_read()?.open_table(RECORDS)?)
-    }
-
     fn read(&self, key: &str) -> Result<Option<Record>, Trouble> {
-        self.records()?
+        self.latest
+            .get()
             .get(key)?
             .map(|stored| decode(stored.value()))
             .transpose()
@@ -136,7 +154,7 @@ impl RedbStore {
 
     fn read_prefix(&self, prefix: &str) -> Result<Vec<(String, Record)>, Trouble> {
         let mut found = Vec::new();
-        for entry in self.records()?.range(prefix..)? {
+        for entry in self.latest.get().range(prefix..)? {
             let (key, stored) = entry?;
             if !key.value().starts_with(prefix) {
                 break;
@@ -148,9 +166,7 @@ impl RedbStore {
 
     /// Checks a batch without writes against what is durable now.
     fn check_only(&self, batch: &Batch) -> Result<(), CommitError> {
-        let changed = self
-            .records()
-            .and_then(|records| first_change(&records, batch))
+        let changed = first_change(self.latest.get().as_ref(), batch)
             .map_err(|trouble| trouble.naming(&self.file))?;
         changed.map_or(Ok(()), |key| Err(CommitError::Conflict { key }))
     }
@@ -197,7 +213,8 @@ impl Drop for RedbStore {
 }
 
 struct Writer {
-    database: Arc<Database>,
+    database: Database,
+    latest: Arc<Latest>,
     file: Arc<PathBuf>,
     last: u64,
     transactions: Arc<AtomicU64>,
@@ -206,10 +223,12 @@ struct Writer {
 impl Writer {
     fn run(mut self, requests: &mpsc::Receiver<Request>) {
         while let Ok(first) = requests.recv() {
+            let mut writes = first.batch.writes.len();
             let (mut batches, mut answers) = (vec![first.batch], vec![first.answer]);
-            while batches.len() < GROUP
+            while writes < GROUP
                 && let Ok(next) = requests.try_recv()
             {
+                writes += next.batch.writes.len();
                 batches.push(next.batch);
                 answers.push(next.answer);
             }
@@ -249,6 +268,7 @@ impl Writer {
         }
         if wrote {
             transaction.commit()?;
+            self.latest.set(Latest::open(&self.database)?);
             self.transactions.fetch_add(1, Ordering::Relaxed);
         } else {
             transaction.abort()?;

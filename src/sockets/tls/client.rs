@@ -12,8 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::authority::Identity;
-use super::{TlsError, provider, roots};
+use super::{Identity, TlsError, provider, roots};
 
 /// Whom a client trusts, and who it says it is. Clones share it.
 #[derive(Clone)]

@@ -11,9 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::authority::Identity;
 use super::client_certificate::Possession;
-use super::{PeerCertificate, TlsError, roots, server_provider};
+use super::{Identity, PeerCertificate, TlsError, roots, server_provider};
 
 /// Whether a listener asks its clients for certificates.
 #[derive(Clone, Debug, Default)]

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 
 use super::*;
+use crate::authority::Authority;
 use crate::runtime::chance::Chance;
 use crate::runtime::clock::Clock;
 use crate::sockets::addresses::Policy;

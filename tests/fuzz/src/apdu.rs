@@ -97,6 +97,11 @@ pub fn remote_script(octets: &[u8]) {
     if let Ok(script) = CommandScript::parse(octets) {
         assert_eq!(script.emit(), octets);
     }
+    let tree = dissect::command_script(octets, &Keys::default());
+    assert!(
+        CommandScript::parse(octets).is_ok() || !tree.is_complete(),
+        "{tree}"
+    );
 }
 
 /// Compact responses and the answers inside.
@@ -114,4 +119,5 @@ pub fn remote_response(octets: &[u8]) {
             assert_eq!(StatusEntry::parse_all(options, &out), Ok(entries));
         }
     }
+    let _ = dissect::compact_response(octets, &Keys::default()).to_string();
 }

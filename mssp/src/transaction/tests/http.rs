@@ -26,15 +26,20 @@ fn post(content_type: Option<&str>, encoding: Option<&str>) -> Response<Bytes> {
 }
 
 #[test]
-fn soap_is_served_at_its_path_and_below() {
+fn soap_is_served_wherever_it_is_posted() {
     for (path, expected) in [
         ("/soap", 200),
         ("/soap/", 200),
         ("/soap/services/MSS_SignaturePort", 200),
         ("/soap?x=y", 200),
-        ("/", 404),
-        ("/soapy", 404),
-        ("/SOAP", 404),
+        // As deployed services have them.
+        ("/soap/services/MSS_StatusQueryPort", 200),
+        ("/MSS_Signature", 200),
+        ("/MSSP2/services/MSS_Signature", 200),
+        ("/Dianta2/MSS_SignatureService", 200),
+        ("/EGAMsspWSAP2/MSS_ProfileQueryService", 200),
+        ("/services/MSSSignatureService", 200),
+        ("/", 200),
     ] {
         let body = SignatureRequest::default().to_xml();
         let request = Request::post(path).body(body.into()).unwrap();
@@ -54,6 +59,8 @@ fn other_methods_are_told_what_would_work() {
         (Method::PUT, "/soap", 405),
         (Method::DELETE, "/soap?wsdl", 405),
         (Method::GET, "/", 404),
+        (Method::GET, "/MSS_SignaturePort", 404),
+        (Method::GET, "/rest/service", 405),
     ] {
         let request = Request::builder()
             .method(method.clone())

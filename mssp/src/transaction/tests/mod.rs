@@ -9,6 +9,8 @@ mod modes;
 mod notifications;
 mod operations;
 mod queue;
+mod rest;
+mod signatures;
 
 use std::{
     collections::BTreeMap,
@@ -31,6 +33,7 @@ use crate::{
     Ap, Config, Dialect, Directory, Input, Mssp, Operation, OtaOutcome, Output, RequestId, Send,
     SendError, Step, Submit, Subscriber, UserState, View, Write,
     event::{EventKind, Verdict, Why},
+    pki::credential::CertificateState,
     samples::{Request as Call, SignatureRequest, USER, fault_of, find},
     xml::{Element, parse},
 };
@@ -54,6 +57,8 @@ impl Directory for Fiction {
                 _ => UserState::Active,
             },
             pin: n != 9,
+            certificate: CertificateState::Valid,
+            no_spam_code: (n == 3).then(|| "Secret1".to_owned()),
         })
     }
 

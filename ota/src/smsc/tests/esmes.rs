@@ -31,7 +31,7 @@ fn an_answer_of_a_card_is_acknowledged_and_delivered() {
     expected.set_receipted_message_id(ID[0]);
     assert_eq!(*message, expected);
     let event = &world.events[0];
-    assert_eq!(event.own.as_str(), "smpp:0102030405060708");
+    assert_eq!(event.own.as_str(), "smpp:19B7CA98C882030405060708");
     assert_eq!(
         event.parent.as_ref().unwrap().as_str(),
         "rp-mo:447700900001:42"

@@ -24,7 +24,7 @@ fn a_message_reaches_the_phone_in_exactly_the_octets_of_the_standards() {
     assert_eq!(world.events[1].own.as_str(), "rp:447700900001:1");
     assert_eq!(
         world.events[1].parent.as_ref().unwrap().as_str(),
-        "smpp:0102030405060708"
+        "smpp:19B7CA98C882030405060708"
     );
     assert_eq!(world.events[1].row().step, Some(6));
     assert_eq!(world.ack(1, 1), []);

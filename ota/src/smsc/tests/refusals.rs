@@ -367,7 +367,7 @@ proptest! {
             for (_, record) in &records {
                 let phone: Phone = serde_json::from_slice(record).unwrap();
                 prop_assert!(phone.in_flight.is_none() || !phone.queue.is_empty());
-                for queued in &phone.queue {
+                for queued in phone.queue.iter() {
                     let key = format!("msg/{}", queued.message_id);
                     prop_assert!(world.store.records.contains_key(&key));
                 }

@@ -122,7 +122,7 @@ fn secret(part: Part<'_>, name: &str) -> Tree {
     node
 }
 
-fn response_data(data: Part<'_>, keys: &Keys) -> Tree {
+pub(super) fn response_data(data: Part<'_>, keys: &Keys) -> Tree {
     match data.bytes {
         [PROACTIVE_COMMAND, ..] => {
             let tree = cat::proactive(data, keys);

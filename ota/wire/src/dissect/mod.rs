@@ -22,6 +22,7 @@ mod applet;
 mod cat;
 mod cursor;
 mod packet;
+mod remote;
 mod rp;
 mod sms;
 mod tlv;
@@ -113,6 +114,16 @@ pub fn command_packet(bytes: &[u8], keys: &Keys) -> Tree {
 /// A response packet, with its user data header or from RPL on, TS 102 225 §5.2, TS 31.115 §4.4.
 pub fn response_packet(bytes: &[u8], keys: &Keys) -> Tree {
     packet::response_any(Part::new(bytes), keys)
+}
+
+/// Secured data for remote management: a compact command script, TS 102 226 §5.1.1.
+pub fn command_script(bytes: &[u8], keys: &Keys) -> Tree {
+    remote::script(Part::new(bytes), keys)
+}
+
+/// Additional response data of remote management: a compact response, TS 102 226 §5.1.2.
+pub fn compact_response(bytes: &[u8], keys: &Keys) -> Tree {
+    remote::response(Part::new(bytes), keys)
 }
 
 /// A challenge or a response of the applet protocol.

@@ -1,7 +1,7 @@
 //! TS 102 225 and TS 31.115: command and response packets.
 
 use super::cursor::{Cursor, Part};
-use super::{Keys, Tree, applet};
+use super::{Keys, Tree, applet, remote};
 use crate::ids::{Cntr, Tar};
 use crate::keys::{CipherKey, IntegrityKey, KeySet};
 use crate::packet::{
@@ -71,6 +71,7 @@ pub(super) fn response_any(part: Part<'_>, keys: &Keys) -> Tree {
 struct ClearHeader {
     check_len: usize,
     spi: Spi,
+    tar: Tar,
     key_version: u8,
 }
 
@@ -104,6 +105,7 @@ fn clear_header(c: &mut Cursor<'_>) -> Option<ClearHeader> {
     Some(ClearHeader {
         check_len,
         spi,
+        tar,
         key_version: (kic >> 4).max(kid >> 4),
     })
 }
@@ -112,6 +114,7 @@ fn command_fields(c: &mut Cursor<'_>, part: Part<'_>, keys: &Keys) -> Option<()>
     let ClearHeader {
         check_len,
         spi,
+        tar,
         key_version,
     } = clear_header(c)?;
     let keyless = KeySet {
@@ -147,7 +150,7 @@ fn command_fields(c: &mut Cursor<'_>, part: Part<'_>, keys: &Keys) -> Option<()>
                 (_, _, RejectReason::Integrity) => "failed".to_owned(),
                 (_, _, reason) => format!("not checked: {reason}"),
             };
-            clear_body(c, check_len, &verdict, keys)?;
+            clear_body(c, check_len, &verdict, tar, keys)?;
         }
     }
     Some(())
@@ -187,11 +190,17 @@ fn opened_body(
         bytes: &command.data,
         base: place.base,
     };
-    c.push(secured_data(data, keys));
+    c.push(secured_data(data, command.tar, keys));
 }
 
 /// The fields behind TAR of a packet that is not ciphered and did not open.
-fn clear_body(c: &mut Cursor<'_>, check_len: usize, verdict: &str, keys: &Keys) -> Option<()> {
+fn clear_body(
+    c: &mut Cursor<'_>,
+    check_len: usize,
+    verdict: &str,
+    tar: Tar,
+    keys: &Keys,
+) -> Option<()> {
     let cntr = c.skip("CNTR", 5)?;
     c.push(counter_node(
         cntr,
@@ -209,7 +218,7 @@ fn clear_body(c: &mut Cursor<'_>, check_len: usize, verdict: &str, keys: &Keys) 
         return None;
     };
     let data = c.skip("secured data", len)?;
-    c.push(secured_data(data, keys));
+    c.push(secured_data(data, tar, keys));
     if padding > 0 {
         c.octets("padding", padding)?;
     }
@@ -221,13 +230,27 @@ fn counter_node(part: Part<'_>, cntr: Cntr) -> Tree {
     Tree::new("CNTR", value, COMMAND, part.range()).with_meaning(cntr.get().to_string())
 }
 
-fn secured_data(data: Part<'_>, keys: &Keys) -> Tree {
-    if applet::looks_like(data) {
-        let inside = vec![applet::message(data, keys)];
-        Tree::new("secured data", data.size(), COMMAND, data.range()).with_children(inside)
+fn secured_data(data: Part<'_>, tar: Tar, keys: &Keys) -> Tree {
+    let inside = if applet::looks_like(data) {
+        applet::message(data, keys)
     } else {
-        data.leaf("secured data", COMMAND)
+        let script = remote::script(data, keys);
+        if !remote::is_managed(tar) || !script.is_complete() {
+            return data.leaf("secured data", COMMAND);
+        }
+        script
+    };
+    Tree::new("secured data", data.size(), COMMAND, data.range()).with_children(vec![inside])
+}
+
+/// Additional response data, deciphered.
+fn response_data(data: Part<'_>, tar: Tar, keys: &Keys) -> Tree {
+    const NAME: &str = "additional response data";
+    if !remote::is_managed(tar) || data.bytes.len() < 3 {
+        return data.leaf(NAME, RESPONSE);
     }
+    let inside = vec![remote::response(data, keys)];
+    Tree::new(NAME, data.size(), RESPONSE, data.range()).with_children(inside)
 }
 
 fn response_fields(c: &mut Cursor<'_>, whole: &[u8], keys: &Keys) -> Option<()> {
@@ -272,14 +295,9 @@ fn response_fields(c: &mut Cursor<'_>, whole: &[u8], keys: &Keys) -> Option<()> 
             });
         }
         if !data.is_empty() {
-            let range = body.slice(at..at + data.len()).range();
-            let value = hex::encode_upper(&data);
-            c.push(Tree::new(
-                "additional response data",
-                value,
-                RESPONSE,
-                range,
-            ));
+            let base = body.slice(at..at + data.len()).base;
+            let data = Part { bytes: &data, base };
+            c.push(response_data(data, tar, keys));
         }
         return Some(());
     }
@@ -303,7 +321,8 @@ fn response_fields(c: &mut Cursor<'_>, whole: &[u8], keys: &Keys) -> Option<()> 
     }
     let len = c.left().saturating_sub(padding);
     if len > 0 {
-        c.octets("additional response data", len)?;
+        let data = c.skip("additional response data", len)?;
+        c.push(response_data(data, tar, keys));
     }
     if c.left() > 0 {
         c.octets("padding", c.left())?;

@@ -1,3 +1,5 @@
+mod remote;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 

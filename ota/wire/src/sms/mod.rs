@@ -16,3 +16,6 @@ pub mod scts;
 pub mod tpdu;
 pub mod udh;
 pub mod user_data;
+
+#[cfg(test)]
+mod hostile;

@@ -1,6 +1,7 @@
 //! Golden packets are published ones: asterix' unit tests, and two exchanges recorded from a real card in pySim's
 //! manual. The vector files of the workspace hold many more.
 
+mod cases;
 mod hostile;
 
 use proptest::prelude::*;

@@ -4,7 +4,8 @@
 //! octet (ECDSA after RFC 6979). Certificates hold until the end of 2049, the last year of UTCTime: nobody wants a test to fail
 //! because the clock was moved.
 
-use std::fmt;
+mod subscribers;
+
 use std::net::IpAddr;
 
 use p256::ecdsa::signature::Signer as _;
@@ -18,21 +19,16 @@ use ring::signature::KeyPair as _;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{TlsError, certificates, pem};
+pub use self::subscribers::Subscribers;
+use crate::sockets::tls::{Identity, TlsError, pem};
 
 /// The key of every server of every installation that has none of its own. It is published with the program: it authenticates
 /// nobody, it only makes TLS possible at once, where drawing an RSA key would take seconds.
-const SERVER_KEY: &str = include_str!("../../../fixtures/tls/server-TEST-ONLY.key.pem");
+const SERVER_KEY: &str = include_str!("../../fixtures/tls/server-TEST-ONLY.key.pem");
 
 const ORGANIZATION: &str = "midsim TEST ONLY";
 /// Octets of key identifiers and serial numbers.
 const ID: usize = 20;
-
-/// A certificate chain, leaf first, with the leaf's key.
-pub struct Identity {
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    pub(super) key: PrivateKeyDer<'static>,
-}
 
 /// A private key in a store that is none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -113,37 +109,8 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         params.is_ca = IsCa::ExplicitNoCa;
         let certificate = params.signed_by(&key.public, &self.issuer)?;
-        Ok(Identity {
-            chain: vec![certificate.der().clone(), self.certificate.clone()],
-            key: key.private,
-        })
-    }
-}
-
-impl Identity {
-    /// A chain and a key from PEM files.
-    ///
-    /// # Errors
-    /// [`TlsError::File`].
-    pub fn read(certificate: &std::path::Path, key: &std::path::Path) -> Result<Self, TlsError> {
-        Ok(Self {
-            chain: certificates(certificate)?,
-            key: PrivateKeyDer::from_pem_file(key).map_err(|why| TlsError::File {
-                path: key.to_owned(),
-                why: format!("no private key in PEM: {why}"),
-            })?,
-        })
-    }
-
-    /// The leaf.
-    pub fn certificate(&self) -> Option<&CertificateDer<'static>> {
-        self.chain.first()
-    }
-}
-
-impl fmt::Debug for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Identity")
+        let chain = vec![certificate.der().clone(), self.certificate.clone()];
+        Ok(Identity::new(chain, key.private))
     }
 }
 
@@ -222,11 +189,15 @@ struct RsaPublicKey(Vec<u8>);
 
 impl RsaKey {
     fn published() -> Result<Self, TlsError> {
+        Self::read(SERVER_KEY, "fixtures/tls/server-TEST-ONLY.key.pem")
+    }
+
+    fn read(pem: &str, path: &str) -> Result<Self, TlsError> {
         let wrong = |why: String| TlsError::File {
-            path: "fixtures/tls/server-TEST-ONLY.key.pem".into(),
+            path: path.into(),
             why,
         };
-        let private = PrivateKeyDer::from_pem_slice(SERVER_KEY.as_bytes())
+        let private = PrivateKeyDer::from_pem_slice(pem.as_bytes())
             .map_err(|error| wrong(error.to_string()))?;
         let pair = ring::rsa::KeyPair::from_pkcs8(private.secret_der())
             .map_err(|error| wrong(error.to_string()))?;

@@ -1,0 +1,149 @@
+//! SMPP 3.4 PDUs.
+
+use ota::smpp::{
+    Bind, BindMode, CommandId, CommandStatus, HEADER, Header, Pdu, ShortMessage, VERSION,
+};
+use ota_wire::dissect::Keys;
+use ota_wire::sms::dcs::Dcs;
+use ota_wire::sms::user_data::UserData;
+use serde::{Deserialize, Serialize};
+
+use super::values::{Octet, UserDataDoc, is_default};
+use super::{EncodeError, Fields, Result};
+
+/// A PDU. `status` and `sequence` are numbers; the length is worked out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Smpp {
+    /// Such as submit_sm.
+    command: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    status: u32,
+    #[serde(default)]
+    sequence: u32,
+    /// Of a bind, its answer.
+    #[serde(default, skip_serializing_if = "is_default")]
+    system_id: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    password: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    system_type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    interface_version: Option<Octet>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    address_range: String,
+    /// Of submit_sm_resp.
+    #[serde(default, skip_serializing_if = "is_default")]
+    message_id: String,
+    /// Of submit_sm and deliver_sm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message: Option<ShortMessage>,
+    /// Instead of the short_message in `message`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user_data: Option<UserDataDoc>,
+}
+
+impl Fields for Smpp {
+    fn read(octets: &[u8], keys: &Keys) -> Option<Self> {
+        let header = Header::parse(octets)?;
+        let pdu = Pdu::decode(header.id, octets.get(HEADER..)?).ok()?;
+        let mut doc = Self {
+            command: header.id.name()?.to_owned(),
+            status: header.status.0,
+            sequence: header.sequence,
+            system_id: String::new(),
+            password: String::new(),
+            system_type: String::new(),
+            interface_version: None,
+            address_range: String::new(),
+            message_id: String::new(),
+            message: None,
+            user_data: None,
+        };
+        match pdu {
+            Pdu::Bind(_, bind) => {
+                doc.system_id = bind.system_id;
+                doc.password = bind.password;
+                doc.system_type = bind.system_type;
+                doc.interface_version = Some(Octet(bind.interface_version));
+                doc.address_range = bind.address_range;
+            }
+            Pdu::BindResp(_, system_id) => doc.system_id = system_id,
+            Pdu::SubmitSmResp(message_id) => doc.message_id = message_id,
+            Pdu::SubmitSm(message) | Pdu::DeliverSm(message) => {
+                let mut message = *message;
+                let user_data = UserData::from_octets(&message.short_message, true);
+                if let (Ok(user_data), true) = (user_data, message.has_udh()) {
+                    doc.user_data = Some(UserDataDoc::read(&user_data, None, keys));
+                    message.short_message = Vec::new();
+                }
+                doc.message = Some(message);
+            }
+            _ => {}
+        }
+        Some(doc)
+    }
+
+    fn emit(&self, keys: &Keys) -> Result<Vec<u8>> {
+        let pdu = self.pdu(keys)?;
+        let pdu = pdu.encode(CommandStatus(self.status), self.sequence);
+        pdu.map_err(EncodeError::new)
+    }
+}
+
+impl Smpp {
+    fn pdu(&self, keys: &Keys) -> Result<Pdu> {
+        Ok(match &*self.command {
+            "bind_transmitter" => Pdu::Bind(BindMode::Transmitter, self.bind()),
+            "bind_receiver" => Pdu::Bind(BindMode::Receiver, self.bind()),
+            "bind_transceiver" => Pdu::Bind(BindMode::Transceiver, self.bind()),
+            "bind_transmitter_resp" => Pdu::BindResp(BindMode::Transmitter, self.system_id.clone()),
+            "bind_receiver_resp" => Pdu::BindResp(BindMode::Receiver, self.system_id.clone()),
+            "bind_transceiver_resp" => Pdu::BindResp(BindMode::Transceiver, self.system_id.clone()),
+            "submit_sm" => Pdu::SubmitSm(Box::new(self.message(keys)?)),
+            "deliver_sm" => Pdu::DeliverSm(Box::new(self.message(keys)?)),
+            "submit_sm_resp" => Pdu::SubmitSmResp(self.message_id.clone()),
+            "deliver_sm_resp" => Pdu::DeliverSmResp,
+            "enquire_link" => Pdu::EnquireLink,
+            "enquire_link_resp" => Pdu::EnquireLinkResp,
+            "unbind" => Pdu::Unbind,
+            "unbind_resp" => Pdu::UnbindResp,
+            "generic_nack" => Pdu::GenericNack,
+            other => {
+                return Err(EncodeError(format!(
+                    "command: expected one such as {}, got {other:?}",
+                    CommandId::SUBMIT_SM
+                )));
+            }
+        })
+    }
+
+    fn bind(&self) -> Bind {
+        Bind {
+            system_id: self.system_id.clone(),
+            password: self.password.clone(),
+            system_type: self.system_type.clone(),
+            interface_version: self.interface_version.map_or(VERSION, |version| version.0),
+            address_range: self.address_range.clone(),
+        }
+    }
+
+    fn message(&self, keys: &Keys) -> Result<ShortMessage> {
+        let message = self.message.clone();
+        let mut message = message.ok_or_else(|| EncodeError("message: missing".to_owned()))?;
+        if let Some(doc) = &self.user_data {
+            if !message.short_message.is_empty() {
+                return Err(EncodeError(
+                    "user_data: cannot stand beside short_message".to_owned(),
+                ));
+            }
+            // SMPP counts octets, and leaves text in the alphabet of data_coding to the sender.
+            let dcs = Dcs(message.data_coding);
+            let dcs = (!dcs.counts_septets()).then_some(dcs);
+            let user_data = doc.user_data(dcs, keys);
+            let user_data = user_data.map_err(|error| error.within("user_data"))?;
+            message.short_message = user_data.to_octets();
+        }
+        Ok(message)
+    }
+}
