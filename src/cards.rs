@@ -4,12 +4,14 @@ use std::io;
 use std::sync::Arc;
 
 use ota_wire::secret::Secret;
+use rand_core::Rng as _;
 use sim_applet_sim::event::command_octets;
 use sim_applet_sim::pin::{PinCode, PinCodeError};
-use sim_applet_sim::profile::{self, NetworkProfile, Profile};
+use sim_applet_sim::profile::{self, NetworkProfile, Profile, ProfileError};
 use sim_applet_sim::state::CardState;
 use sim_applet_sim::uicc::Uicc;
 
+use crate::runtime::chance::Chance;
 use crate::sockets::vpcd;
 use crate::world::{Applet, Subscriber, World};
 
@@ -29,19 +31,57 @@ pub struct BadCode {
     why: PinCodeError,
 }
 
+/// Why a card profile is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum CardProfileError {
+    /// It is none.
+    #[error(transparent)]
+    Format(#[from] ProfileError),
+    /// Its cards must not be taken for good ones.
+    #[error("its cards are weak ({}); --allow-weak-cards takes them all the same", .0.join("; "))]
+    Weak(Vec<String>),
+}
+
+impl World {
+    /// All cards are of this profile from now on. The format is that of `fixtures/profiles/default.toml`.
+    ///
+    /// # Errors
+    /// [`CardProfileError`], for a weak one too unless `allow_weak` is set.
+    pub fn use_card_profile(
+        &mut self,
+        text: &str,
+        allow_weak: bool,
+    ) -> Result<(), CardProfileError> {
+        let profile = Profile::parse(text, self.master_key(), network(self))?;
+        let weaknesses = profile.weaknesses();
+        if !weaknesses.is_empty() && !allow_weak {
+            return Err(CardProfileError::Weak(weaknesses));
+        }
+        self.card_profile = Some(Arc::new(profile));
+        Ok(())
+    }
+}
+
+fn network(world: &World) -> NetworkProfile {
+    NetworkProfile {
+        smsc: world.operator.smsc.clone(),
+        platform: world.operator.short_code.clone(),
+    }
+}
+
 impl Profiles {
-    /// midsim's own, in this world.
+    /// Those of the world, or midsim's own.
     pub fn new(world: &World) -> Self {
-        let network = NetworkProfile {
-            smsc: world.operator.smsc.clone(),
-            platform: world.operator.short_code.clone(),
-        };
-        let mut menu = Profile::standard(world.master_key(), network.clone());
+        let full = world
+            .card_profile
+            .clone()
+            .unwrap_or_else(|| Arc::new(Profile::standard(world.master_key(), network(world))));
+        let mut menu = Profile::clone(&full);
         menu.applet.menu = true;
         Self {
-            full: Arc::new(Profile::standard(world.master_key(), network.clone())),
             menu: Arc::new(menu),
-            confirm_only: Arc::new(Profile::confirm_only(world.master_key(), network)),
+            confirm_only: Arc::new(full.confirming()),
+            full,
         }
     }
 
@@ -108,15 +148,17 @@ pub fn exchange(number: u64, command: &[u8], answer: &[u8]) -> String {
 /// A card in a reader, in no handset. What it must keep is kept in memory.
 pub struct LooseCard {
     card: Uicc,
+    chance: Chance,
     commands: u64,
     trace: Box<dyn FnMut(&str) + Send>,
 }
 
 impl LooseCard {
     /// Fresh from the factory; `trace` is told of every exchange.
-    pub fn new(card: Uicc, trace: impl FnMut(&str) + Send + 'static) -> Self {
+    pub fn new(card: Uicc, chance: Chance, trace: impl FnMut(&str) + Send + 'static) -> Self {
         Self {
             card,
+            chance,
             commands: 0,
             trace: Box::new(trace),
         }
@@ -125,6 +167,9 @@ impl LooseCard {
     /// Power on.
     pub fn power_on(&mut self) {
         self.card.reset();
+        let mut entropy = [0; 16];
+        self.chance.generator().fill_bytes(&mut entropy);
+        self.card.stir(entropy);
         (self.trace)("# POWER_ON");
     }
 
@@ -166,6 +211,20 @@ impl vpcd::Card for LooseCard {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn weak_cards_are_taken_only_on_demand() {
+        let mut world = World::default();
+        let weak = include_str!("../fixtures/profiles/weak/no-counter.toml");
+        let error = world.use_card_profile(weak, false).unwrap_err().to_string();
+        assert!(error.contains("B00000 demands no counter"), "{error}");
+        assert!(error.contains("--allow-weak-cards"), "{error}");
+        world.use_card_profile(weak, true).unwrap();
+        assert!(Profiles::new(&world).full.name.contains("no counter"));
+        let lab = include_str!("../fixtures/profiles/lab.toml");
+        world.use_card_profile(lab, false).unwrap();
+        assert!(world.use_card_profile("name = 1", true).is_err());
+    }
 
     #[test]
     fn exchanges_look_like_the_recorded_ones() {

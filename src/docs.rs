@@ -27,6 +27,8 @@ pub const TOPICS: &[Topic] = topics! {
     "world": "src/docs/world.md",
     "encode": "src/docs/encode.md",
     "op": "op-bridge/docs/op.md",
+    "clients": "op-bridge/docs/clients.md",
+    "discovery": "op-bridge/docs/discovery.md",
     "conformance": "op-bridge/docs/conformance.md",
     "mssp": "mssp/docs/mssp.md",
     "dialects": "mssp/docs/dialects.md",

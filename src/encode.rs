@@ -12,14 +12,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use self::applet::Applet;
 use self::card::{CApdu, Cat, RApdu, RemoteResponse, RemoteScript, TerminalResponse, Tlv};
-use self::packet::{Applet, CommandPacket, ResponsePacket};
+use self::packet::{CommandPacket, ResponsePacket};
 use self::relay::Rp;
 use self::smpp::Smpp;
 use self::tpdu::{MoTpdu, MtTpdu, Report};
 use self::values::Hex;
 use crate::decode::{Kind, decode};
 
+mod applet;
 mod card;
 mod packet;
 mod relay;

@@ -8,6 +8,7 @@ pub mod decode;
 pub mod docs;
 pub mod encode;
 pub mod faults;
+pub mod ota_api;
 pub mod rp;
 pub mod runtime;
 pub mod sockets;

@@ -3,6 +3,7 @@
 //! `fixtures/world.toml` is the default and documents the format by example.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +12,7 @@ use ota_wire::ids::{Iccid, Imsi, Msisdn};
 use ota_wire::keys::{Family, MasterKey};
 use ota_wire::secret::Secret;
 use serde::Deserialize;
+use sim_applet_sim::profile::Profile;
 
 /// The text of the default world.
 pub const DEFAULT: &str = include_str!("../fixtures/world.toml");
@@ -36,6 +38,8 @@ pub struct World {
     pub any_number: bool,
     /// The OTA key set that SIMs use.
     pub family: Family,
+    /// The cards, where they are not midsim's own.
+    pub(crate) card_profile: Option<Arc<Profile>>,
     named: BTreeMap<Msisdn, Named>,
 }
 
@@ -385,6 +389,7 @@ impl World {
                 .collect::<Result<_, _>>()?,
             any_number: false,
             family: Family::Aes128,
+            card_profile: None,
             named,
         })
     }

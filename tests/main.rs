@@ -23,6 +23,7 @@ mod mssp_input;
 mod neighbours;
 mod op;
 mod op_answers;
+mod ota;
 mod readers;
 mod readme;
 mod signals;

@@ -27,6 +27,20 @@ fn stdio_answers_one_command_a_line() {
 }
 
 #[test]
+fn challenges_differ_from_reset_to_reset_and_from_run_to_run() {
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..2 {
+        let (_, out, _) = stdio(&[NUMBER], "0084000008\n0084000008\nreset\n0084000008\n");
+        seen.extend(
+            out.lines()
+                .filter(|line| line.len() == 20)
+                .map(str::to_owned),
+        );
+    }
+    assert_eq!(seen.len(), 6, "{seen:?}");
+}
+
+#[test]
 fn stdio_takes_the_iccid_too_and_names_the_line_that_is_wrong() {
     let (status, out, _) = stdio(&["8944770090000000026"], "00A4000C022FE2\n");
     assert_eq!((status, out.as_str()), (0, "9000\n"));

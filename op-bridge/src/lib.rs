@@ -29,6 +29,7 @@ pub mod discovery;
 mod event;
 mod flow;
 mod forms;
+pub mod fuzz;
 mod grant;
 mod hint;
 mod introspection;

@@ -118,7 +118,8 @@ fn plain(cx: &Context<'_>, client: &Client, form: Form) -> Result<Form, OAuthErr
     Ok(form)
 }
 
-fn parameters(claims: &Claims) -> Result<Form, crate::jose::JoseError> {
+/// The parameters among the claims.
+pub(crate) fn parameters(claims: &Claims) -> Result<Form, crate::jose::JoseError> {
     let mut parameters = Vec::new();
     for name in PARAMETERS {
         let value = match claims.0.get(name) {

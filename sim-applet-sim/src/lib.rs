@@ -8,6 +8,7 @@
 //! | `applet` | the signature applet | `docs/applet.md` |
 //! | [`state`] | what a card keeps without power | `docs/card.md` |
 //! | [`profile`] | what all cards of a kind share | |
+//! | [`scan`] | looks for weaknesses as a scanner does | `docs/card.md` |
 //! | [`user`] | scripted users | `docs/handset.md` |
 //! | [`event`] | what happened, for the trace | |
 //!
@@ -20,6 +21,7 @@ pub mod event;
 pub mod handset;
 pub mod pin;
 pub mod profile;
+pub mod scan;
 pub mod state;
 pub mod uicc;
 pub mod user;

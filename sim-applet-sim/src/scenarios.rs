@@ -6,20 +6,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ota_wire::apdu::{Command, Ins};
-use ota_wire::cat::tag;
+use ota_wire::apdu::Ins;
 use ota_wire::ids::{Cntr, Tar};
 use ota_wire::keys::KeySet;
 use ota_wire::packet::{Command as Packet, Spi, check_response};
-use ota_wire::sms::address::Address;
-use ota_wire::sms::concat::split;
-use ota_wire::sms::scts::Scts;
-use ota_wire::sms::tpdu::{Deliver, Submit};
-use ota_wire::sms::udh::{Iei, Reference};
-use ota_wire::tlv::{Ber, ComprehensionReader, Writer};
 
 use crate::card_manager::registry::ota_key_sets;
 use crate::profile::Profile;
+use crate::scan::Probe;
 use crate::state::CardState;
 use crate::testing::{master, network, subscriber};
 use crate::uicc::Uicc;
@@ -46,9 +40,7 @@ pub(crate) fn card_of(profile: &str) -> Uicc {
 
 /// A scenario on its way.
 struct Player {
-    card: Uicc,
-    /// Answer to the last command: data, then status word.
-    answer: Vec<u8>,
+    probe: Probe,
     /// Packets that were sent, for the check of the PoR.
     sent: Option<(Packet, Vec<KeySet>)>,
 }
@@ -56,8 +48,7 @@ struct Player {
 impl Player {
     fn new() -> Self {
         Self {
-            card: card_of("default"),
-            answer: Vec::new(),
+            probe: Probe::new(card_of("default")),
             sent: None,
         }
     }
@@ -66,27 +57,27 @@ impl Player {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let words: Vec<&str> = rest.split_whitespace().collect();
         match (word, words.as_slice()) {
-            ("profile", [name]) => self.card = card_of(name),
-            ("reset", []) => self.card.reset(),
+            ("profile", [name]) => self.probe.card = card_of(name),
+            ("reset", []) => self.probe.card.reset(),
             // The card is made again from what it has kept: a process that was killed and started again.
             ("restart", []) => {
-                let state = CardState::from_bytes(&self.card.state().to_bytes()).unwrap();
-                let profile = self.card.profile.clone();
-                self.card = Uicc::new(profile, subscriber(), state);
-                self.card.reset();
+                let state = CardState::from_bytes(&self.probe.card.state().to_bytes()).unwrap();
+                let profile = self.probe.card.profile.clone();
+                self.probe.card = Uicc::new(profile, subscriber(), state);
+                self.probe.card.reset();
             }
             (">", _) => {
                 let command = hex::decode(words.concat()).map_err(|error| error.to_string())?;
-                self.answer = self.card.transmit(&command);
+                self.probe.answer = self.probe.card.transmit(&command);
             }
             ("<", _) => {
-                let got = hex::encode_upper(&self.answer);
+                let got = hex::encode_upper(&self.probe.answer);
                 let expected = words.concat().to_uppercase();
                 if !matches(expected.as_bytes(), got.as_bytes()) {
                     return Err(format!("expected {expected}, got {got}"));
                 }
             }
-            ("get", []) => self.get(),
+            ("get", []) => self.probe.get(),
             ("ota", [tar, spi, version, cntr, data @ ..]) => {
                 self.ota(tar, spi, version, cntr, &data.concat())?;
             }
@@ -96,16 +87,16 @@ impl Player {
             }
             ("packet", _) => {
                 let packet = hex::decode(words.concat()).map_err(|error| error.to_string())?;
-                self.deliver(&packet);
+                self.probe.deliver(&packet);
             }
             ("por", ["none"]) => {
-                let por = self.por();
+                let por = self.probe.por();
                 if let Some(por) = por {
                     return Err(format!("expected no PoR, got {}", hex::encode_upper(por)));
                 }
             }
             ("por", ["octets", octets @ ..]) => {
-                let got = hex::encode_upper(self.por().ok_or("no PoR")?);
+                let got = hex::encode_upper(self.probe.por().ok_or("no PoR")?);
                 let expected = octets.concat().to_uppercase();
                 if !matches(expected.as_bytes(), got.as_bytes()) {
                     return Err(format!("expected {expected}, got {got}"));
@@ -115,19 +106,6 @@ impl Player {
             _ => return Err("no such line".to_owned()),
         }
         Ok(())
-    }
-
-    /// What a T=0 reader does by itself: fetches response data, or a proactive command, and corrects Le.
-    fn get(&mut self) {
-        let [.., sw1, sw2] = *self.answer else { return };
-        let next = match sw1 {
-            0x61 => Command::new(0x00, Ins::GET_RESPONSE, 0, 0),
-            0x9F => Command::new(0xA0, Ins::GET_RESPONSE, 0, 0),
-            0x91 => Command::new(0x80, Ins::FETCH, 0, 0),
-            _ => return,
-        };
-        let le = if sw2 == 0 { 256 } else { usize::from(sw2) };
-        self.answer = self.card.transmit(&next.with_le(le).emit_t0());
     }
 
     fn ota(
@@ -143,7 +121,11 @@ impl Player {
         let spi: [u8; 2] = octets(spi)?.try_into().map_err(|_| "SPI has 2 octets")?;
         let cntr = u64::from_str_radix(cntr, 16).map_err(|error| error.to_string())?;
         let version: u8 = version.parse().map_err(|_| "a key set has a number")?;
-        let keys = ota_key_sets(&self.card.profile, &subscriber().iccid, self.card.state());
+        let keys = ota_key_sets(
+            &self.probe.card.profile,
+            &subscriber().iccid,
+            self.probe.card.state(),
+        );
         let set = keys
             .iter()
             .find(|keys| keys.version == version)
@@ -166,66 +148,12 @@ impl Player {
             .ok_or("no such key set")?;
         let sealed = packet.seal(set).map_err(|error| error.to_string())?;
         self.sent = Some((packet.clone(), keys));
-        self.deliver(&sealed);
+        self.probe.deliver(&sealed);
         Ok(())
     }
 
-    /// One ENVELOPE (SMS-PP DOWNLOAD) for each part. The terminal has said before what it can do.
-    fn deliver(&mut self, packet: &[u8]) {
-        self.card
-            .transmit(&[[0x80, 0x10, 0x00, 0x00, 32].as_slice(), &[0xFF; 32]].concat());
-        let parts = split(packet, Reference::Eight(1), Some(Iei::COMMAND_PACKET)).unwrap();
-        for part in parts {
-            let deliver = Deliver::for_card(
-                Address::short_code("8220").unwrap(),
-                Scts::utc(jiff::Timestamp::UNIX_EPOCH),
-                part,
-            );
-            let mut writer = Writer::new();
-            writer.comprehension(tag::DEVICE_IDENTITIES, true, &[0x83, 0x81]);
-            writer.comprehension(tag::SMS_TPDU, true, &deliver.emit());
-            let mut outer = Writer::new();
-            outer.ber(0xD1, &writer.into_bytes());
-            let envelope = Command::new(0x80, Ins::ENVELOPE, 0, 0).with_data(outer.into_bytes());
-            self.answer = self.card.transmit(&envelope.emit_t0());
-        }
-    }
-
-    /// The PoR that the last message led to: response data, or a message that is to be sent, which the terminal says it
-    /// has sent.
-    fn por(&mut self) -> Option<Vec<u8>> {
-        match *self.answer {
-            [0x61, _] => {
-                self.get();
-                let (data, _) = self.answer.split_at(self.answer.len() - 2);
-                Some(data.to_vec())
-            }
-            [0x91, _] => {
-                self.get();
-                let (command, _) = self.answer.split_at(self.answer.len() - 2);
-                let command = command.to_vec();
-                let objects = Ber::read_all(&command).ok()?.value;
-                let find = |wanted| {
-                    ComprehensionReader::new(objects)
-                        .filter_map(Result::ok)
-                        .find(|object| object.tag == wanted)
-                        .map(|object| object.value.to_vec())
-                };
-                let details = find(tag::COMMAND_DETAILS)?;
-                let mut response = vec![0x81, 0x03];
-                response.extend(details);
-                response.extend([0x82, 0x02, 0x82, 0x81, 0x83, 0x01, 0x00]);
-                let submit = Submit::parse(&find(tag::SMS_TPDU)?).ok()?;
-                let response = Command::new(0x80, Ins::TERMINAL_RESPONSE, 0, 0).with_data(response);
-                self.answer = self.card.transmit(&response.emit_t0());
-                Some(submit.user_data.to_octets())
-            }
-            _ => None,
-        }
-    }
-
     fn check_por(&mut self, status: &str, data: &str) -> Result<(), String> {
-        let por = self.por().ok_or("no PoR")?;
+        let por = self.probe.por().ok_or("no PoR")?;
         let (packet, keys) = self.sent.as_ref().ok_or("nothing was sent")?;
         let set = keys.iter().find(|keys| keys.version == packet.kic >> 4);
         let set = set.ok_or("no such key set")?;

@@ -25,11 +25,13 @@ const PORTS_VARIABLE: &str = "MIDSIM_PORT";
 const PORTS_TABLE: &str = "ports.";
 
 /// Keys of the file and the options they stand for.
-const KEYS: [(&str, &str); 27] = [
+const KEYS: [(&str, &str); 29] = [
     ("admin_token_file", "admin_token_file"),
     ("allow_host", "allow_host"),
     ("allow_notify", "allow_notify"),
+    ("allow_weak_cards", "allow_weak_cards"),
     ("any_number", "any_number"),
+    ("card_profile", "card_profile"),
     ("data_dir", "data_dir"),
     ("frozen", "frozen"),
     ("keys", "keys"),
@@ -56,8 +58,9 @@ const KEYS: [(&str, &str); 27] = [
 ];
 
 /// Options whose values are paths: relative ones start at the folder of the file.
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 9] = [
     "admin_token_file",
+    "card_profile",
     "data_dir",
     "ports_file",
     "tls_cert",

@@ -24,7 +24,9 @@ The command finds in its environment:
   MIDSIM_UI_URL      page and control API, http://127.0.0.1:PORT
   MIDSIM_OP_URL      issuer of the OP
   MIDSIM_OP_MTLS_URL the OP behind mutual TLS, https://127.0.0.1:PORT; its CA is at $MIDSIM_UI_URL/ca.pem
+  MIDSIM_DISCOVERY_URL  discovery service: POST /discover turns a number into a login_hint_token
   MIDSIM_MSSP_URL    SOAP endpoint of the MSSP
+  MIDSIM_OTA_URL     HTTP API of the OTA platform; /openapi.json describes it
   MIDSIM_SMPP_ADDR   address of the SMSC, 127.0.0.1:PORT
 Device channels for foreign OPs do not exist yet, so there is no MIDSIM_CHANNEL_URL.
 
@@ -106,6 +108,7 @@ impl Exec {
             .env("MIDSIM_DISCOVERY_URL", &urls.discovery)
             .env("MIDSIM_OP_MTLS_URL", &urls.op_mtls)
             .env("MIDSIM_MSSP_URL", &urls.mssp)
+            .env("MIDSIM_OTA_URL", &urls.ota)
             .env("MIDSIM_SMPP_ADDR", &urls.smpp)
             .kill_on_drop(true)
             .spawn()

@@ -10,6 +10,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use ota_wire::keys::Family;
 use ota_wire::secret::Secret;
 
+use crate::cards::CardProfileError;
 use crate::sockets::addresses::Network;
 use crate::sockets::ports::{PortError, Ports, Service};
 use crate::suite::{Builder, HostName, MssMode, OpSwitches, TlsOptions, TlsService};
@@ -28,13 +29,15 @@ Configuration:
     any_number = true        data_dir = \"state\"       [op]
     frozen = false           allow_host = [\"sim\"]     profile = \"modrna\"
     no_human = false         admin_token_file = \"t\"   unknown_user = \"reject\"
-                             allow_notify = [\"10.0.0.0/8\"]
-                                                    authenticator = \"mssp\"
-    [world]                                         interval = 5
-    path = \"world.toml\"                             slow_down = true
+    card_profile = \"c.toml\"                         authenticator = \"mssp\"
+    allow_weak_cards = true                         interval = 5
+    allow_notify = [\"10.0.0.0/8\"]                 slow_down = true
                                                     poll_hold = 0
-    [tls]                                           expires_in = 120
-    services = [\"op\", \"mssp\"]                     refresh_tokens = false
+    [world]                                         expires_in = 120
+    path = \"world.toml\"                             refresh_tokens = false
+
+    [tls]
+    services = [\"op\", \"mssp\"]
     cert = \"server.pem\"
     key = \"server.key\"
     client_ca = [\"clients.pem\"]
@@ -65,6 +68,30 @@ pub(super) struct WorldOptions {
         value_parser = BoolishValueParser::new()
     )]
     any_number: bool,
+    /// Card profile instead of the built-in one (`fixtures/profiles/default.toml` shows the format)
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "MIDSIM_CARD_PROFILE",
+        hide_env = true
+    )]
+    card_profile: Option<PathBuf>,
+    /// Take a card profile with known weaknesses, for scanners and training
+    #[arg(
+        long,
+        env = "MIDSIM_ALLOW_WEAK_CARDS",
+        hide_env = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        hide_default_value = true,
+        hide_possible_values = true,
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new()
+    )]
+    allow_weak_cards: bool,
 }
 
 /// Options of every command that starts a suite.
@@ -353,6 +380,12 @@ pub(super) enum SetupError {
     /// The world file is wrong.
     #[error(transparent)]
     World(#[from] WorldError),
+    /// The card profile is wrong, or weak.
+    #[error("{path}: {why}", path = path.display())]
+    CardProfile {
+        path: PathBuf,
+        why: CardProfileError,
+    },
     /// The ports are wrong.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -369,6 +402,15 @@ impl WorldOptions {
             Some(path) => World::parse(&read(path)?)?,
         };
         world.any_number |= self.any_number;
+        if let Some(path) = &self.card_profile {
+            let text = read(path)?;
+            world
+                .use_card_profile(&text, self.allow_weak_cards)
+                .map_err(|why| SetupError::CardProfile {
+                    path: path.clone(),
+                    why,
+                })?;
+        }
         Ok(world)
     }
 }

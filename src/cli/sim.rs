@@ -1,6 +1,7 @@
 //! `midsim sim`: one card, for the tools of other people.
 
 mod attach;
+mod scan;
 mod stdio;
 
 use clap::{Args, Subcommand};
@@ -21,6 +22,7 @@ pub(super) struct Sim {
 #[derive(Subcommand)]
 enum Command {
     Attach(attach::Attach),
+    Scan(scan::Scan),
     Stdio(stdio::Stdio),
 }
 
@@ -28,6 +30,7 @@ impl Sim {
     pub(super) fn run(self) -> u8 {
         match self.command {
             Command::Attach(command) => command.run(),
+            Command::Scan(command) => command.run(),
             Command::Stdio(command) => command.run(),
         }
     }

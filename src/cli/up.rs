@@ -9,6 +9,7 @@ use serde_json::json;
 use super::options::CONFIGURATION;
 use super::{FAILURE, OK, PortOptions, SetupError, SuiteOptions, USAGE, WorldOptions, complain};
 use crate::sockets::ports::write_ports_file;
+use crate::sockets::shutdown::Signals;
 use crate::suite::{Builder, Running};
 use crate::wiring::Humans;
 
@@ -90,6 +91,10 @@ impl Up {
             Ok(suite) => suite,
             Err(error) => return super::not_started(&error),
         };
+        let signals = match Signals::new() {
+            Ok(signals) => signals,
+            Err(error) => return complain(&error, FAILURE),
+        };
         if let Some(file) = &self.ports.ports_file
             && let Err(error) = write_ports_file(file, suite.ports())
         {
@@ -102,16 +107,15 @@ impl Up {
                 json!({
                     "schema_version": 1, "pid": std::process::id(),
                     "ui": urls.ui, "op": urls.op, "op_mtls": urls.op_mtls,
-                    "mssp": urls.mssp, "smpp": urls.smpp, "discovery": urls.discovery,
+                    "mssp": urls.mssp, "ota": urls.ota, "smpp": urls.smpp,
+                    "discovery": urls.discovery,
                 })
             );
         } else {
             print!("{}", greeting(&suite));
         }
-        match suite.until_signal().await {
-            Ok(()) => OK,
-            Err(error) => complain(&error, FAILURE),
-        }
+        suite.until(signals).await;
+        OK
     }
 
     fn builder(&self) -> Result<Builder, SetupError> {
@@ -137,7 +141,9 @@ fn greeting(suite: &Running) -> String {
     format!(
         "midsim {version} is ready\n\n  \
          browser    {ui}\n  OP         {op}/.well-known/openid-configuration\n  \
-         OP, mTLS   {op_mtls}  (its CA: {ui}/ca.pem)\n  MSSP       {mssp}  (WSDL: {mssp}?wsdl)\n  SMSC       {smpp}  (SMPP 3.4, midsim/midsim)\n  discovery  {discovery}  (a number for a login_hint_token)\n\n\
+         OP, mTLS   {op_mtls}  (its CA: {ui}/ca.pem)\n  MSSP       {mssp}  (WSDL: {mssp}?wsdl)\n  \
+         OTA        {ota}  (OpenAPI: {ota}/openapi.json)\n  SMSC       {smpp}  (SMPP 3.4, midsim/midsim)\n  \
+         discovery  {discovery}  (a number for a login_hint_token)\n\n\
          Ask for a person, who answers at {ui} (PIN 1234):\n\n{curl}\n\n\
          Pings and pushes go to loopback and public addresses; --allow-notify adds networks.\n\
          Ctrl-C stops it. `midsim world` lists the numbers, `midsim docs` the documentation.\n",
@@ -146,6 +152,7 @@ fn greeting(suite: &Running) -> String {
         op = urls.op,
         op_mtls = urls.op_mtls,
         mssp = urls.mssp,
+        ota = urls.ota,
         smpp = urls.smpp,
         discovery = urls.discovery,
         curl = suite.curl(),

@@ -79,7 +79,7 @@ impl FromStr for HostName {
 
 impl Access {
     /// The middleware.
-    pub(super) async fn check(self: Arc<Self>, request: Request, next: Next) -> Response {
+    pub(crate) async fn check(self: Arc<Self>, request: Request, next: Next) -> Response {
         let (method, path) = (request.method(), request.uri().path());
         match self.refuse(method, path, request.headers()) {
             None => next.run(request).await,

@@ -93,7 +93,7 @@ pub(crate) fn router(suite: Suite, access: Access) -> Router {
 }
 
 /// A problem document; `detail` says what to do.
-fn problem(status: StatusCode, detail: &str) -> Response {
+pub(crate) fn problem(status: StatusCode, detail: &str) -> Response {
     let body =
         json!({"title": status.canonical_reason(), "status": status.as_u16(), "detail": detail});
     (

@@ -10,7 +10,8 @@ use ota_wire::sms::user_data::UserData;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::packet::{Applet, CommandPacket, ResponsePacket};
+use super::applet::Applet;
+use super::packet::{CommandPacket, ResponsePacket};
 use super::{EncodeError, Fields, Result};
 use crate::vectors::sms::time_of;
 

@@ -43,17 +43,12 @@ impl Stopper {
     }
 
     /// Drains at the first interrupt or termination signal, stops at the second. Returns after the second, or never.
-    ///
-    /// # Errors
-    /// If the system gives no signals.
-    pub async fn on_signals(&self) -> std::io::Result<()> {
-        let mut words = Words::new()?;
-        words.next().await;
+    pub async fn on_signals(&self, mut signals: Signals) {
+        signals.next().await;
         tracing::info!("stopping; once more to stop at once");
         self.drain();
-        words.next().await;
+        signals.next().await;
         self.stop();
-        Ok(())
     }
 
     fn raise(&self, phase: Phase) {
@@ -101,8 +96,8 @@ impl Shutdown {
     }
 }
 
-/// The signals that ask a process to stop.
-struct Words {
+/// The signals that ask a process to stop. From the moment that this is made they end the process no longer by themselves.
+pub struct Signals {
     #[cfg(unix)]
     interrupt: signal::unix::Signal,
     #[cfg(unix)]
@@ -110,8 +105,12 @@ struct Words {
 }
 
 #[cfg(unix)]
-impl Words {
-    fn new() -> std::io::Result<Self> {
+impl Signals {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// If the system gives no signals.
+    pub fn new() -> std::io::Result<Self> {
         use signal::unix::SignalKind;
 
         Ok(Self {
@@ -129,8 +128,12 @@ impl Words {
 }
 
 #[cfg(not(unix))]
-impl Words {
-    fn new() -> std::io::Result<Self> {
+impl Signals {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// If the system gives no signals.
+    pub fn new() -> std::io::Result<Self> {
         Ok(Self {})
     }
 

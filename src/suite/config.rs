@@ -7,7 +7,7 @@ use mssp::pki::credential::Certificates;
 use op_bridge as op;
 use ota::smpp::{self, Account, BindMode, EsmeConfig, SmscConfig};
 use ota::{platform, smsc};
-use ota_wire::applet::{MacAlgorithm, Text};
+use ota_wire::applet::{ChallengeView, MacAlgorithm, ResponseView, Text};
 use ota_wire::ids::{Iccid, Msisdn};
 use ota_wire::keys::{Family, MasterKey, applet_mac_key};
 use ota_wire::secret::Secret;
@@ -282,7 +282,7 @@ impl mssp::Directory for Directory {
 }
 
 /// Version of the OTA key set that holds keys of this family.
-pub(super) fn key_version(family: Family) -> u8 {
+pub(crate) fn key_version(family: Family) -> u8 {
     match family {
         Family::Aes128 => 1,
         Family::TripleDes2 => 2,
@@ -291,22 +291,38 @@ pub(super) fn key_version(family: Family) -> u8 {
 
 /// The OTA platform's configuration.
 pub(super) fn platform(world: &Arc<World>) -> platform::Config {
-    platform::Config::new(
+    let mut config = platform::Config::new(
         &world.operator.short_code,
         world.master_key(),
         Arc::new(People(world.clone())),
-    )
+    );
+    config.answers = answers;
+    config
+}
+
+/// A challenge of the signature applet is answered by the response with its transaction id, which only the card has seen; any
+/// other order by whatever is no response of the applet.
+fn answers(order: &platform::Submit, message: &[u8]) -> bool {
+    let response = ResponseView::new_checked(message).ok();
+    match ChallengeView::new_checked(&order.payload) {
+        Ok(challenge) => response.is_some_and(|response| response.tid() == challenge.tid()),
+        Err(_) => response.is_none(),
+    }
 }
 
 /// The SMSC's configuration.
 pub(super) fn smsc(world: &Arc<World>) -> smsc::Config {
-    let esme = smsc::Esme {
+    let platform = smsc::Esme {
         system_id: world.smpp.system_id.clone(),
         short_codes: vec![world.operator.short_code.clone()],
     };
+    let others = world.esmes.iter().map(|esme| smsc::Esme {
+        system_id: esme.system_id.clone(),
+        short_codes: esme.short_codes.clone(),
+    });
     smsc::Config::new(
         world.operator.smsc.clone(),
-        vec![esme],
+        std::iter::once(platform).chain(others).collect(),
         Arc::new(People(world.clone())),
     )
 }
@@ -346,12 +362,19 @@ pub(super) fn esme(world: &World) -> EsmeConfig {
 
 /// The SMSC's end of any SMPP connection.
 pub(super) fn smsc_end(world: &World) -> SmscConfig {
+    let account = |system_id: &str, password: &str| Account {
+        system_id: system_id.to_owned(),
+        password: Secret::new(password.as_bytes().to_vec()),
+    };
+    let others = world
+        .esmes
+        .iter()
+        .map(|esme| account(&esme.system_id, &esme.password));
     SmscConfig {
         system_id: world.operator.name.clone(),
-        accounts: vec![Account {
-            system_id: world.smpp.system_id.clone(),
-            password: Secret::new(world.smpp.password.clone().into_bytes()),
-        }],
+        accounts: std::iter::once(account(&world.smpp.system_id, &world.smpp.password))
+            .chain(others)
+            .collect(),
         limits: limits(),
     }
 }

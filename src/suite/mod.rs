@@ -30,6 +30,7 @@ use jiff::Timestamp;
 use ota_wire::secret::Secret;
 
 pub use self::config::OpSwitches;
+pub(crate) use self::config::key_version;
 pub use self::decide::{Decision, DecisionError};
 pub use self::external::{Reader, ReaderFailure};
 pub use self::in_process::InProcessSuite;

@@ -14,6 +14,7 @@ use super::tls::{self, Tls, TlsService};
 use super::{Builder, Made, Places, Sim, StartError, config};
 use crate::control;
 use crate::faults::Faults;
+use crate::ota_api;
 use crate::rp::Port;
 use crate::runtime::chance::Chance;
 use crate::runtime::clock::Clock;
@@ -21,7 +22,7 @@ use crate::sockets::addresses::{self, Policy};
 use crate::sockets::http_client::HttpClient;
 use crate::sockets::http_server::{self, Limits, Replies};
 use crate::sockets::ports::Service;
-use crate::sockets::shutdown::{self, Shutdown, Stopper};
+use crate::sockets::shutdown::{self, Shutdown, Signals, Stopper};
 use crate::sockets::tcp;
 use crate::suite::keyring::KeyRing;
 use crate::suite::receiver::Receiver;
@@ -68,6 +69,8 @@ pub struct Urls {
     pub op_mtls: String,
     /// SOAP endpoint of the MSSP.
     pub mssp: String,
+    /// HTTP API of the OTA platform.
+    pub ota: String,
     /// Address of the SMSC, without a scheme.
     pub smpp: String,
     /// The discovery service.
@@ -84,6 +87,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     let op = builder.ports.bind(Service::Op).await?;
     let op_mtls = builder.ports.bind(Service::OpMtls).await?;
     let mssp = builder.ports.bind(Service::Mssp).await?;
+    let ota = builder.ports.bind(Service::Ota).await?;
     let smpp = builder.ports.bind(Service::Smpp).await?;
     let discovery = builder.ports.bind(Service::Discovery).await?;
     let address = |listener: &tokio::net::TcpListener, service| {
@@ -93,6 +97,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     };
     let (ui_at, op_at) = (address(&ui, Service::Ui), address(&op, Service::Op));
     let (mssp_at, smpp_at) = (address(&mssp, Service::Mssp), address(&smpp, Service::Smpp));
+    let ota_at = address(&ota, Service::Ota);
     let discovery_at = address(&discovery, Service::Discovery);
     let op_mtls_at = address(&op_mtls, Service::OpMtls);
     let listen = builder.ports.listen();
@@ -119,6 +124,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         op: format!("{op_scheme}://{name}:{}", op_at.port()),
         op_mtls: format!("https://{name}:{}", op_mtls_at.port()),
         mssp: format!("{mssp_scheme}://{name}:{}/soap", mssp_at.port()),
+        ota: format!("http://{name}:{}", ota_at.port()),
         smpp: format!("{name}:{}", smpp_at.port()),
         discovery: format!("http://{name}:{}", discovery_at.port()),
     };
@@ -169,6 +175,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
             (Service::Ui, ui_at.port()),
             (Service::Op, op_at.port()),
             (Service::Mssp, mssp_at.port()),
+            (Service::Ota, ota_at.port()),
             (Service::Smpp, smpp_at.port()),
             (Service::Discovery, discovery_at.port()),
             (Service::OpMtls, op_mtls_at.port()),
@@ -184,8 +191,25 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         hosts: builder.hosts,
         token: builder.admin_token,
     };
+    let ota_access = control::Access {
+        listen: SocketAddr::new(listen, ota_at.port()),
+        ..access.clone()
+    };
     let router = control::router(handle.clone(), access);
     let mut tasks = JoinSet::new();
+    let api = ota_api::Api {
+        network: network.clone(),
+        world: Arc::new(builder.world.clone()),
+        life: format!("{:08x}", rand_core::Rng::next_u32(&mut chance.generator())),
+        chance: chance.clone(),
+        shutdown: shutdown.clone(),
+    };
+    tasks.spawn(http_server::serve_router(
+        ota,
+        ota_api::router(api, ota_access),
+        limits,
+        shutdown.clone(),
+    ));
     tasks.spawn(http_server::serve_router(
         ui,
         router,
@@ -431,15 +455,21 @@ impl Running {
     ///
     /// # Errors
     /// If the system gives no signals.
-    pub async fn until_signal(mut self) -> std::io::Result<()> {
+    pub async fn until_signal(self) -> std::io::Result<()> {
+        self.until(Signals::new()?).await;
+        Ok(())
+    }
+
+    /// The same for signals that were listened for before: whoever is told that everything is ready may send one at once.
+    pub async fn until(mut self, signals: Signals) {
         let handle = self.handle.clone();
         let stopped = async {
             handle.shutdown.draining().await;
             self.join().await;
         };
         tokio::select! {
-            result = handle.stopper.on_signals() => result,
-            () = stopped => Ok(()),
+            () = handle.stopper.on_signals(signals) => {}
+            () = stopped => {}
         }
     }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 pub mod packets;
+mod receive;
 pub mod seeds;
 pub mod sms;
 

@@ -1,4 +1,4 @@
-//! Secured packets: the kinds `command`, `response`, `receive` and `reassembly`.
+//! Secured packets: the kinds `command`, `response` and `reassembly`; `receive` is in its own file.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use ota_wire::ids::{Cntr, Tar};
 use ota_wire::keys::{CipherKey, IntegrityKey, KeySet};
 use ota_wire::packet::{
-    CipherAlgorithm, Command, CommandView, IntegrityAlgorithm, Opened, Receiver, RejectReason,
-    Rejected, Response, ResponseStatus, Sent, Spi, check_response, open, response_for,
+    CipherAlgorithm, Command, IntegrityAlgorithm, RejectReason, Rejected, Response, ResponseStatus,
+    Sent, Spi, check_response, open,
 };
 use ota_wire::secret::Secret;
 use ota_wire::sms::address::{Address, Npi, Ton};
@@ -18,6 +18,7 @@ use ota_wire::sms::tpdu::{Deliver, Pid};
 use ota_wire::sms::udh::{Iei, Reference};
 use serde_json::Value;
 
+use super::receive::{Card, receive};
 use super::{array, list, number, octets, same, same_octets, text};
 
 /// Runs one case of one of these kinds.
@@ -266,134 +267,6 @@ fn check_status_and_data(case: &Value, got: ResponseStatus, data: &[u8]) -> Resu
     })?;
     same_octets("data", &octets(case, "data")?, data)
 }
-
-/// A card with the receiver's applications and key sets does what is expected of it, packet after packet.
-fn receive(case: &Value) -> Result<(), String> {
-    let mut card = Card::read(case.get("receiver").ok_or("receiver: missing")?)?;
-    receive_one(case, &mut card)?;
-    for (index, next) in list(case, "then").iter().enumerate() {
-        receive_one(next, &mut card).map_err(|reason| format!("then[{index}]: {reason}"))?;
-    }
-    Ok(())
-}
-
-fn receive_one(case: &Value, card: &mut Card) -> Result<(), String> {
-    let expect = expect(case)?;
-    let sent_as = tpdus(case)?;
-    let packet = if case.get("packet").is_some() {
-        let packet = octets(case, "packet")?;
-        if !sent_as.is_empty() {
-            same_packets(std::slice::from_ref(&packet), &joined(&sent_as)?)?;
-        }
-        packet
-    } else {
-        // What makes no packet is as little as none.
-        joined(&sent_as)?.pop().unwrap_or_default()
-    };
-    let before = card.counters.clone();
-    let outcome = open(&packet, card);
-    if let Ok(Opened {
-        key_version,
-        store_counter: Some(counter),
-        ..
-    }) = outcome
-    {
-        card.counters.insert(key_version, counter);
-    }
-    match (text(expect, "result")?, &outcome) {
-        ("accept", Ok(opened)) => {
-            same_octets("payload", &octets(expect, "payload")?, &opened.data)?
-        }
-        ("reject", Err(rejected)) => check_refusal(expect, rejected)?,
-        (result, Ok(_)) => return Err(format!("expected {result}, the packet was taken")),
-        (result, Err(rejected)) => return Err(format!("expected {result}: {rejected}")),
-    }
-    check_counters(expect, &packet, &before, card)?;
-    check_por(expect, &packet, outcome.as_ref(), card)
-}
-
-/// The counter of the key set that the packet names, or of the only one there is, is as expected; others are as before.
-fn check_counters(
-    expect: &Value,
-    packet: &[u8],
-    before: &BTreeMap<u8, Cntr>,
-    card: &Card,
-) -> Result<(), String> {
-    let named =
-        CommandView::new_checked(packet).map_or(0, |view| (view.kic() >> 4).max(view.kid() >> 4));
-    for (version, counter) in &card.counters {
-        let expected = if card.counters.len() == 1 || *version == named {
-            cntr(expect, "cntr_after")?
-        } else {
-            before.get(version).copied().unwrap_or_default()
-        };
-        same("cntr_after", &expected, counter, Cntr::to_string)?;
-    }
-    Ok(())
-}
-
-/// The status is one of those allowed; where none are listed, the preferred one if there is one.
-fn check_refusal(expect: &Value, rejected: &Rejected) -> Result<(), String> {
-    let got = rejected
-        .status
-        .map_or_else(|| "none".to_owned(), |status| format!("{:02x}", status.0));
-    let preferred = expect.get("rsc").filter(|code| code.is_string());
-    let allowed = match list(expect, "rsc_any_of") {
-        [] => preferred.map_or(&[][..], std::slice::from_ref),
-        several => several,
-    };
-    if allowed.is_empty() || allowed.iter().any(|code| *code == *got) {
-        Ok(())
-    } else {
-        Err(format!(
-            "rsc: expected one of {allowed:?}, got {got} ({rejected})"
-        ))
-    }
-}
-
-/// The PoR, if there is one, is bare where it must be, and its sender could read it.
-fn check_por(
-    expect: &Value,
-    packet: &[u8],
-    outcome: Result<&Opened, &Rejected>,
-    card: &Card,
-) -> Result<(), String> {
-    let Some(por) = response_for(outcome, ResponseStatus::POR_OK, Vec::new()) else {
-        return Ok(());
-    };
-    let keys = card.key_set(por.key_version());
-    let sealed = por.seal(keys).map_err(|error| format!("PoR: {error}"))?;
-    let must_be_bare = expect
-        .get("por_must_not_be_secured")
-        .and_then(Value::as_bool)
-        .unwrap_or(false);
-    if must_be_bare {
-        let bare = por
-            .response
-            .seal_plain()
-            .map_err(|error| format!("PoR: {error}"))?;
-        return same_octets("PoR", &bare, &sealed);
-    }
-    let (Some(keys), true) = (keys, por.secured) else {
-        return Ok(());
-    };
-    let view = CommandView::new_checked(packet).map_err(|error| error.to_string())?;
-    let sent = Sent {
-        spi: view.spi(),
-        kic: view.kic(),
-        kid: view.kid(),
-        tar: view.tar(),
-        cntr: por.response.cntr,
-    };
-    let checked = check_response(&sealed, &sent, keys).map_err(|error| format!("PoR: {error}"))?;
-    same(
-        "status of the PoR",
-        &por.response.status.0,
-        &checked.status.0,
-        |status| format!("{status:02X}"),
-    )
-}
-
 /// Command packets come out of the messages whole and in the expected order.
 fn reassembly(case: &Value) -> Result<(), String> {
     let expected = list(expect(case)?, "packets");
@@ -401,7 +274,7 @@ fn reassembly(case: &Value) -> Result<(), String> {
     same_packets(&expected, &joined(&tpdus(case)?)?)
 }
 
-fn tpdus(case: &Value) -> Result<Vec<Vec<u8>>, String> {
+pub(super) fn tpdus(case: &Value) -> Result<Vec<Vec<u8>>, String> {
     list(case, "tpdus").iter().map(hex_text).collect()
 }
 
@@ -411,7 +284,7 @@ fn hex_text(value: &Value) -> Result<Vec<u8>, String> {
 }
 
 /// The command packets that the messages hold, in order of completion.
-fn joined(tpdus: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, String> {
+pub(super) fn joined(tpdus: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, String> {
     let mut reassembler = Reassembler::new(Limits {
         parts: u8::MAX,
         ..Limits::default()
@@ -434,67 +307,10 @@ fn parse(tpdu: &[u8]) -> Result<Deliver, String> {
     Deliver::parse(tpdu).map_err(|error| format!("tpdus: {error}"))
 }
 
-fn same_packets(expected: &[Vec<u8>], got: &[Vec<u8>]) -> Result<(), String> {
+pub(super) fn same_packets(expected: &[Vec<u8>], got: &[Vec<u8>]) -> Result<(), String> {
     same("packets", expected, got, |packets| {
         format!("{:?}", packets.iter().map(hex::encode).collect::<Vec<_>>())
     })
-}
-
-/// What a card knows.
-struct Card {
-    security_levels: BTreeMap<Tar, u8>,
-    key_sets: Vec<KeySet>,
-    counters: BTreeMap<u8, Cntr>,
-    single_des: bool,
-}
-
-impl Card {
-    fn read(receiver: &Value) -> Result<Self, String> {
-        let mut card = Self {
-            security_levels: BTreeMap::new(),
-            key_sets: Vec::new(),
-            counters: BTreeMap::new(),
-            // Cases that have such keys want them used.
-            single_des: true,
-        };
-        for app in list(receiver, "apps") {
-            card.security_levels
-                .insert(Tar(array(app, "tar")?), octet(app, "msl")?);
-        }
-        for set in list(receiver, "keysets") {
-            let version =
-                u8::try_from(number(set, "version")?).map_err(|error| error.to_string())?;
-            let cc_len = number(set, "cc_len")? as usize;
-            // A key that does not fit its algorithm counts as absent: d-rx-005 has such keys and does not use them.
-            card.key_sets.push(KeySet {
-                version,
-                kic: cipher_key(text(set, "kic_algo")?, octets(set, "kic_key")?)
-                    .unwrap_or_else(|_| CipherKey::none()),
-                kid: integrity_key(text(set, "kid_algo")?, octets(set, "kid_key")?, cc_len)
-                    .unwrap_or_else(|_| IntegrityKey::none()),
-            });
-            card.counters.insert(version, cntr(set, "cntr")?);
-        }
-        Ok(card)
-    }
-}
-
-impl Receiver for Card {
-    fn msl(&self, tar: Tar) -> Option<u8> {
-        self.security_levels.get(&tar).copied()
-    }
-
-    fn key_set(&self, version: u8) -> Option<&KeySet> {
-        self.key_sets.iter().find(|keys| keys.version == version)
-    }
-
-    fn counter(&self, version: u8) -> Cntr {
-        self.counters.get(&version).copied().unwrap_or_default()
-    }
-
-    fn allows_single_des(&self) -> bool {
-        self.single_des
-    }
 }
 
 /// Key set of a `command` or `response` case.
@@ -510,7 +326,7 @@ fn case_keys(case: &Value) -> Result<KeySet, String> {
     })
 }
 
-fn cipher_key(name: &str, key: Vec<u8>) -> Result<CipherKey, String> {
+pub(super) fn cipher_key(name: &str, key: Vec<u8>) -> Result<CipherKey, String> {
     let algorithm = match name {
         "none" => return Ok(CipherKey::none()),
         "des" => CipherAlgorithm::Des,
@@ -522,7 +338,11 @@ fn cipher_key(name: &str, key: Vec<u8>) -> Result<CipherKey, String> {
     CipherKey::new(algorithm, Secret::new(key)).map_err(|error| error.to_string())
 }
 
-fn integrity_key(name: &str, key: Vec<u8>, cc_len: usize) -> Result<IntegrityKey, String> {
+pub(super) fn integrity_key(
+    name: &str,
+    key: Vec<u8>,
+    cc_len: usize,
+) -> Result<IntegrityKey, String> {
     let algorithm = match name {
         // The checks without a key are named by KID alone.
         "none" | "crc16" | "crc32" => return Ok(IntegrityKey::none()),
@@ -535,16 +355,16 @@ fn integrity_key(name: &str, key: Vec<u8>, cc_len: usize) -> Result<IntegrityKey
     IntegrityKey::new(algorithm, Secret::new(key), cc_len).map_err(|error| error.to_string())
 }
 
-fn expect(case: &Value) -> Result<&Value, String> {
+pub(super) fn expect(case: &Value) -> Result<&Value, String> {
     case.get("expect")
         .ok_or_else(|| "expect: missing".to_owned())
 }
 
-fn octet(case: &Value, name: &str) -> Result<u8, String> {
+pub(super) fn octet(case: &Value, name: &str) -> Result<u8, String> {
     array::<1>(case, name).map(|[octet]| octet)
 }
 
-fn cntr(case: &Value, name: &str) -> Result<Cntr, String> {
+pub(super) fn cntr(case: &Value, name: &str) -> Result<Cntr, String> {
     array(case, name).map(Cntr::from_bytes)
 }
 

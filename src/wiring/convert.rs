@@ -11,6 +11,8 @@ pub(super) fn submit(submit: mssp::Submit) -> platform::Submit {
         payload: submit.payload,
         expires: submit.expires,
         correlation: submit.correlation,
+        por: platform::Por::OnError,
+        key_version: None,
     }
 }
 
@@ -21,7 +23,8 @@ pub(super) fn outcome(outcome: platform::Outcome) -> mssp::OtaOutcome {
             kind: failure(&reason),
             reason: reason.to_string(),
         },
-        platform::Outcome::Sent => mssp::OtaOutcome::Sent,
+        // The MSSP's orders want a response packet on error only, so that an acknowledgement says no more than this.
+        platform::Outcome::Sent | platform::Outcome::Acknowledged(_) => mssp::OtaOutcome::Sent,
     }
 }
 

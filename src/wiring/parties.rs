@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ota_wire::ids::Msisdn;
 use ota_wire::trace::Id;
+use serde_json::json;
 use sim_applet_sim::handset::{ReaderInput, ReaderOutput};
 
 use super::convert;
@@ -13,11 +14,15 @@ use super::phones::{self, Phones};
 use super::steps::{MsspParty, OpParty, PlatformParty, SmscParty};
 use super::waits::{self, Waits};
 use crate::faults::{Action, Faults, Injected, LinkName};
+use crate::ota_api::{self, Results};
 use crate::runtime::clock::{Clock, Due};
 use crate::runtime::party::{Driver, HandleError, Party};
 use crate::runtime::store::{Store, StoreError};
 use crate::trace::{AnyEvent, TraceLog};
 use crate::users::Users;
+
+/// How the platform's API marks what belongs to its messages.
+const API: &str = "api:";
 
 /// Something that reaches a party.
 #[derive(Clone)]
@@ -91,6 +96,8 @@ pub struct Parties {
     pub users: Users,
     /// RPs that wait for the clock.
     pub waits: Waits,
+    /// What came of messages that were submitted by the platform's API.
+    pub results: Results,
 }
 
 impl Parties {
@@ -114,6 +121,7 @@ impl Parties {
             trace: TraceLog::new(),
             users: Users::new(),
             waits: Waits::default(),
+            results: Results::default(),
         }
     }
 
@@ -135,6 +143,11 @@ impl Parties {
     /// The handsets with their cards.
     pub(crate) fn phones(&self) -> &Phones {
         &self.phones
+    }
+
+    /// The records of the OTA platform, to look at.
+    pub(crate) fn platform_records(&self) -> &dyn Store {
+        self.platform.store().as_ref()
     }
 
     /// Takes up what the last process left: arms the timers and gives what it had still to do.
@@ -306,6 +319,23 @@ impl Parties {
             Emission::Mssp(mssp::Output::Submit(submit)) => deliver(Message::Platform(
                 ota::platform::Input::Submit(convert::submit(submit)),
             )),
+            Emission::Platform(ota::platform::Output::Mo {
+                payload,
+                correlation: Some(correlation),
+                ..
+            }) if correlation.starts_with(API) => {
+                let id = &correlation[API.len()..];
+                let answer = json!({"id": id, "answer": hex::encode(payload)});
+                self.results.push("answer", answer);
+                Vec::new()
+            }
+            Emission::Platform(ota::platform::Output::Report { id, outcome })
+                if id.starts_with(ota_api::JOBS) =>
+            {
+                let (kind, value) = ota_api::reported(&id, &outcome);
+                self.results.push(kind, value);
+                Vec::new()
+            }
             Emission::Platform(ota::platform::Output::Mo { from, payload, .. }) => {
                 deliver(Message::Mssp(mssp::Input::Mo { from, payload }))
             }

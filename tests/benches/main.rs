@@ -2,6 +2,7 @@
 //! bare limit measured in the same run; medians of several rounds.
 //! How to read them, and what was seen, is in tests/benches/README.md.
 
+mod card;
 mod driver;
 mod flow;
 mod mssp;
@@ -21,8 +22,10 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 type Group = (&'static str, fn() -> Result<()>);
 
-const GROUPS: [Group; 9] = [
+const GROUPS: [Group; 11] = [
     ("packets", packets::run),
+    ("card", card::envelopes),
+    ("vpcd", card::vpcd),
     ("flow-in-process", flow::in_process),
     ("flow-sockets", flow::sockets),
     ("ops", ops::side_by_side),

@@ -3,10 +3,12 @@
 // objects and assertions, and verifies id_tokens, signed userinfo and the discovery service's tokens.
 //   node jose.mjs MIDSIM WORLD     in the folder where the packages are installed
 import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request as httpsRequest } from 'node:https';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const jose = await import(pathToFileURL(createRequire(pathToFileURL(`${process.cwd()}/x.js`)).resolve('jose')).href);
@@ -134,5 +136,44 @@ check('userinfo with PS256', signed.payload.sub === ps256.payload.sub && signed.
 const bearer = { headers: { authorization: `Bearer ${client.registration_access_token}` } };
 check('deletion', (await fetch(client.registration_client_uri, { ...bearer, method: 'DELETE' })).status === 204);
 check('it is gone', (await fetch(client.registration_client_uri, bearer)).status === 401);
+
+// 4. A client with a self-signed certificate, over mutual TLS: it authenticates by it, and its token is good with it only (RFC 8705).
+const folder = join(dirname(script), '../../fixtures/certificates');
+const der = readFileSync(join(folder, 'client-ec-TEST-ONLY.der'));
+const certificate = new X509Certificate(der);
+const ownJwk = { ...certificate.publicKey.export({ format: 'jwk' }), x5c: [der.toString('base64')] };
+const ca = await (await fetch(`${process.env.MIDSIM_UI_URL}/ca.pem`)).text();
+const shown = { ca, cert: certificate.toString(), key: readFileSync(join(folder, 'client-ec-TEST-ONLY.key'), 'utf8') };
+const over = (url, tls, { form, token }) => new Promise((resolve, reject) => {
+    const headers = { ...(form && { 'content-type': 'application/x-www-form-urlencoded' }), ...(token && { authorization: `Bearer ${token}` }) };
+    const sent = httpsRequest(url, { method: form ? 'POST' : 'GET', headers, ...tls }, (response) => {
+        const parts = [];
+        response.on('data', (part) => parts.push(part));
+        response.on('end', () => resolve({ status: response.statusCode, ...JSON.parse(Buffer.concat(parts)) }));
+    });
+    sent.on('error', reject);
+    sent.end(form && new URLSearchParams(form).toString());
+});
+const aliases = metadata.mtls_endpoint_aliases;
+const own = await (await fetch(metadata.registration_endpoint, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+        backchannel_token_delivery_mode: 'poll', token_endpoint_auth_method: 'self_signed_tls_client_auth',
+        tls_client_certificate_bound_access_tokens: true, jwks: { keys: [ownJwk] },
+    }),
+})).json();
+const client_id = own.client_id;
+check('registration of a certificate', client_id && !own.client_secret, own);
+const wanted = { client_id, scope: 'openid', acr_values: 'mod-pr', login_hint: NUMBER };
+const bare = await over(aliases.backchannel_authentication_endpoint, { ca }, { form: wanted });
+check('without a certificate', bare.status === 401 && bare.error === 'invalid_client', bare);
+const rung = await over(aliases.backchannel_authentication_endpoint, shown, { form: wanted });
+check('with the certificate', rung.status === 200, rung);
+const bound = await poll(() => over(aliases.token_endpoint, shown, { form: { grant_type: CIBA, client_id, auth_req_id: rung.auth_req_id } }));
+const good = await over(aliases.userinfo_endpoint, shown, { token: bound.access_token });
+check('userinfo with the certificate', good.status === 200 && good.sub, good);
+const stolen = await over(aliases.userinfo_endpoint, { ca }, { token: bound.access_token });
+check('userinfo without it', stolen.status === 401 && stolen.error === 'invalid_token', stolen);
 
 console.log(`PASS: ${checks} checks with jose`);

@@ -23,6 +23,8 @@ pub enum PlatformEvent {
     JobQueued { behind: usize },
     /// Its time is over.
     JobExpired,
+    /// Its sender called it off.
+    JobCancelled,
     /// It was given up.
     JobFailed { reason: FailReason },
     /// A command packet was sealed and submitted.
@@ -80,6 +82,8 @@ pub enum PorEffect {
     Jump,
     /// Gives up.
     Fail,
+    /// It is what the order waited for.
+    Acknowledge,
 }
 
 impl PlatformEvent {
@@ -90,6 +94,7 @@ impl PlatformEvent {
                 .field("position", behind)
                 .row(),
             Self::JobExpired => Line::own("OTA", "OTA", "job expired").row(),
+            Self::JobCancelled => Line::own("OTA", "OTA", "job cancelled").row(),
             Self::JobFailed { reason } => Line::own("OTA", "MSSP", "job failed")
                 .field("reason", reason)
                 .row(),
@@ -195,6 +200,7 @@ impl PorEffect {
             Self::SendAgain => "send again with a new counter",
             Self::Jump => "send again with a counter far higher",
             Self::Fail => "give up",
+            Self::Acknowledge => "acknowledged",
         }
     }
 }

@@ -6,10 +6,10 @@ use ota_wire::packet::{Checked, ResponseStatus, check_response};
 use ota_wire::sms::udh::{Iei, Udh};
 use ota_wire::trace::Id;
 
-use super::record::{Card, Job, JobState};
+use super::record::{Card, CardResponse, Job, JobState, Part};
 use super::submit::{Why, command};
 use super::work::Work;
-use super::{FailReason, Output};
+use super::{FailReason, Outcome, Output, Por};
 use crate::event::{PlatformEvent, PorEffect};
 use crate::smpp::{MessageState, ShortMessage, esm_class};
 
@@ -73,7 +73,11 @@ impl Work<'_> {
     }
 
     fn on_answer(&mut self, from: &Msisdn, message: &ShortMessage, payload: Vec<u8>) {
-        let job = self.outstanding(from).map(|(job, _)| job);
+        let job = self
+            .outstanding(from)
+            .into_iter()
+            .map(|(job, _)| job)
+            .find(|job| (self.config.answers)(&job.submit, &payload));
         let correlation = job.as_ref().map(|job| job.submit.correlation.clone());
         let answer = PlatformEvent::Answer {
             from: from.clone(),
@@ -87,37 +91,44 @@ impl Work<'_> {
         self.output(Output::Mo {
             id,
             from: from.clone(),
-            payload,
+            payload: payload.clone(),
             correlation,
         });
         // An answer stands for the response packet: the card has taken this counter, the next packet may go.
-        if let Some(job) = job {
+        if let Some(mut job) = job.filter(|job| job.submit.por != Por::Always) {
+            job.answer = Some(Part(payload));
             self.end(job, JobState::Answered);
         }
     }
 
     fn on_por(&mut self, from: &Msisdn, message: &ShortMessage, packet: &[u8]) {
-        let Some((job, card)) = self.outstanding(from) else {
+        let outstanding = self.outstanding(from);
+        if outstanding.is_empty() {
             return self.ignore(
                 message,
                 "a response packet, but nothing sent to this card awaits one".to_owned(),
             );
-        };
-        let (Some(attempt), Some(keys)) = (job.attempt(), self.keys(from, &card)) else {
-            return;
-        };
-        let sent = command(&job, attempt.cntr, &keys).sent();
+        }
         let packet = [RESPONSE_UDH.as_slice(), packet].concat();
-        let checked = match check_response(&packet, &sent, &keys) {
-            Ok(checked) => checked,
-            Err(error) => {
-                return self.ignore(
-                    message,
-                    format!("a response packet that answers nothing: {error}"),
-                );
+        let (mut found, mut why) = (None, String::new());
+        for (job, card) in outstanding {
+            let (Some(attempt), Some(keys)) = (job.attempt(), self.keys(from, &card)) else {
+                continue;
+            };
+            let sent = command(&job, attempt.cntr, &keys).sent();
+            match check_response(&packet, &sent, &keys) {
+                Ok(checked) => {
+                    found = Some((job, checked));
+                    break;
+                }
+                Err(error) => why = format!("a response packet that answers nothing: {error}"),
             }
+        }
+        let Some((mut job, checked)) = found else {
+            return self.ignore(message, why);
         };
-        let effect = effect(&checked, attempt.hinted, attempt.jumped);
+        let Some(attempt) = job.attempt() else { return };
+        let effect = effect(&checked, job.submit.por, attempt.hinted, attempt.jumped);
         let por = PlatformEvent::Por {
             from: from.clone(),
             status: checked.status,
@@ -128,6 +139,15 @@ impl Work<'_> {
         self.event(trace_id(message), Some(Id::job(&job.submit.id)), por);
         match effect {
             PorEffect::None => {}
+            PorEffect::Acknowledge => {
+                let response = CardResponse {
+                    status: checked.status.0,
+                    data: checked.data,
+                };
+                job.response = Some(response.clone());
+                self.report(&job.submit.id, Outcome::Acknowledged(response));
+                self.end(job, JobState::Answered);
+            }
             PorEffect::SendAgain => self.send(job, Why::Hint),
             PorEffect::Jump => self.send(job, Why::Jump),
             PorEffect::Fail => self.fail(job, FailReason::Card(checked.status.0)),
@@ -138,16 +158,18 @@ impl Work<'_> {
         let Some((id, state)) = receipt(message) else {
             return self.ignore(message, "a receipt without message id or state".to_owned());
         };
-        if let Some((job, _)) = self.outstanding(from) {
+        for (job, _) in self.outstanding(from) {
             self.receipt(job, &id, state);
         }
     }
 
-    /// The job on its way to the card of this number.
-    fn outstanding(&self, from: &Msisdn) -> Option<(Job, Card)> {
-        let (_, card) = self.subscriber(from)?;
-        let job = self.job(&self.sim(&card).outstanding?)?;
-        Some((job, card))
+    /// The jobs on their way to the card of this number: one for each key set at most.
+    fn outstanding(&self, from: &Msisdn) -> Vec<(Job, Card)> {
+        let under_way = |card: Card| {
+            let job = self.job(&self.sim(&card).outstanding?)?;
+            Some((job, card))
+        };
+        self.cards(from).into_iter().filter_map(under_way).collect()
     }
 
     fn ignore(&mut self, message: &ShortMessage, why: String) {
@@ -164,8 +186,11 @@ impl Work<'_> {
 
 /// What a response packet is worth. Only what the card itself has signed decides anything; an unsigned error is a hint, good for
 /// one re-send, since a stranger can send as many as he likes.
-fn effect(checked: &Checked, hinted: bool, jumped: bool) -> PorEffect {
+fn effect(checked: &Checked, wanted: Por, hinted: bool, jumped: bool) -> PorEffect {
     let status = checked.status;
+    if checked.authenticated && status == ResponseStatus::POR_OK && wanted == Por::Always {
+        return PorEffect::Acknowledge;
+    }
     if status.is_success() || status == ResponseStatus::MORE_TIME {
         return PorEffect::None;
     }

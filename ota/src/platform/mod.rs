@@ -6,8 +6,10 @@
 //! refuses a lower counter after a higher one.
 
 mod deliver;
+pub mod key_sets;
 mod parts;
 mod record;
+pub mod remote;
 mod submit;
 mod work;
 
@@ -17,6 +19,7 @@ mod tests;
 use jiff::Timestamp;
 use ota_wire::ids::{Iccid, Msisdn, Tar};
 use ota_wire::keys::{Family, KeySet, MasterKey};
+use ota_wire::packet::Spi;
 use rand_core::Rng;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -24,7 +27,9 @@ use std::sync::Arc;
 use crate::octets;
 use crate::smpp::{CommandStatus, MessageState, ShortMessage};
 use crate::step::{self, View};
-pub use record::{Attempt, Card, Change, Job, JobState, OpenMessage, Part, Parts, Sim};
+pub use record::{
+    Attempt, Card, CardResponse, Change, Job, JobState, OpenMessage, Part, Parts, Sim,
+};
 use work::Work;
 
 /// A step of the platform.
@@ -84,6 +89,9 @@ pub struct Config {
     pub registered_delivery: u8,
     /// Send user data in message_payload.
     pub in_payload: bool,
+    /// Whether a bare message (no response packet) may be the answer to an order: what was sent, what came. By default any is;
+    /// who knows the application can tell its answers from other messages of the same number.
+    pub answers: fn(&Submit, &[u8]) -> bool,
 }
 
 impl Config {
@@ -96,6 +104,7 @@ impl Config {
             data_coding: 0xF6,
             registered_delivery: crate::smpp::registered_delivery::ON_FAILURE,
             in_payload: false,
+            answers: |_, _| true,
         }
     }
 }
@@ -116,6 +125,41 @@ pub struct Submit {
     pub expires: Timestamp,
     /// The sender's own id of what this belongs to; a trace id such as `applet:…`. Comes back with the answer.
     pub correlation: String,
+    /// When the card is to send a response packet.
+    #[serde(default)]
+    pub por: Por,
+    /// Which key set protects it; without, the one for the application, or else the card's first.
+    #[serde(default)]
+    pub key_version: Option<u8>,
+}
+
+/// When the card is to send a response packet. It is always ciphered, with CC, and by SMS-SUBMIT: SMPP carries no data of a
+/// delivery report.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Por {
+    /// Never.
+    None,
+    /// When it refuses the packet.
+    #[default]
+    OnError,
+    /// Always: it ends the job, and brings the application's response data.
+    Always,
+}
+
+impl Por {
+    /// SPI of a packet that asks for it.
+    pub fn spi(self) -> Spi {
+        let [guard, response] = Spi::MT.0;
+        Spi([
+            guard,
+            match self {
+                Self::None => 0,
+                Self::OnError => response,
+                Self::Always => response & !0x03 | 0x01,
+            },
+        ])
+    }
 }
 
 /// What happens to the platform.
@@ -123,6 +167,13 @@ pub struct Submit {
 pub enum Input {
     /// An order.
     Submit(Submit),
+    /// The sender has changed his mind. What is on its way may still arrive.
+    Cancel {
+        /// The id of the order.
+        id: String,
+    },
+    /// Key sets of cards, beside or instead of those of the directory.
+    Import(Vec<key_sets::Entry>),
     /// The outcome of an [`Output::SubmitSm`].
     SubmitSmResp {
         /// Its id.
@@ -188,6 +239,10 @@ impl Output {
                 id,
                 outcome: Outcome::Failed(_),
             } => Some(format!("failed/{id}")),
+            Self::Report {
+                id,
+                outcome: Outcome::Acknowledged(_),
+            } => Some(format!("acknowledged/{id}")),
             Self::Mo { id, .. } => Some(format!("mo/{id}")),
         }
     }
@@ -199,6 +254,8 @@ impl Output {
 pub enum Outcome {
     /// The SMSC has all of it.
     Sent,
+    /// The card has answered with a response packet that proves itself.
+    Acknowledged(CardResponse),
     /// It will not arrive.
     Failed(FailReason),
 }
@@ -258,6 +315,8 @@ impl Platform {
         let mut work = Work::new(&self.config, view, now, rng);
         match input {
             Input::Submit(submit) => work.submit(submit),
+            Input::Cancel { id } => work.cancel(&id),
+            Input::Import(entries) => work.import(entries),
             Input::SubmitSmResp { id, result } => work.submit_sm_resp(&id, result),
             Input::Deliver(message) => work.deliver(&message),
             Input::Timer { key } => work.on_timer(&key),

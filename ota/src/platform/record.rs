@@ -5,6 +5,7 @@ use ota_wire::ids::{Cntr, Iccid, Msisdn, Tar};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+use super::key_sets::KeySets;
 use super::{FailReason, Submit};
 use crate::octets;
 use crate::smpp::MessageState;
@@ -31,6 +32,11 @@ pub(super) mod key {
         format!("sim/{iccid}/{version}")
     }
 
+    /// Record of the imported key sets of a card.
+    pub(in super::super) fn key_sets(iccid: &Iccid) -> String {
+        format!("keys/{iccid}")
+    }
+
     /// Record of unfinished messages of a sender.
     pub(in super::super) fn parts(from: &Msisdn) -> String {
         format!("parts/{}", from.digits())
@@ -46,6 +52,22 @@ pub struct Job {
     pub card: Option<Card>,
     /// How far it got.
     pub state: JobState,
+    /// What the card said in a response packet that proved itself.
+    #[serde(default)]
+    pub response: Option<CardResponse>,
+    /// The bare message that ended it.
+    #[serde(default)]
+    pub answer: Option<Part>,
+}
+
+/// A response packet of a card, without its protection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardResponse {
+    /// Response status code (TS 102 225 §5.2).
+    pub status: u8,
+    /// Additional response data.
+    #[serde(with = "octets")]
+    pub data: Vec<u8>,
 }
 
 /// Card and key set of a job.
@@ -71,6 +93,8 @@ pub enum JobState {
     Failed(FailReason),
     /// Too late.
     Expired,
+    /// Called off by its sender.
+    Cancelled,
 }
 
 /// One packet with one counter, in as many short messages as it takes.
@@ -146,6 +170,8 @@ pub enum Change {
     JobGone(String),
     /// A key set of a card.
     Sim(Card, Sim),
+    /// The imported key sets of a card.
+    KeySets(Iccid, KeySets),
     /// Unfinished messages of a sender; none removes the record.
     Parts(Msisdn, Parts),
     /// A timer.
@@ -169,6 +195,10 @@ impl Change {
             Self::Sim(card, sim) => Write::Put {
                 key: key::sim(&card.iccid, card.key_version),
                 value: to_json(&sim),
+            },
+            Self::KeySets(iccid, sets) => Write::Put {
+                key: key::key_sets(&iccid),
+                value: to_json(&sets),
             },
             Self::Parts(from, parts) if parts.open.is_empty() => Write::Delete {
                 key: key::parts(&from),

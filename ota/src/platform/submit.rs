@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use ota_wire::ids::Cntr;
 use ota_wire::keys::KeySet;
-use ota_wire::packet::{Command, SealError, Spi};
+use ota_wire::packet::{Command, SealError};
 use ota_wire::sms::concat;
 use ota_wire::sms::udh::{Iei, Reference};
 use ota_wire::sms::user_data::UserData;
@@ -42,14 +42,17 @@ impl Work<'_> {
             return self.job_event(&id, PlatformEvent::JobExpired);
         }
         self.timer(key::job(&id), Some(submit.expires));
-        let card = self.subscriber(&submit.msisdn).map(|(_, card)| card);
+        let card = self.card_for(&submit);
         let job = Job {
             submit,
-            card,
+            card: card.as_ref().ok().cloned(),
             state: JobState::Queued,
+            response: None,
+            answer: None,
         };
-        let Some(card) = job.card.clone() else {
-            return self.fail(job, FailReason::UnknownSubscriber);
+        let card = match card {
+            Ok(card) => card,
+            Err(reason) => return self.fail(job, reason),
         };
         let mut sim = self.sim(&card);
         // A job whose record is lost must not hold up the card for ever.
@@ -78,6 +81,17 @@ impl Work<'_> {
         sim.queue.push(id);
         self.put_sim(&card, sim);
         self.put_job(job);
+    }
+
+    /// Ends a job that is not over. What is on its way may still arrive; the card's counter tells.
+    pub(super) fn cancel(&mut self, id: &str) {
+        if let Some(job) = self.job(id)
+            && matches!(job.state, JobState::Queued | JobState::Under(_))
+        {
+            self.job_event(id, PlatformEvent::JobCancelled);
+            self.timer(key::retry(id), None);
+            self.end(job, JobState::Cancelled);
+        }
     }
 
     /// Starts the next job that waits for this card and can still go.
@@ -146,7 +160,7 @@ impl Work<'_> {
             early: Vec::new(),
         };
         let submitted = PlatformEvent::PacketSubmitted {
-            spi: Spi::MT,
+            spi: job.submit.por.spi(),
             kic: keys.kic_octet(),
             kid: keys.kid_octet(),
             tar: job.submit.tar,
@@ -368,7 +382,7 @@ pub(super) enum Why {
 /// The command packet of a job.
 pub(super) fn command(job: &Job, cntr: Cntr, keys: &KeySet) -> Command {
     Command {
-        spi: Spi::MT,
+        spi: job.submit.por.spi(),
         kic: keys.kic_octet(),
         kid: keys.kid_octet(),
         tar: job.submit.tar,

@@ -1,15 +1,15 @@
 //! One step at work: the records as this step sees them, with its own changes on top.
 
 use jiff::Timestamp;
-use ota_wire::ids::Msisdn;
+use ota_wire::ids::{Iccid, Msisdn};
 use ota_wire::keys::KeySet;
 use ota_wire::trace::Id;
 use rand_core::Rng;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::key_sets::KeySets;
 use super::record::{Card, Change, Job, JobState, Parts, Sim, key};
-use super::{Config, FailReason, Keys, Outcome, Output, Step, Subscriber};
+use super::{Config, FailReason, Keys, Outcome, Output, Step, Submit, Subscriber};
 use crate::event::{Event, EventKind, PlatformEvent};
 use crate::step::{View, read};
 
@@ -120,27 +120,74 @@ impl<'a> Work<'a> {
         self.event(Id::job(id), None, kind);
     }
 
-    pub(super) fn subscriber(&self, msisdn: &Msisdn) -> Option<(Subscriber, Card)> {
-        let subscriber = self.config.subscribers.find(msisdn)?;
-        let card = Card {
-            iccid: subscriber.iccid.clone(),
-            key_version: subscriber.keys.version(),
-        };
-        Some((subscriber, card))
+    pub(super) fn change(&mut self, change: Change) {
+        self.step.changes.push(change);
     }
 
-    /// The keys of a job: those of its order, unless the card has been exchanged or given other keys since.
-    pub(super) fn keys(&self, msisdn: &Msisdn, card: &Card) -> Option<Cow<'a, KeySet>> {
-        let (subscriber, current) = self.subscriber(msisdn)?;
-        if current != *card {
+    pub(super) fn subscriber(&self, msisdn: &Msisdn) -> Option<Subscriber> {
+        self.config.subscribers.find(msisdn)
+    }
+
+    /// The imported key sets of a card.
+    pub(super) fn key_sets(&self, iccid: &Iccid) -> KeySets {
+        read(self.view, &key::key_sets(iccid)).unwrap_or_default()
+    }
+
+    /// Card and key set of an order.
+    pub(super) fn card_for(&self, submit: &Submit) -> Result<Card, FailReason> {
+        let subscriber = self
+            .subscriber(&submit.msisdn)
+            .ok_or(FailReason::UnknownSubscriber)?;
+        let imported = self.key_sets(&subscriber.iccid);
+        let usual = subscriber.keys.version();
+        let key_version = submit
+            .key_version
+            .or_else(|| imported.for_application(submit.tar))
+            .unwrap_or(usual);
+        if key_version != usual && imported.version(key_version).is_none() {
+            let why = format!("the card has no key set {key_version}");
+            return Err(FailReason::Keys(why));
+        }
+        Ok(Card {
+            iccid: subscriber.iccid,
+            key_version,
+        })
+    }
+
+    /// Every key set of the card that this number has now.
+    pub(super) fn cards(&self, msisdn: &Msisdn) -> Vec<Card> {
+        let Some(subscriber) = self.subscriber(msisdn) else {
+            return Vec::new();
+        };
+        let mut versions: Vec<_> = self.key_sets(&subscriber.iccid).versions().collect();
+        versions.push(subscriber.keys.version());
+        versions.sort_unstable();
+        versions.dedup();
+        let card = |key_version| Card {
+            iccid: subscriber.iccid.clone(),
+            key_version,
+        };
+        versions.into_iter().map(card).collect()
+    }
+
+    /// The keys of a job: those of its order, unless the card has been exchanged or given other keys since. Imported ones win.
+    pub(super) fn keys(&self, msisdn: &Msisdn, card: &Card) -> Option<KeySet> {
+        let subscriber = self.subscriber(msisdn)?;
+        if subscriber.iccid != card.iccid {
             return None;
         }
-        Some(Cow::Owned(match subscriber.keys {
+        if let Some(keys) = self.key_sets(&card.iccid).version(card.key_version) {
+            return Some(keys);
+        }
+        if subscriber.keys.version() != card.key_version {
+            return None;
+        }
+        Some(match subscriber.keys {
             Keys::Fixed(keys) => (*keys).clone(),
             Keys::Derived { version, family } => {
                 KeySet::derive(&self.config.master, &card.iccid, version, family)
             }
-        }))
+        })
     }
 
     /// Ends a job and lets the next one to the same card go.

@@ -213,6 +213,7 @@ impl Phone {
         match input {
             ReaderInput::Reset => {
                 self.card.reset();
+                self.card.stir(turn.random());
                 let atr = self.card.atr().to_vec();
                 self.note(EventKind::PowerOn { atr }, turn);
             }

@@ -14,7 +14,7 @@ use crate::uicc::file::{FileIndex, FileSystem};
 pub use format::{DEFAULT, ProfileError};
 
 /// A kind of card in a kind of handset. Immutable; shared behind an `Arc` by as many subscribers as there are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Profile {
     /// Its name, for people.
     pub name: String,
@@ -97,10 +97,16 @@ impl Profile {
         found
     }
 
-    /// The same with an applet that only asks for confirmation.
+    /// [`Profile::standard`] with an applet that only asks for confirmation.
     pub fn confirm_only(master_key: MasterKey, network: NetworkProfile) -> Self {
-        let mut profile = Self::standard(master_key, network);
-        profile.name = "confirm-only".to_owned();
+        Self::standard(master_key, network).confirming()
+    }
+
+    /// The same with an applet that only asks for confirmation.
+    #[must_use]
+    pub fn confirming(&self) -> Self {
+        let mut profile = self.clone();
+        profile.name = format!("{}, confirm-only", self.name);
         profile.applet.pin_method = false;
         profile.applet.signing_key = false;
         profile

@@ -3,7 +3,8 @@
 use ota_wire::apdu::Sw;
 use ota_wire::ids::Cntr;
 use ota_wire::packet::{
-    self, CommandView, Opened, Por, RejectReason, Rejected, Response, ResponseStatus,
+    self, CipherAlgorithm, CommandView, Opened, Por, RejectReason, Rejected, Response,
+    ResponseStatus,
 };
 use ota_wire::sms::tpdu::Deliver;
 
@@ -155,6 +156,9 @@ impl Uicc {
         if weak.deciphers_for_strangers && header.spi.ciphered() {
             let keys = &session.toolkit.keys;
             let keys = keys.iter().find(|keys| keys.version == header.kic >> 4)?;
+            if keys.kic.algorithm() != CipherAlgorithm::Aes {
+                return None;
+            }
             let body = CommandView::new_checked(packet).ok()?.body();
             por.response.cntr = deciphered_counter(keys.kic.secret().expose(), body)?;
         }

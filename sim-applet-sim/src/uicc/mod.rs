@@ -55,6 +55,16 @@ impl Uicc {
         }
     }
 
+    /// A card with the same contents, without power.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self::new(
+            self.profile.clone(),
+            self.subscriber.clone(),
+            self.state.clone(),
+        )
+    }
+
     /// Answer to reset.
     pub fn atr(&self) -> &[u8] {
         &self.profile.atr

@@ -316,9 +316,10 @@ proptest! {
             prop_oneof![
                 prop::collection::vec(any::<u8>(), 0..300),
                 (
-                    prop::sample::select(vec![0x00u8, 0x80]),
+                    prop::sample::select(vec![0x00u8, 0x80, 0x84, 0xA0]),
                     prop::sample::select(vec![
                         0xA4u8, 0xF2, 0xB0, 0xD6, 0xB2, 0xDC, 0x20, 0x24, 0x26, 0x28, 0x2C, 0xC0, 0x10, 0xC2, 0x12, 0x14,
+                        0xA2, 0x32, 0x84, 0xAA, 0xCA, 0x50, 0x82, 0xD8, 0xF0, 0xFA,
                     ]),
                     prop::sample::select(vec![0u8, 1, 2, 3, 4, 8, 9, 0x82, 0x87]),
                     prop::sample::select(vec![0u8, 1, 2, 3, 4, 0x0A, 0x0C, 0x81, 0xF4]),
@@ -326,6 +327,9 @@ proptest! {
                         prop::collection::vec(any::<u8>(), 0..20),
                         Just(vec![0x3F, 0x00]),
                         Just(vec![0x6F, 0x3C]),
+                        Just(vec![0x6F, 0x39]),
+                        Just(vec![0x7F, 0x20]),
+                        Just(Vec::new()),
                         Just(vec![0xA0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02]),
                         Just(b"0000\xFF\xFF\xFF\xFF".to_vec()),
                     ],

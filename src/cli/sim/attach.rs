@@ -12,6 +12,7 @@ use super::WhichCard;
 use crate::cards::LooseCard;
 use crate::cli::options::ADMIN_TOKEN;
 use crate::cli::{FAILURE, OK, USAGE, complain, log_to_stderr};
+use crate::runtime::chance::Chance;
 use crate::runtime::clock::Clock;
 use crate::sockets::addresses::Policy;
 use crate::sockets::http_client::{Bounds, HttpClient};
@@ -56,6 +57,10 @@ impl Attach {
 
     async fn stay(self) -> u8 {
         let (stopper, stop) = shutdown::channel();
+        let signals = match shutdown::Signals::new() {
+            Ok(signals) => signals,
+            Err(error) => return complain(&error, FAILURE),
+        };
         let playing = async {
             let midsim = Midsim::new(&self.ui, &self.card.in_url());
             if !self.alone && midsim.runs().await {
@@ -66,10 +71,7 @@ impl Attach {
         };
         tokio::select! {
             code = playing => code,
-            signals = stopper.on_signals() => match signals {
-                Ok(()) => OK,
-                Err(error) => complain(&error, FAILURE),
-            },
+            () = stopper.on_signals(signals) => OK,
         }
     }
 
@@ -119,9 +121,13 @@ impl Attach {
                 return complain(&why, FAILURE);
             }
         };
+        let chance = match Chance::system() {
+            Ok(chance) => chance,
+            Err(error) => return complain(&error, FAILURE),
+        };
         self.greet(&format!("a card like that of {}", subscriber.msisdn));
         let trace = self.trace;
-        let mut card = LooseCard::new(uicc, move |line| {
+        let mut card = LooseCard::new(uicc, chance, move |line| {
             if trace {
                 println!("{line}");
             }
@@ -150,6 +156,7 @@ Try:
   opensc-tool -r 0 -a
   opensc-tool -r 0 -s 00:A4:00:04:02:3F:00
   pcsc_scan -n
+  opensc-tool -r 0 -s 002600010830303030FFFFFFFF   (PIN1 off, for tools that know no PIN)
   pySim-read.py -p 0
   pySim-shell.py -p 0 --noprompt -e 'select MF' -e 'dir' -e quit
 PIN1 0000, PIN2 0000, PUK 12345678, ADM1 88888888 (hex 3838383838383838)

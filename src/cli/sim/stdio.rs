@@ -7,6 +7,7 @@ use clap::Args;
 use super::WhichCard;
 use crate::cards::LooseCard;
 use crate::cli::{FAILURE, OK, USAGE, complain};
+use crate::runtime::chance::Chance;
 
 /// Answer commands from stdin: one hexadecimal C-APDU a line, one answer a line
 ///
@@ -28,8 +29,12 @@ impl Stdio {
             Ok(card) => card,
             Err(error) => return complain(&error, USAGE),
         };
+        let chance = match Chance::system() {
+            Ok(chance) => chance,
+            Err(error) => return complain(&error, FAILURE),
+        };
         let trace = self.trace;
-        let mut card = LooseCard::new(uicc, move |line| {
+        let mut card = LooseCard::new(uicc, chance, move |line| {
             if trace {
                 eprintln!("{line}");
             }

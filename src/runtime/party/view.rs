@@ -1,7 +1,7 @@
 //! What a step reads, and what is to be checked for it at the commit.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::ReadView;
 use crate::runtime::store::{Batch, Record, Scanned, Store, StoreError, Version, Write};
@@ -9,7 +9,8 @@ use crate::runtime::store::{Batch, Record, Scanned, Store, StoreError, Version, 
 /// A view that remembers what was read of the store, for one step or several whose changes it shows to the later ones.
 pub(super) struct Recording<'a> {
     store: &'a dyn Store,
-    records: RefCell<HashMap<String, Option<Record>>>,
+    /// A step reads a handful: looking through them is quicker than any index.
+    records: RefCell<Vec<(String, Option<Record>)>>,
     /// What the steps so far want written; `None` deletes. In order of their keys, which is how trees like them.
     written: RefCell<BTreeMap<String, Option<Vec<u8>>>>,
     scans: RefCell<Vec<Scanned>>,
@@ -76,11 +77,13 @@ impl ReadView for Recording<'_> {
             return written.clone();
         }
         let mut records = self.records.borrow_mut();
-        if !records.contains_key(key) {
+        let known = records.iter().position(|(known, _)| known == key);
+        let at = known.unwrap_or_else(|| {
             let record = self.read(self.store.get(key));
-            records.insert(key.to_owned(), record);
-        }
-        let record = records.get(key)?.as_ref()?;
+            records.push((key.to_owned(), record));
+            records.len() - 1
+        });
+        let record = records[at].1.as_ref()?;
         Some(record.value.to_vec())
     }
 

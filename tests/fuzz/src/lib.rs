@@ -9,6 +9,8 @@
 
 pub mod apdu;
 pub mod applet;
+pub mod card;
+pub mod op;
 pub mod packet;
 pub mod smpp;
 pub mod sms;
@@ -22,18 +24,26 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("applet_challenge", applet::challenge),
     ("applet_response", applet::response),
     ("c_apdu", apdu::command),
+    ("card", card::session),
+    ("certificate", op::certificate),
     ("command_packet", packet::command),
     ("concat", sms::concat),
     ("deliver", sms::deliver),
     ("deliver_report", sms::deliver_report),
     ("envelope", apdu::envelope),
+    ("form", op::form),
     ("gsm7", sms::gsm7),
+    ("jwe", op::jwe),
+    ("jwk_set", op::jwk_set),
+    ("jws", op::jws),
     ("proactive_command", apdu::proactive_command),
     ("r_apdu", apdu::response),
     ("remote_response", apdu::remote_response),
     ("remote_script", apdu::remote_script),
+    ("request_object", op::request_object),
     ("response_packet", packet::response),
     ("rp", sms::rp),
+    ("smpp_esme", smpp::esme),
     ("smpp_pdu", smpp::pdu),
     ("smpp_session", smpp::session),
     ("status_report", sms::status_report),

@@ -1,8 +1,9 @@
 //! SMPP 3.4.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ota::smpp::{
-    Account, CommandStatus, Framer, Header, Limits, Pdu, Session, SmscConfig, secret_range,
+    Account, BindMode, CommandStatus, EsmeConfig, Framer, Header, Limits, Pdu, Session, SmscConfig,
+    secret_range,
 };
 use ota_wire::secret::Secret;
 
@@ -26,33 +27,62 @@ pub fn pdu(octets: &[u8]) {
     }
 }
 
-/// A session of an SMSC that hears whatever an ESME says, in whatever pieces. It never keeps more than one PDU, answers
-/// no more than it was asked, and ends or goes on.
+/// A session of an SMSC that hears whatever an ESME says, in whatever pieces.
 pub fn session(octets: &[u8]) {
-    let now = Timestamp::UNIX_EPOCH;
     let config = SmscConfig {
         system_id: "midsim".to_owned(),
         accounts: vec![Account {
             system_id: "midsim".to_owned(),
-            password: Secret::new(b"midsim".to_vec()),
+            password: password(),
         }],
         limits: Limits::default(),
     };
-    let mut session = Session::smsc(config, now);
-    let mut choices = Choices(octets);
-    while !choices.is_empty() && !session.is_closed() {
-        session.handle_bytes(choices.piece(), now);
-        while session.poll_event().is_some() {}
-        while let Some(sent) = session.poll_transmit() {
-            assert!(Header::parse(&sent).is_some());
-        }
-    }
-    session.handle_end();
-    while session.poll_event().is_some() {}
+    hear(Session::smsc(config, Timestamp::UNIX_EPOCH), octets);
 
     let mut framer = Framer::new(4096);
     framer.push(octets);
     while let Ok(Some(frame)) = framer.next_frame() {
         assert!(frame.body().len() <= 4096);
     }
+}
+
+/// A session of an ESME that hears whatever an SMSC says. The bind it sends has the sequence number 1.
+pub fn esme(octets: &[u8]) {
+    let config = EsmeConfig {
+        system_id: "midsim".to_owned(),
+        password: password(),
+        system_type: String::new(),
+        mode: BindMode::Transceiver,
+        limits: Limits::default(),
+    };
+    if let Ok(session) = Session::esme(config, Timestamp::UNIX_EPOCH) {
+        hear(session, octets);
+    }
+}
+
+fn password() -> Secret {
+    Secret::new(b"midsim".to_vec())
+}
+
+/// Feeds pieces, each with its length before it, and lets time pass between them. What the session sends are whole PDUs,
+/// and it ends when its peer does.
+fn hear(mut session: Session, octets: &[u8]) {
+    let mut now = Timestamp::UNIX_EPOCH;
+    let mut choices = Choices(octets);
+    loop {
+        while session.poll_event().is_some() {}
+        while let Some(sent) = session.poll_transmit() {
+            let header = Header::parse(&sent);
+            assert!(header.is_some_and(|header| header.length as usize == sent.len()));
+        }
+        if choices.is_empty() || session.is_closed() {
+            break;
+        }
+        session.handle_bytes(choices.piece(), now);
+        now += SignedDuration::from_secs(1);
+        session.handle_timeout(now);
+    }
+    session.handle_end();
+    while session.poll_event().is_some() {}
+    assert!(session.is_closed());
 }

@@ -9,7 +9,9 @@ use super::*;
 use crate::testing::{assertion, jwt_client};
 use crate::{DecryptionKey, HintIssuer, Jwk, JwkSet, JwsAlg, Signer};
 
+mod forms;
 mod generators;
+mod tokens;
 
 /// Requests in all.
 const REQUESTS: usize = 10_000;

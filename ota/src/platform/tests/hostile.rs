@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::answers::parts;
 use super::*;
 use crate::event::PorEffect;
+use crate::step::View as _;
 
 /// A response packet to the packet in some short messages, forged without a key.
 fn forged(outputs: &[Output], status: u8, change: impl FnOnce(&mut Response)) -> Vec<u8> {
@@ -22,7 +23,7 @@ fn forged(outputs: &[Output], status: u8, change: impl FnOnce(&mut Response)) ->
 }
 
 #[test]
-fn an_unsigned_error_is_worth_one_more_packet_and_no_failure() {
+fn case_18_an_unprotected_error_is_worth_one_more_packet_and_no_failure() {
     let mut world = World::new();
     let outputs = world.submit(order("j", 1, b"x"));
     // The card could not read it: that is what a packet damaged on its way looks like.
@@ -69,7 +70,7 @@ fn sent_is_not_reported_again_for_a_re_send() {
 }
 
 #[test]
-fn an_unsigned_success_is_ignored() {
+fn case_18_status_00_without_cc_where_cc_was_requested() {
     let mut world = World::new();
     let outputs = world.submit(order("j", 1, b"x"));
     for status in [0x00, 0x0B, 0x0C] {
@@ -83,7 +84,7 @@ fn an_unsigned_success_is_ignored() {
 }
 
 #[test]
-fn a_response_packet_with_another_tar_or_counter_is_ignored() {
+fn case_18_spoofed_por_with_other_tar_or_cntr() {
     let mut world = World::new();
     let outputs = world.submit(order("j", 1, b"x"));
     let before = world.store.clone();
@@ -98,7 +99,7 @@ fn a_response_packet_with_another_tar_or_counter_is_ignored() {
 }
 
 #[test]
-fn a_response_packet_from_another_number_is_ignored() {
+fn case_18_por_from_another_number() {
     let mut world = World::new();
     let outputs = world.submit(order("j", 1, b"x"));
     let por = forged(&outputs, 0x01, |_| {});
@@ -119,7 +120,7 @@ fn a_response_packet_from_another_number_is_ignored() {
 }
 
 #[test]
-fn a_replayed_response_packet_is_ignored() {
+fn case_18_replayed_por() {
     let mut world = World::new();
     let mut card = TestCard::of(1);
     card.counter = Cntr::new((start().as_second() as u64 + 5) << 8).unwrap();
@@ -159,7 +160,7 @@ fn every_flipped_bit_of_a_signed_response_packet_takes_its_force() {
 }
 
 #[test]
-fn parts_of_two_senders_do_not_mix() {
+fn case_14_same_reference_from_another_sender() {
     let mut world = World::new();
     let one = parts(1, &[1; 200], Reference::Eight(7), None);
     let two = parts(2, &[2; 200], Reference::Eight(7), None);
@@ -170,7 +171,7 @@ fn parts_of_two_senders_do_not_mix() {
 }
 
 #[test]
-fn a_reference_used_again_starts_a_new_message() {
+fn case_14_reference_reused_while_open_and_total_changed() {
     let mut world = World::new();
     let old = parts(1, &[1; 200], Reference::Eight(7), None);
     let new = parts(1, &[2; 200], Reference::Eight(7), None);
@@ -195,7 +196,7 @@ fn a_reference_used_again_starts_a_new_message() {
 }
 
 #[test]
-fn unfinished_messages_are_bounded_in_number_parts_and_age() {
+fn case_14_thousands_of_open_references() {
     let mut world = World::new();
     for reference in 0..1000 {
         world.step(Input::Deliver(
@@ -216,7 +217,7 @@ fn unfinished_messages_are_bounded_in_number_parts_and_age() {
 }
 
 #[test]
-fn impossible_headers_are_ignored() {
+fn case_14_sequence_0_or_above_the_total_and_total_0() {
     let mut world = World::new();
     for octets in [
         &[][..],
@@ -295,6 +296,44 @@ fn records_that_cannot_be_read_count_as_missing_and_the_clock_keeps_the_counter_
     );
 }
 
+#[test]
+fn case_14_duplicate_part() {
+    let mut world = World::new();
+    let two = parts(1, &[7; 200], Reference::Eight(7), None);
+    for _ in 0..3 {
+        assert_eq!(world.step(Input::Deliver(two[0].clone())), []);
+    }
+    let outputs = world.step(Input::Deliver(two[1].clone()));
+    assert!(matches!(&outputs[..], [Output::Mo { payload, .. }] if *payload == [7; 200]));
+    assert_eq!(
+        world.step(Input::Deliver(two[1].clone())),
+        [],
+        "late, it is the first part of another message"
+    );
+}
+
+#[test]
+fn case_14_a_flood_of_parts_from_many_senders_leaves_the_others_alone() {
+    let mut world = World::new();
+    let mine = parts(1, &[1; 200], Reference::Eight(7), None);
+    world.step(Input::Deliver(mine[0].clone()));
+    for n in 2..=9 {
+        for reference in 0..300 {
+            let part = parts(n, &[n; 200], Reference::Sixteen(reference), None);
+            assert_eq!(world.step(Input::Deliver(part[0].clone())), []);
+        }
+    }
+    let kept: usize = world
+        .store
+        .scan("parts/")
+        .iter()
+        .map(|(_, record)| record.len())
+        .sum();
+    assert!(kept < 9 * 4 * 500, "{kept} octets");
+    let outputs = world.step(Input::Deliver(mine[1].clone()));
+    assert!(matches!(&outputs[..], [Output::Mo { payload, .. }] if *payload == [1; 200]));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -319,7 +358,7 @@ proptest! {
 }
 
 #[test]
-fn a_response_packet_identifier_in_a_later_part_counts_too() {
+fn case_13_identifier_71_in_a_later_part_only() {
     let mut world = World::new();
     let mut parts = parts(1, &[0; 200], Reference::Eight(1), None);
     let later = &mut parts[1].short_message;

@@ -3,6 +3,7 @@
 mod answers;
 mod chain;
 mod hostile;
+mod management;
 mod orders;
 
 use jiff::{SignedDuration, Timestamp};
@@ -167,6 +168,8 @@ fn order(id: &str, n: u8, payload: &[u8]) -> Submit {
         payload: payload.to_vec(),
         expires: start() + seconds(300),
         correlation: format!("applet:8988:{id}"),
+        por: Por::OnError,
+        key_version: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! TS 102 221 §10: APDUs, with what they carry.
 
 use super::cursor::{Cursor, Part};
-use super::{Keys, Tree, cat, packet, tlv};
+use super::{Keys, Tree, cat, packet, remote, tlv};
 use crate::apdu::{Command, Ins, Sw};
 use crate::cat::PROACTIVE_COMMAND;
 
@@ -12,10 +12,7 @@ const PIN_LEN: usize = 8;
 
 pub(super) fn command(part: Part<'_>, keys: &Keys) -> Tree {
     let mut cursor = Cursor::new(part, COMMAND);
-    let name = header(&mut cursor, keys).map_or_else(
-        || "C-APDU".to_owned(),
-        |ins| ins.name().map_or_else(|| ins.to_string(), str::to_owned),
-    );
+    let name = header(&mut cursor, keys).unwrap_or_else(|| "C-APDU".to_owned());
     cursor.finish(name)
 }
 
@@ -46,7 +43,8 @@ pub(super) fn response(part: Part<'_>, keys: &Keys) -> Tree {
     cursor.finish("R-APDU")
 }
 
-fn header(c: &mut Cursor<'_>, keys: &Keys) -> Option<Ins> {
+/// Reads the command and returns its name.
+fn header(c: &mut Cursor<'_>, keys: &Keys) -> Option<String> {
     let cla = c.octet("CLA")?;
     c.meaning(class_meaning(cla));
     if cla == 0xFF {
@@ -61,9 +59,20 @@ fn header(c: &mut Cursor<'_>, keys: &Keys) -> Option<Ins> {
         None => {}
     }
     let p1 = c.octet("P1")?;
+    let p2 = c.peek().unwrap_or_default();
+    let meanings = remote::parameters(ins, p1, p2);
+    if let Some([meaning, _]) = &meanings {
+        c.meaning(meaning);
+    }
     c.octet("P2")?;
+    if let Some([_, meaning]) = &meanings {
+        c.meaning(meaning);
+    }
     body(c, ins, p1, keys);
-    Some(ins)
+    Some(match ins {
+        Ins::STATUS if remote::is_get_status(p1) => "GET STATUS".to_owned(),
+        ins => ins.name().map_or_else(|| ins.to_string(), str::to_owned),
+    })
 }
 
 /// P3, data and Le in the forms of [`Command::parse`].
@@ -100,7 +109,10 @@ fn command_data(c: &mut Cursor<'_>, data: Part<'_>, ins: Ins, p1: u8, keys: &Key
         ins if is_secret(ins) => match (ins, bytes.len()) {
             (Ins::CHANGE_PIN, len) if len == 2 * PIN_LEN => two(c, data, "old PIN", "new PIN"),
             (Ins::UNBLOCK_PIN, len) if len == 2 * PIN_LEN => two(c, data, "PUK", "new PIN"),
-            (Ins::PUT_KEY, _) => c.push(secret(data, "key data")),
+            (Ins::PUT_KEY, _) => {
+                let keys = remote::put_key(data).filter(Tree::is_complete);
+                c.push(keys.unwrap_or_else(|| secret(data, "key data")));
+            }
             _ => c.push(secret(data, "PIN")),
         },
         _ => c.push(data.leaf("data", COMMAND)),

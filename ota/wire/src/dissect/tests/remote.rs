@@ -76,3 +76,51 @@ fn what_is_no_script_says_where_it_ends() {
     let tree = compact_response(&bytes("02"), &no_keys());
     assert!(!tree.is_complete());
 }
+
+#[test]
+fn commands_of_application_management() {
+    let put = "80d80281 2d 02
+        80 10 970bb3c1a7b10ae644e5df2980700a3b 03 fe8a09
+        80 10 970bb3c1a7b10ae644e5df2980700a3b 03 fe8a09";
+    let put = hex::decode(put.split_whitespace().collect::<String>()).unwrap();
+    let tree = command_apdu(&put, &no_keys());
+    let shown = lines(&tree);
+    assert_eq!(
+        shown[3..13],
+        [
+            "P1: 02 (replaces key set 2)",
+            "P2: 81 (keys from identifier 1)",
+            "P3: 2D (Lc 45)",
+            "key data: 45 octets  [TS 102 226 §8.2.1.5]",
+            "key set version: 02",
+            "key type: 80 (DES)",
+            "length: 10",
+            &format!("key: {}", "•".repeat(32)),
+            "length of the check value: 03",
+            "key check value: FE8A09",
+        ]
+    );
+    assert!(tree.is_complete());
+    // What cannot be told apart is secret as a whole.
+    let cut = [&put[..4], &[0x10], &put[5..21]].concat();
+    let tree = command_apdu(&cut, &no_keys());
+    assert_eq!(tree.secrets().first(), Some(&(5..21)));
+
+    let lock = lines(&command_apdu(
+        &bytes("80f0408008a000000559101012"),
+        &no_keys(),
+    ));
+    assert_eq!(lock[0], "SET STATUS: 13 octets  [TS 102 221 §10.1]");
+    assert_eq!(
+        lock[3..5],
+        [
+            "P1: 40 (applications and security domains)",
+            "P2: 80 (lock)"
+        ]
+    );
+    let list = lines(&command_apdu(&bytes("80f24002024f00"), &no_keys()));
+    assert_eq!(list[0], "GET STATUS: 7 octets  [TS 102 221 §10.1]");
+    assert_eq!(list[4], "P2: 02 (first, as templates)");
+    let status = lines(&command_apdu(&bytes("80f2000016"), &no_keys()));
+    assert_eq!(status[0], "STATUS: 5 octets  [TS 102 221 §10.1]");
+}

@@ -1,0 +1,363 @@
+//! `/v1/messages` and `/v1/remote`.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use ota::platform::key_sets::Entry;
+use ota::platform::remote::{Done, Task};
+use ota::platform::{Input, Job, JobState, Por, Submit};
+use ota_wire::ids::{Iccid, Msisdn, Tar};
+use ota_wire::keys::{CipherKey, KeySet};
+use ota_wire::secret::Secret;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Api, JOBS, State, not_committed, parse, unprocessable};
+use crate::control::problem;
+
+/// How long an order is worth the trouble when it does not say.
+const VALID_FOR: u32 = 300;
+/// The longest: three days, as long as the SMSC keeps a message.
+const LONGEST: u32 = 3 * 24 * 3600;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Order {
+    id: Option<String>,
+    msisdn: Option<String>,
+    iccid: Option<String>,
+    tar: String,
+    /// Hexadecimal.
+    payload: String,
+    #[serde(default)]
+    por: Por,
+    key_version: Option<u8>,
+    /// Seconds.
+    #[serde(default = "valid_for")]
+    valid_for: u32,
+}
+
+fn valid_for() -> u32 {
+    VALID_FOR
+}
+
+pub(super) async fn submit(state: State, body: Bytes) -> Response {
+    accept(&state, &body)
+        .await
+        .unwrap_or_else(|problem| *problem)
+}
+
+async fn accept(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
+    let order: Order = parse(body)?;
+    let tar: Tar = order
+        .tar
+        .parse()
+        .map_err(|error| unprocessable(&format!("tar: {error}")))?;
+    let payload = octets("payload", &order.payload)?;
+    let submit = Target {
+        id: order.id,
+        msisdn: order.msisdn,
+        iccid: order.iccid,
+        key_version: order.key_version,
+        valid_for: order.valid_for,
+    }
+    .submit(api, tar, payload, order.por)?;
+    give(api, submit).await
+}
+
+/// Whose card, and how.
+#[derive(Deserialize)]
+struct Target {
+    id: Option<String>,
+    msisdn: Option<String>,
+    iccid: Option<String>,
+    key_version: Option<u8>,
+    #[serde(default = "valid_for")]
+    valid_for: u32,
+}
+
+impl Target {
+    fn card(&self, api: &Api) -> Result<(Msisdn, Iccid), Box<Response>> {
+        let bad =
+            |field: &str, why: &dyn std::fmt::Display| unprocessable(&format!("{field}: {why}"));
+        let msisdn = self.msisdn.as_deref().map(str::parse::<Msisdn>).transpose();
+        let msisdn = msisdn.map_err(|error| bad("msisdn", &error))?;
+        let iccid = self.iccid.as_deref().map(str::parse::<Iccid>).transpose();
+        let iccid = iccid.map_err(|error| bad("iccid", &error))?;
+        api.subscriber(msisdn.as_ref(), iccid.as_ref())
+    }
+
+    fn submit(
+        self,
+        api: &Api,
+        tar: Tar,
+        payload: Vec<u8>,
+        por: Por,
+    ) -> Result<Submit, Box<Response>> {
+        let (msisdn, _) = self.card(api)?;
+        if !(1..=LONGEST).contains(&self.valid_for) {
+            return Err(unprocessable(&format!(
+                "valid_for: expected 1 to {LONGEST} seconds, got {}",
+                self.valid_for
+            )));
+        }
+        let id = self.id.unwrap_or_else(|| api.random_id());
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if !(1..=64).contains(&id.len()) || !id.chars().all(plain) {
+            return Err(unprocessable(
+                "id: expected 1 to 64 letters, digits, - and _",
+            ));
+        }
+        let expires = api
+            .now()
+            .checked_add(Duration::from_secs(self.valid_for.into()))
+            .map_err(|error| unprocessable(&format!("valid_for: {error}")))?;
+        Ok(Submit {
+            correlation: format!("api:{id}"),
+            id: format!("{JOBS}{id}"),
+            msisdn,
+            tar,
+            payload,
+            expires,
+            por,
+            key_version: self.key_version,
+        })
+    }
+}
+
+/// Orders are idempotent by their id; the same id for something else is a conflict.
+async fn give(api: &Api, submit: Submit) -> Result<Response, Box<Response>> {
+    let id = submit.id.trim_start_matches(JOBS).to_owned();
+    if let Some(known) = api.job(&id) {
+        let same = (
+            &known.submit.msisdn,
+            known.submit.tar,
+            &known.submit.payload,
+            known.submit.por,
+        ) == (&submit.msisdn, submit.tar, &submit.payload, submit.por);
+        if !same {
+            return Err(Box::new(problem(
+                StatusCode::CONFLICT,
+                &format!("another message has the id {id}"),
+            )));
+        }
+        return Ok(Json(view(&known)).into_response());
+    }
+    if !api.tell(Input::Submit(submit)).await {
+        return Err(Box::new(not_committed()));
+    }
+    let job = api.job(&id).ok_or_else(|| Box::new(not_committed()))?;
+    let place = [(header::LOCATION, format!("/v1/messages/{id}"))];
+    Ok((StatusCode::ACCEPTED, place, Json(view(&job))).into_response())
+}
+
+pub(super) async fn show(state: State, Path(id): Path<String>) -> Response {
+    match state.job(&id) {
+        Some(job) => Json(view(&job)).into_response(),
+        None => unknown(&id),
+    }
+}
+
+pub(super) async fn cancel(state: State, Path(id): Path<String>) -> Response {
+    if state.job(&id).is_none() {
+        return unknown(&id);
+    }
+    let input = Input::Cancel {
+        id: format!("{JOBS}{id}"),
+    };
+    if !state.tell(input).await {
+        return not_committed();
+    }
+    match state.job(&id) {
+        Some(job) if job.state == JobState::Cancelled => Json(view(&job)).into_response(),
+        Some(job) => problem(
+            StatusCode::CONFLICT,
+            &format!("it is over already: {}", state_of(&job.state)),
+        ),
+        None => unknown(&id),
+    }
+}
+
+fn unknown(id: &str) -> Response {
+    problem(
+        StatusCode::NOT_FOUND,
+        &format!("no message {id}: it was never submitted, or its validity is over"),
+    )
+}
+
+/// What may be seen of a job.
+pub(super) fn view(job: &Job) -> Value {
+    let submit = &job.submit;
+    let mut value = json!({
+        "id": submit.id.trim_start_matches(JOBS),
+        "msisdn": submit.msisdn,
+        "iccid": job.card.as_ref().map(|card| &card.iccid),
+        "key_version": job.card.as_ref().map(|card| card.key_version),
+        "tar": submit.tar.to_string(),
+        "por": submit.por,
+        "expires": submit.expires,
+        "state": state_of(&job.state),
+    });
+    match &job.state {
+        JobState::Under(attempt) => {
+            value["attempt"] = attempt.number.into();
+            value["cntr"] = attempt.cntr.to_string().into();
+            value["message_ids"] = json!(attempt.parts);
+        }
+        JobState::Failed(reason) => value["reason"] = reason.to_string().into(),
+        JobState::Queued | JobState::Answered | JobState::Expired | JobState::Cancelled => {}
+    }
+    if let Some(response) = &job.response {
+        value["response"] = json!(response);
+    }
+    if let Some(answer) = &job.answer {
+        value["answer"] = hex::encode(&answer.0).into();
+    }
+    value
+}
+
+fn state_of(state: &JobState) -> &'static str {
+    match state {
+        JobState::Queued => "queued",
+        JobState::Under(attempt) if attempt.reported => "sent",
+        JobState::Under(_) => "submitted",
+        JobState::Answered => "acknowledged",
+        JobState::Failed(_) => "failed",
+        JobState::Expired => "expired",
+        JobState::Cancelled => "cancelled",
+    }
+}
+
+#[derive(Deserialize)]
+struct RemoteOrder {
+    #[serde(flatten)]
+    target: Target,
+    #[serde(flatten)]
+    action: Action,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case")]
+enum Action {
+    ReadIccid,
+    PutKey {
+        /// `iccid` is that of the card and need not be given.
+        key_set: Value,
+        /// Hexadecimal; the third key of the set.
+        kik: String,
+        #[serde(default)]
+        replaces: bool,
+    },
+    Lock {
+        aid: String,
+    },
+    Unlock {
+        aid: String,
+    },
+}
+
+/// Submits a script, waits for what the card says, and says what that means.
+pub(super) async fn remote(state: State, body: Bytes) -> Response {
+    manage(&state, &body)
+        .await
+        .unwrap_or_else(|problem| *problem)
+}
+
+async fn manage(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
+    let RemoteOrder { target, action } = parse(body)?;
+    let (_, iccid) = target.card(api)?;
+    let mut import = None;
+    let task = match action {
+        Action::ReadIccid => Task::ReadIccid,
+        Action::Lock { aid } => Task::Lock {
+            aid: octets("aid", &aid)?,
+        },
+        Action::Unlock { aid } => Task::Unlock {
+            aid: octets("aid", &aid)?,
+        },
+        Action::PutKey {
+            mut key_set,
+            kik,
+            replaces,
+        } => {
+            key_set["iccid"] = iccid.to_string().into();
+            let entry: Entry = serde_json::from_value(key_set)
+                .map_err(|error| unprocessable(&format!("key_set: {error}")))?;
+            let keys = entry
+                .key_set()
+                .map_err(|error| unprocessable(&format!("key_set: {error}")))?;
+            import = Some(entry);
+            let kik = CipherKey::new(keys.kic.algorithm(), Secret::new(octets("kik", &kik)?))
+                .map_err(|error| unprocessable(&format!("kik: {error}")))?;
+            // The card has the KIK of its first key set from the factory.
+            let version = target
+                .key_version
+                .unwrap_or_else(|| crate::suite::key_version(api.world.family));
+            let under =
+                KeySet::derive_kik(&api.world.master_key(), &iccid, version, api.world.family);
+            Task::PutKey {
+                keys,
+                kik,
+                under,
+                replaces,
+            }
+        }
+    };
+    let script = task
+        .script()
+        .map_err(|error| unprocessable(&error.to_string()))?;
+    let submit = target.submit(api, task.tar(), script, Por::Always)?;
+    let id = submit.id.trim_start_matches(JOBS).to_owned();
+    let mut changed = api.network.parties().results.watch();
+    give(api, submit).await?;
+    loop {
+        let job = api.job(&id).ok_or_else(|| {
+            Box::new(problem(
+                StatusCode::GATEWAY_TIMEOUT,
+                "the card has not answered in time",
+            ))
+        })?;
+        if let Some(response) = &job.response {
+            let mut document = view(&job);
+            match task.result(response) {
+                Ok(Done::Iccid(iccid)) => document["result"] = json!({"iccid": iccid}),
+                Ok(Done::Changed) => document["result"] = json!({"done": true}),
+                Err(refused) => {
+                    document["result"] = json!({"refused": refused.to_string()});
+                    return Ok((StatusCode::BAD_GATEWAY, Json(document)).into_response());
+                }
+            }
+            if let Some(entry) = import {
+                // The card has the keys: from now on the platform knows them, too.
+                if !api.tell(Input::Import(vec![entry])).await {
+                    return Err(Box::new(not_committed()));
+                }
+            }
+            return Ok(Json(document).into_response());
+        }
+        if !matches!(job.state, JobState::Queued | JobState::Under(_)) {
+            return Ok((StatusCode::BAD_GATEWAY, Json(view(&job))).into_response());
+        }
+        tokio::select! {
+            _ = changed.changed() => {}
+            // The validity may end without news.
+            () = api.network.parties().clock.reached(job.submit.expires) => {
+                return Err(Box::new(problem(
+                    StatusCode::GATEWAY_TIMEOUT,
+                    "the card has not answered in time",
+                )));
+            }
+            () = api.shutdown.draining() => {
+                return Err(Box::new(problem(StatusCode::SERVICE_UNAVAILABLE, "midsim stops")));
+            }
+        }
+    }
+}
+
+fn octets(field: &str, digits: &str) -> Result<Vec<u8>, Box<Response>> {
+    hex::decode(digits).map_err(|error| unprocessable(&format!("{field}: {error}")))
+}

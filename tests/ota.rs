@@ -1,0 +1,372 @@
+//! The HTTP API of the OTA platform, with the whole chain behind it: SMPP, SMSC, handset, card.
+
+use http::Method;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::sockets::{Answer, Bench};
+
+const NUMBER: &str = "+447700900002";
+const ICCID: &str = "8944770090000000026";
+/// AID of the signature applet: F0 "MIDMID".
+const APPLET: &str = "f04d49444d4944";
+
+struct Ota {
+    bench: Bench,
+    url: String,
+}
+
+impl Ota {
+    async fn start() -> Self {
+        let bench = Bench::start().await;
+        let url = bench.suite.urls().ota.clone();
+        Self { bench, url }
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Value) -> Answer {
+        let headers = [("content-type", "application/json")];
+        let url = format!("{}{path}", self.url);
+        self.bench
+            .request(method, &url, &headers, body.to_string())
+            .await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        let answer = self.call(Method::POST, path, body).await;
+        (answer.status, answer.json())
+    }
+
+    async fn get(&self, path: &str) -> (u16, Value) {
+        let answer = self.call(Method::GET, path, Value::Null).await;
+        (answer.status, answer.json())
+    }
+
+    async fn remote(&self, body: Value) -> (u16, Value) {
+        self.post("/v1/remote", body).await
+    }
+}
+
+#[tokio::test]
+async fn the_platform_reads_a_card_exchanges_its_keys_and_locks_the_applet() {
+    let ota = Ota::start().await;
+    let (status, read) = ota
+        .remote(json!({"msisdn": NUMBER, "action": "read-iccid"}))
+        .await;
+    assert_eq!(
+        (status, &read["result"]["iccid"]),
+        (200, &json!(ICCID)),
+        "{read}"
+    );
+    assert_eq!(read["state"], "acknowledged");
+
+    // Messages for the applet go nowhere while it is locked: its TAR is unknown to the card.
+    let lock = json!({"iccid": ICCID, "action": "lock", "aid": APPLET});
+    assert_eq!(ota.remote(lock.clone()).await.0, 200);
+    let message = |id: &str| json!({"id": id, "msisdn": NUMBER, "tar": "4D4944", "payload": "00", "por": "always"});
+    ota.post("/v1/messages", message("while-locked")).await;
+    ota.bench.idle().await;
+    let (_, locked) = ota.get("/v1/messages/while-locked").await;
+    assert_eq!(
+        locked["state"], "sent",
+        "the card's refusal is not signed: {locked}"
+    );
+    assert_eq!(locked["attempt"], 2, "but worth one more packet");
+    let called_off = ota
+        .call(Method::DELETE, "/v1/messages/while-locked", Value::Null)
+        .await;
+    assert_eq!(called_off.json()["state"], "cancelled");
+    let unlock = json!({"msisdn": NUMBER, "action": "unlock", "aid": APPLET});
+    assert_eq!(ota.remote(unlock).await.0, 200);
+    ota.post("/v1/messages", message("unlocked")).await;
+    ota.bench.idle().await;
+    let (_, unlocked) = ota.get("/v1/messages/unlocked").await;
+    assert_eq!(unlocked["state"], "acknowledged", "{unlocked}");
+
+    // A key set that the platform puts on the card protects the next message.
+    let keys = json!({"version": 3, "kic_algorithm": "aes", "kic": "000102030405060708090A0B0C0D0E0F",
+        "kid_algorithm": "aes", "kid": "101112131415161718191A1B1C1D1E1F"});
+    let put = json!({"msisdn": NUMBER, "action": "put-key", "key_set": keys, "kik": "202122232425262728292A2B2C2D2E2F"});
+    let (status, done) = ota.remote(put).await;
+    assert_eq!(
+        (status, &done["result"]["done"]),
+        (200, &json!(true)),
+        "{done}"
+    );
+    let with_new = json!({"msisdn": NUMBER, "action": "read-iccid", "key_version": 3});
+    let (status, read) = ota.remote(with_new).await;
+    assert_eq!((status, &read["key_version"]), (200, &json!(3)), "{read}");
+    let (_, shown) = ota.get(&format!("/v1/key-sets/{ICCID}")).await;
+    let versions: Vec<_> = shown["key_sets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|set| &set["version"])
+        .collect();
+    assert_eq!(versions, [1, 3]);
+
+    // What the card refuses is told with its status word.
+    let nobody = json!({"msisdn": NUMBER, "action": "lock", "aid": "A0000000AA"});
+    let (status, refused) = ota.remote(nobody).await;
+    assert_eq!(status, 502, "{refused}");
+    assert!(
+        refused["result"]["refused"]
+            .as_str()
+            .unwrap()
+            .contains("command 1"),
+        "{refused}"
+    );
+    ota.bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_message_is_taken_once_and_its_fate_can_be_asked_for() {
+    let ota = Ota::start().await;
+    let order =
+        json!({"id": "m-1", "iccid": ICCID, "tar": "4d4944", "payload": "0102", "por": "always"});
+    let (status, taken) = ota.post("/v1/messages", order.clone()).await;
+    assert_eq!((status, &taken["id"]), (202, &json!("m-1")), "{taken}");
+    ota.bench.idle().await;
+    assert_eq!(
+        ota.post("/v1/messages", order).await.0,
+        200,
+        "it is the same"
+    );
+    let other = json!({"id": "m-1", "iccid": ICCID, "tar": "4d4944", "payload": "0103"});
+    assert_eq!(ota.post("/v1/messages", other).await.0, 409);
+    let (_, shown) = ota.get("/v1/messages/m-1").await;
+    assert_eq!(
+        (&shown["state"], &shown["msisdn"]),
+        (&json!("acknowledged"), &json!(NUMBER))
+    );
+    assert_eq!(shown["response"]["status"], 0);
+    let again = ota
+        .call(Method::DELETE, "/v1/messages/m-1", Value::Null)
+        .await;
+    assert_eq!(again.status, 409, "it is over");
+    for (wrong, status, word) in [
+        (
+            json!({"tar": "4D4944", "payload": ""}),
+            422,
+            "msisdn or iccid",
+        ),
+        (
+            json!({"msisdn": "+15005550006", "tar": "4D4944", "payload": ""}),
+            404,
+            "subscriber",
+        ),
+        (
+            json!({"msisdn": NUMBER, "tar": "4D49", "payload": ""}),
+            422,
+            "tar",
+        ),
+        (
+            json!({"msisdn": NUMBER, "tar": "4D4944", "payload": "0"}),
+            422,
+            "payload",
+        ),
+        (
+            json!({"msisdn": NUMBER, "tar": "4D4944", "payload": "", "valid_for": 0}),
+            422,
+            "valid_for",
+        ),
+        (
+            json!({"msisdn": NUMBER, "tar": "4D4944", "payload": "", "id": "a/b"}),
+            422,
+            "id",
+        ),
+        (
+            json!({"msisdn": NUMBER, "tar": "4D4944", "payload": "", "colour": 1}),
+            422,
+            "colour",
+        ),
+    ] {
+        let (got, problem) = ota.post("/v1/messages", wrong).await;
+        assert_eq!(got, status, "{problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains(word),
+            "{problem}"
+        );
+    }
+    assert_eq!(ota.get("/v1/messages/nobody").await.0, 404);
+    ota.bench.finish().await;
+}
+
+#[tokio::test]
+async fn key_sets_go_in_as_csv_and_come_out_as_check_values() {
+    let ota = Ota::start().await;
+    let csv = format!(
+        "iccid,version,kic_algorithm,kic,kid_algorithm,kid,tars\n\
+        {ICCID},7,3des2,000102030405060708090A0B0C0D0E0F,aes,101112131415161718191A1B1C1D1E1F,B00010\n"
+    );
+    let (status, imported) = ota.post("/v1/key-sets", json!({"csv": csv})).await;
+    assert_eq!(
+        (status, &imported["imported"]),
+        (200, &json!(1)),
+        "{imported}"
+    );
+    let answer = ota
+        .call(Method::GET, "/v1/key-sets/447700900002", Value::Null)
+        .await;
+    let shown = answer.json();
+    let set = &shown["key_sets"][1];
+    assert_eq!(
+        (
+            &set["kic"],
+            &set["kic_kcv"],
+            &set["kid"],
+            &set["kid_kcv"],
+            &set["from"]
+        ),
+        (
+            &json!("75"),
+            &json!("DDADA1"),
+            &json!("72"),
+            &json!("013808"),
+            &json!("imported")
+        )
+    );
+    assert!(!answer.text().contains("04050607"));
+    let (status, problem) = ota
+        .post("/v1/key-sets", json!({"csv": csv.replace(",7,", ",17,")}))
+        .await;
+    assert_eq!(status, 422);
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .starts_with("line 2: version"),
+        "{problem}"
+    );
+    // The set is for the application, so it protects its messages; this card has it not, and says nothing that proves itself.
+    ota.post(
+        "/v1/messages",
+        json!({"id": "m", "msisdn": NUMBER, "tar": "B00010", "payload": "00"}),
+    )
+    .await;
+    let (_, message) = ota.get("/v1/messages/m").await;
+    assert_eq!(message["key_version"], 7);
+    ota.bench.finish().await;
+}
+
+/// Reads a stream of events until `count` have come.
+async fn events(ota: &Ota, last: Option<&str>, count: usize) -> Vec<(String, String, Value)> {
+    let at = ota.url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    let resume = last.map_or(String::new(), |id| format!("Last-Event-ID: {id}\r\n"));
+    let request = format!("GET /v1/events HTTP/1.1\r\nHost: {at}\r\n{resume}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    loop {
+        let found: Vec<_> = text
+            .split("\n\n")
+            .filter_map(|block| {
+                let line = |name: &str| block.split('\n').find_map(|line| line.strip_prefix(name));
+                Some((
+                    line("id: ")?.to_owned(),
+                    line("event: ")?.to_owned(),
+                    serde_json::from_str(line("data: ")?).ok()?,
+                ))
+            })
+            .collect();
+        if found.len() >= count && text.contains(": midsim") {
+            return found;
+        }
+        let mut octets = [0; 4096];
+        let read = stream.read(&mut octets).await.unwrap();
+        assert!(read > 0, "{text}");
+        text += &String::from_utf8_lossy(&octets[..read]);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_tells_what_comes_of_messages_and_goes_on_where_it_broke() {
+    let ota = Ota::start().await;
+    let order = |id: &str| json!({"id": id, "msisdn": NUMBER, "tar": "4D4944", "payload": "00", "por": "always"});
+    // Whoever comes late with an id of another life gets the state of everything.
+    ota.post("/v1/messages", order("a")).await;
+    ota.bench.idle().await;
+    let [(first, kind, state)] = &events(&ota, Some("00000000-1"), 1).await[..] else {
+        panic!()
+    };
+    assert_eq!(
+        (kind.as_str(), &state["state"]),
+        ("state", &json!("acknowledged"))
+    );
+    // From there on, in order, and nothing twice.
+    ota.post("/v1/messages", order("b")).await;
+    ota.bench.idle().await;
+    let seen = events(&ota, Some(first), 2).await;
+    let kinds: Vec<_> = seen
+        .iter()
+        .map(|(_, kind, value)| (kind.as_str(), value["id"].as_str().unwrap()))
+        .collect();
+    assert_eq!(kinds.len(), 2, "{seen:?}");
+    assert!(
+        kinds.contains(&("sent", "b")) && kinds.contains(&("acknowledged", "b")),
+        "{seen:?}"
+    );
+    let rest = events(&ota, Some(&seen[0].0), 1).await;
+    assert_eq!(rest, seen[1..]);
+    ota.bench.finish().await;
+}
+
+#[tokio::test]
+async fn the_guards_of_the_control_api_hold_here_too() {
+    let ota = Ota::start().await;
+    let url = format!("{}/v1/messages", ota.url);
+    for (headers, status) in [
+        (
+            [
+                ("content-type", "application/json"),
+                ("host", "evil.example"),
+            ],
+            421,
+        ),
+        (
+            [
+                ("content-type", "application/json"),
+                ("origin", "http://evil.example"),
+            ],
+            403,
+        ),
+        ([("content-type", "text/plain"), ("x-nothing", "0")], 415),
+    ] {
+        let answer = ota.bench.request(Method::POST, &url, &headers, "{}").await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+    }
+    ota.bench.finish().await;
+}
+
+#[tokio::test]
+async fn everything_that_is_documented_is_there() {
+    let ota = Ota::start().await;
+    let (_, document) = ota.get("/openapi.json").await;
+    assert_eq!(document["openapi"], "3.1.0");
+    let text = document.to_string();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            if path == "/v1/events" {
+                continue;
+            }
+            let concrete = path.replace("{id}", "nobody").replace("{card}", ICCID);
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let answer = ota.call(method.clone(), &concrete, json!({})).await;
+            assert!(
+                ![405, 500].contains(&answer.status),
+                "{method} {path}: {}",
+                answer.text()
+            );
+            assert!(
+                !answer.text().contains("there is nothing at"),
+                "{method} {path}"
+            );
+        }
+    }
+    // Every reference leads somewhere.
+    for reference in text.split("\"$ref\":\"#").skip(1) {
+        let pointer = reference.split('"').next().unwrap();
+        assert!(document.pointer(pointer).is_some(), "{pointer}");
+    }
+    ota.bench.finish().await;
+}
