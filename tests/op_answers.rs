@@ -284,3 +284,24 @@ async fn an_idp_raises_a_session_from_acr_2_to_3() {
     assert!(asks_for_pin(&lines));
     bench.finish().await;
 }
+
+/// GSMA LoA4: the SIM's own key signs what the handset shows, and the PIN unlocks it.
+#[tokio::test]
+async fn acr_4_is_a_signature_of_the_sim() {
+    let bench = Bench::start().await;
+    let id = bench.begin_with("poll", BEN, &[("acr_values", "4")]).await;
+    bench.idle().await;
+    let tokens = bench.token("poll", &id).await;
+    assert_eq!(tokens.status, 200, "{}", tokens.text());
+    let claims = claims(&tokens.json());
+    assert_eq!(claims["acr"], "4");
+    assert!(
+        claims["amr"].as_array().unwrap().contains(&"hwk".into()),
+        "{claims}"
+    );
+    let lines = bench.lines(&id);
+    let asked = line(&lines, "MSS_SignatureReq");
+    assert!(field(asked, "SignatureProfile").ends_with("LoA4"));
+    assert!(asks_for_pin(&lines));
+    bench.finish().await;
+}

@@ -4,6 +4,9 @@ import { createServer } from 'node:http';
 import { generateKeyPairSync } from 'node:crypto';
 import Provider from 'oidc-provider';
 
+// Its notices must not get into what our parent reads, and stops reading.
+console.log = console.error;
+console.info = console.error;
 const GRANT = 'urn:openid:params:grant-type:ciba';
 const server = createServer();
 await new Promise((listening) => { server.listen(0, '127.0.0.1', listening); });
@@ -58,4 +61,4 @@ const provider = new Provider(issuer, {
   },
 });
 server.on('request', provider.callback());
-console.log(JSON.stringify({ op: issuer }));
+process.stdout.write(`${JSON.stringify({ op: issuer })}\n`);

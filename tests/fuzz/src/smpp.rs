@@ -64,8 +64,8 @@ fn password() -> Secret {
     Secret::new(b"midsim".to_vec())
 }
 
-/// Feeds pieces, each with its length before it, answers what asks for an answer, and lets time pass between them. What the session sends are whole PDUs,
-/// and it ends when its peer does.
+/// Feeds pieces, each with its length before it, answers what asks for an answer, and lets time pass between them. What
+/// the session sends are whole PDUs, and it ends when its peer does.
 fn hear(mut session: Session, octets: &[u8]) {
     let mut now = Timestamp::UNIX_EPOCH;
     let mut choices = Choices(octets);
