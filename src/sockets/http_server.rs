@@ -408,19 +408,44 @@ impl<H: HttpParty> PartyService<H> {
         answered(reply)
     }
 
-    async fn collect(&self, head: &Parts, body: Incoming) -> Result<Bytes, Refused> {
+    async fn collect(&self, head: &Parts, mut body: Incoming) -> Result<Bytes, Refused> {
         if declared_length(&head.headers) > self.limits.body as u64 {
+            tokio::spawn(discard(body));
             return Err(Refused::TooLarge);
         }
-        let collected = Limited::new(body, self.limits.body).collect();
+        let collected = Limited::new(&mut body, self.limits.body).collect();
         match tokio::time::timeout(self.limits.body_within, collected).await {
             Ok(Ok(collected)) => Ok(collected.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TooLarge),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                tokio::spawn(discard(body));
+                Err(Refused::TooLarge)
+            }
             Ok(Err(_)) => Err(Refused::Broken),
             Err(_) => Err(Refused::Late),
         }
     }
 }
+
+/// Reads on what is refused, while the answer is on its way: closing a connection with unread octets resets it, and a
+/// client that still writes would never see why.
+async fn discard(mut body: Incoming) {
+    let mut left = MOST_DISCARDED;
+    let reading = async {
+        while let Ok(Some(Ok(frame))) = tokio::time::timeout(PAUSE, body.frame()).await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Whoever takes longer has had the time to read the answer.
+    let _ = tokio::time::timeout(DISCARD_WITHIN, reading).await;
+}
+
+/// How many octets of a refused body are read on, for how long, and with what pauses between them.
+const MOST_DISCARDED: usize = 16 << 20;
+const DISCARD_WITHIN: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Octets of a message without the buffer they were read into. Parties and the trace keep messages, and what hyper hands
 /// out would keep its whole read buffer with it: for each message another one.

@@ -178,6 +178,30 @@ fn a_body_beyond_the_bound_gets_the_partys_own_answer() {
     });
 }
 
+/// Such a client never looks at the answer before its last octet is written.
+#[test]
+fn a_client_that_writes_to_the_end_sees_that_it_was_too_much() {
+    block_on(async {
+        let limits = Limits {
+            body: 1 << 20,
+            ..Limits::default()
+        };
+        let bench = Bench::start(limits).await;
+        let body = "a".repeat(12 << 20);
+        let declared = post(
+            "/big",
+            &format!("Content-Length: {}\r\n", body.len()),
+            &body,
+        );
+        let chunk = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+        let chunked = post("/big", "Transfer-Encoding: chunked\r\n", &chunk);
+        for request in [declared, chunked] {
+            let answer = bench.exchange(&request).await;
+            assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+        }
+    });
+}
+
 #[test]
 fn more_open_requests_than_allowed_are_told_to_come_again() {
     block_on(async {
