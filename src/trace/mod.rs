@@ -79,6 +79,8 @@ struct Inner {
     seq: u64,
     /// Octets of all large messages.
     large: usize,
+    /// Transactions that left, until whoever holds the lock has let go of it.
+    forgotten: Vec<Trace>,
 }
 
 impl TraceLog {
@@ -92,12 +94,22 @@ impl TraceLog {
 
     /// Adds what one step reported.
     pub fn record(&self, at: Timestamp, events: impl IntoIterator<Item = AnyEvent>) {
+        // Others wait for the lock: what needs no lock is done before and after.
+        let events: Vec<_> = events
+            .into_iter()
+            .map(|event| (event.octets(), Arc::new(event)))
+            .collect();
+        if events.is_empty() {
+            return;
+        }
         let mut inner = self.lock();
-        for event in events {
-            inner.add(at, event);
+        for (octets, event) in events {
+            inner.add(at, event, octets);
         }
         let seq = inner.seq;
+        let forgotten = std::mem::take(&mut inner.forgotten);
         drop(inner);
+        drop(forgotten);
         self.seen.send_replace(seq);
     }
 
@@ -179,7 +191,8 @@ impl Default for TraceLog {
 }
 
 impl Inner {
-    fn add(&mut self, at: Timestamp, event: AnyEvent) {
+    /// `octets` is the size of the event's message.
+    fn add(&mut self, at: Timestamp, event: Arc<AnyEvent>, octets: usize) {
         self.seq += 1;
         let (own, parent) = event.links();
         let by_parent = parent.and_then(|parent| self.by_link.get(parent).copied());
@@ -199,11 +212,11 @@ impl Inner {
         let cause = parent
             .filter(|parent| by_parent.is_none() && is_lasting(parent))
             .map(str::to_owned);
-        let large = Some(event.octets()).filter(|octets| *octets >= LARGE);
+        let large = Some(octets).filter(|octets| *octets >= LARGE);
         let recorded = Recorded {
             seq: self.seq,
             at,
-            event: Arc::new(event),
+            event,
         };
         for link in [Some(own), cause].into_iter().flatten() {
             if self.by_link.get(&link) == Some(&number) {
@@ -277,12 +290,13 @@ impl Inner {
             return;
         };
         self.large -= trace.large;
-        for link in trace.links {
+        for link in &trace.links {
             // Short identifiers (RP-MR) are used again: drop only what still points here.
-            if self.by_link.get(&link) == Some(&number) {
-                self.by_link.remove(&link);
+            if self.by_link.get(link) == Some(&number) {
+                self.by_link.remove(link);
             }
         }
+        self.forgotten.push(trace);
     }
 }
 

@@ -40,7 +40,7 @@ struct Load {
 }
 
 /// Phones that the messages go to.
-const PHONES: u64 = 20_000;
+const PHONES: u64 = 200_000;
 const ROUND: Duration = Duration::from_millis(1500);
 const ROUNDS: usize = 5;
 /// Octets of user data, header included.
