@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use ota_wire::apdu::Sw;
 use ota_wire::cat::{
-    CommandDetails, Envelope, Facility, ProactiveCommand, SmsPpDownload, TerminalProfile,
-    TerminalResponse, TimerId,
+    CommandDetails, CommandType, Envelope, Facility, ProactiveCommand, SmsPpDownload,
+    TerminalProfile, TerminalResponse, TimerId,
 };
 use ota_wire::keys::KeySet;
 
@@ -95,6 +95,15 @@ impl Toolkit {
         });
     }
 
+    /// Takes back a menu that the terminal has not fetched.
+    fn forget_menu(&mut self) {
+        let is_menu = |command: &CommandDetails| command.kind == CommandType::SET_UP_MENU;
+        self.queue
+            .retain(|(_, command)| !is_menu(&command.details()));
+        self.outstanding
+            .take_if(|outstanding| !outstanding.fetched && is_menu(&outstanding.details));
+    }
+
     fn take_turn(&mut self, turn: Turn) {
         match turn {
             Turn::End => self.dialogue = None,
@@ -127,10 +136,11 @@ impl Uicc {
     ) -> Result<Reply, Sw> {
         let toolkit = &mut session.toolkit;
         let terminal = TerminalProfile::from_octets(profile);
+        toolkit.forget_menu();
         if let Some(menu) = applet::set_up_menu(&self.profile.applet, &terminal) {
             toolkit.queue.push_back((Owner::CardManager, menu));
-            toolkit.advance();
         }
+        toolkit.advance();
         toolkit.terminal = Some(terminal);
         Ok(Reply::Done)
     }
