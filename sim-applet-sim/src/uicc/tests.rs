@@ -371,6 +371,31 @@ fn one_menu_waits_however_often_the_profile_is_downloaded() {
     assert_eq!(drain(&mut card, 4), 0);
 }
 
+fn lock(card: &mut Uicc, locked: bool) {
+    card.state.domain.get_or_insert_default().applet_locked = locked;
+}
+
+#[test]
+fn a_locked_applet_has_no_menu_and_asks_for_nothing() {
+    const CHANGE_PIN: &str = "80C2000009D30782020181900101";
+    let mut card = menu_card(|_| {});
+    let download = menu_terminal();
+    lock(&mut card, true);
+    assert_eq!(send(&mut card, &download), "9000");
+    assert_eq!(send(&mut card, CHANGE_PIN), "6985");
+    assert_eq!(drain(&mut card, 4), 0);
+    lock(&mut card, false);
+    assert!(send(&mut card, CHANGE_PIN).starts_with("91"));
+    // Locked while it asks for the PIN: the answer leads to nothing, and nothing is left behind.
+    lock(&mut card, true);
+    assert_eq!(drain(&mut card, 4), 1);
+    assert_eq!(send(&mut card, CHANGE_PIN), "6985");
+    lock(&mut card, false);
+    assert!(send(&mut card, &download).starts_with("91"));
+    assert_eq!(drain(&mut card, 4), 1);
+    assert!(send(&mut card, CHANGE_PIN).starts_with("91"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

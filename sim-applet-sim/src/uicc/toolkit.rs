@@ -95,6 +95,12 @@ impl Toolkit {
         });
     }
 
+    /// Ends the applet's dialogue; what it asked for and the terminal has not been told of is not asked for any more.
+    fn stop_applet(&mut self) {
+        self.dialogue = None;
+        self.queue.retain(|(owner, _)| *owner != Owner::Applet);
+    }
+
     /// Takes back a menu that the terminal has not fetched.
     fn forget_menu(&mut self) {
         let is_menu = |command: &CommandDetails| command.kind == CommandType::SET_UP_MENU;
@@ -137,12 +143,17 @@ impl Uicc {
         let toolkit = &mut session.toolkit;
         let terminal = TerminalProfile::from_octets(profile);
         toolkit.forget_menu();
-        if let Some(menu) = applet::set_up_menu(&self.profile.applet, &terminal) {
+        if let Some(menu) = self.menu(&terminal) {
             toolkit.queue.push_back((Owner::CardManager, menu));
         }
         toolkit.advance();
         toolkit.terminal = Some(terminal);
         Ok(Reply::Done)
+    }
+
+    /// The menu for a terminal that can show it; a locked applet has none.
+    fn menu(&self, terminal: &TerminalProfile) -> Option<ProactiveCommand> {
+        applet::set_up_menu(&self.profile.applet, terminal).filter(|_| !self.state.applet_locked())
     }
 
     pub(super) fn envelope(&mut self, session: &mut Session, envelope: &[u8]) -> Result<Reply, Sw> {
@@ -160,6 +171,10 @@ impl Uicc {
             }
             _ if session.toolkit.is_busy() => Err(Sw::BUSY),
             Envelope::SmsPpDownload(download) => self.sms_pp_download(session, &download),
+            // The terminal may still show the menu of the time before.
+            Envelope::MenuSelection { .. } if menu && self.state.applet_locked() => {
+                Err(Sw::CONDITIONS_NOT_SATISFIED)
+            }
             Envelope::MenuSelection { item, help, .. } if menu => {
                 self.menu_selected(&mut session.toolkit, item, help)
             }
@@ -248,6 +263,9 @@ impl Uicc {
         };
         let owner = outstanding.owner;
         toolkit.outstanding = None;
+        if self.state.applet_locked() {
+            toolkit.stop_applet();
+        }
         if owner == Owner::Applet
             && let Some(dialogue) = toolkit.dialogue.take()
         {
@@ -257,8 +275,13 @@ impl Uicc {
         Ok(Reply::Done)
     }
 
-    /// Lets the applet do something, and takes up what it wants next.
+    /// Lets the applet do something, and takes up what it wants next. A locked one does nothing, and what it was in
+    /// the middle of is over.
     fn run_applet(&mut self, toolkit: &mut Toolkit, run: impl FnOnce(&mut Applet<'_>) -> Turn) {
+        if self.state.applet_locked() {
+            toolkit.stop_applet();
+            return;
+        }
         let Some(terminal) = &toolkit.terminal else {
             return;
         };
