@@ -307,6 +307,45 @@ fn status_and_what_is_not_there() {
     assert_eq!(card().transmit(&[0x00, 0xA4, 0x00]), [0x67, 0x00]);
 }
 
+#[test]
+fn a_body_that_is_announced_and_missing_is_a_wrong_length() {
+    let commands = [
+        "00A4000402",
+        "00A4040010",
+        "00A4030C01",
+        "00A4080C02",
+        "0020000108",
+        "002C000110",
+        "0024000110",
+        "0026000108",
+        "0028000108",
+        "00D6000001",
+        "00DC01041A",
+        "00A2010402",
+        "8032000003",
+        "8010000001",
+        "80C2000003",
+        "801400000C",
+        "80AA000005",
+        "A0A4000002",
+        "A020000108",
+    ];
+    let mut card = verified();
+    for command in commands {
+        assert_eq!(send(&mut card, command), "6700", "{command}");
+    }
+    // P3 00: the MF, the domain, the tries left.
+    script(
+        &mut card,
+        &[
+            ("00A4000C00", "9000"),
+            ("00A4040C00", "9000"),
+            ("0020000100", "63C3"),
+            ("002C000100", "63CA"),
+        ],
+    );
+}
+
 /// A terminal that can show the card's menu and uses none of its other abilities.
 fn menu_card(state: impl FnOnce(&mut CardState)) -> Uicc {
     let mut profile = (*profile()).clone();
