@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::card_manager::registry::{DomainState, MOST_STORED, StoredKeySet};
 use crate::pin::{CODE_LEN, PinCode, Tries};
 use crate::profile::{CODES, Profile};
-use crate::uicc::file::Overlay;
+use crate::uicc::file::{Overlay, fid};
 
 /// The persistent state of one card.
 ///
@@ -56,7 +56,9 @@ pub(crate) struct CodeState {
 }
 
 impl CardState {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
+    /// Named a file by its directory and itself alone. Is read, never written.
+    const VERSION_2: u8 = 2;
 
     /// A card as it leaves the factory.
     pub fn fresh(profile: &Profile) -> Self {
@@ -187,9 +189,9 @@ impl CardState {
             out.domain(domain);
         }
         let files = self.overlay.iter().flat_map(|overlay| &overlay.0);
-        for ((directory, file), contents) in files {
-            out.0.extend(directory.to_be_bytes());
-            out.0.extend(file.to_be_bytes());
+        for (path, contents) in files {
+            out.0.push(path.len() as u8);
+            out.0.extend(path.iter().flat_map(|fid| fid.to_be_bytes()));
             out.0.extend((contents.len() as u16).to_be_bytes());
             out.0.extend_from_slice(contents);
         }
@@ -202,9 +204,9 @@ impl CardState {
     /// [`StateError`], on any octets that are something else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StateError> {
         let mut input = Reader(bytes);
-        match input.octet()? {
-            Self::VERSION => {}
-            got => return Err(StateError::Version { got }),
+        let version = input.octet()?;
+        if !matches!(version, Self::VERSION | Self::VERSION_2) {
+            return Err(StateError::Version { got: version });
         }
         let counters = (0..input.octet()?)
             .map(|_| input.array().map(Cntr::from_bytes))
@@ -233,11 +235,18 @@ impl CardState {
         };
         let mut overlay = Overlay::default();
         while !input.0.is_empty() {
-            let directory = u16::from_be_bytes(input.array()?);
-            let file = u16::from_be_bytes(input.array()?);
+            let fids = if version == Self::VERSION_2 {
+                2
+            } else {
+                input.octet()?
+            };
+            let path = (0..fids).map(|_| input.array().map(u16::from_be_bytes));
+            let mut path = path.collect::<Result<Vec<_>, _>>()?;
+            // Version 2 had the MF as a directory; a path begins below it.
+            path.retain(|fid| *fid != fid::MF);
             let len = u16::from_be_bytes(input.array()?);
             let contents = input.take(usize::from(len))?;
-            overlay.0.insert((directory, file), contents.into());
+            overlay.0.insert(path.into(), contents.into());
         }
         Ok(Self {
             counters,
@@ -405,7 +414,9 @@ mod tests {
             }],
         }));
         let mut overlay = Overlay::default();
-        overlay.0.insert((0x7FF0, 0x6F3C), vec![1, 2, 3].into());
+        overlay
+            .0
+            .insert([0x7FF0, 0x6F3C].into(), vec![1, 2, 3].into());
         state.overlay = Some(Box::new(overlay));
         state
     }
@@ -425,12 +436,26 @@ mod tests {
     }
 
     #[test]
+    fn version_2_is_read() {
+        let state = used();
+        let mut bytes = state.to_bytes();
+        // What it had not: how many identifiers a path has.
+        bytes.remove(bytes.len() - 10);
+        bytes[0] = 2;
+        assert_eq!(CardState::from_bytes(&bytes).as_ref(), Ok(&state));
+        // A file of the MF.
+        bytes.extend([0x3F, 0x00, 0x2F, 0x05, 0, 1, 0xAA]);
+        let overlay = CardState::from_bytes(&bytes).unwrap().overlay.unwrap();
+        assert_eq!(*overlay.0[&[0x2F05][..]], [0xAA]);
+    }
+
+    #[test]
     fn cut_off_or_foreign_octets_are_refused() {
         let bytes = used().to_bytes();
         for len in 0..bytes.len() {
             let result = CardState::from_bytes(&bytes[..len]);
             // The files at the end are optional; a cut just before them is another valid state.
-            assert!(result.is_err() || len == bytes.len() - 9, "{len}");
+            assert!(result.is_err() || len == bytes.len() - 10, "{len}");
         }
         let mut foreign = bytes;
         foreign[0] = 9;

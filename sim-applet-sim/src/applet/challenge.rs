@@ -221,7 +221,7 @@ impl Applet<'_> {
     /// The validity is measured from now on, where the terminal can.
     fn begin(&self, mut signing: Signing) -> Turn {
         let valid_for = signing.valid_for();
-        if valid_for != 0 && self.has(Facility::TIMER_START_STOP) {
+        if valid_for != 0 && self.has_timers() {
             signing.clock = Clock::Timer;
             return self.ask(signing, Stage::StartTimer);
         }
@@ -229,6 +229,11 @@ impl Applet<'_> {
             return self.ask(signing, Stage::AskTime);
         }
         self.alert(signing)
+    }
+
+    /// Whether the terminal both starts timers and tells when they run out; one that does not would leave us waiting.
+    fn has_timers(&self) -> bool {
+        self.has(Facility::TIMER_START_STOP) && self.has(Facility::TIMER_EXPIRATION)
     }
 
     fn alert(&self, signing: Signing) -> Turn {
@@ -379,7 +384,7 @@ impl Applet<'_> {
             };
         }
         signing.repeated += 1;
-        if self.has(Facility::TIMER_START_STOP) {
+        if self.has_timers() {
             let then = std::mem::replace(&mut signing.stage, Stage::Text);
             signing.stage = Stage::StartPause {
                 then: Box::new(then),

@@ -118,7 +118,8 @@ pub(crate) fn kik(
     ))
 }
 
-/// The static keys for SCP03 with this version, 0 for the first there is, and the version they have.
+/// The static keys for SCP03 with this version, 0 for the first there is, and the version they have. Keys for OTA open
+/// no channel, and neither do keys for another cipher than AES.
 pub(crate) fn scp03_keys(
     profile: &Profile,
     iccid: &Iccid,
@@ -127,12 +128,15 @@ pub(crate) fn scp03_keys(
 ) -> Option<(u8, scp03::Keys)> {
     let own = &profile.domain.scp03;
     let version = if version == 0 { own.version } else { version };
-    if let Some(stored) = stored(state, version) {
+    if let Some(stored) = stored(state, version).filter(|_| SCP03.contains(&version)) {
+        let aes = |stored: &CipherKey| {
+            key(stored.secret()).filter(|_| stored.algorithm() == CipherAlgorithm::Aes)
+        };
         let [enc, mac, dek] = &stored.keys;
         let keys = scp03::Keys {
-            enc: key(enc.secret())?,
-            mac: key(mac.secret())?,
-            dek: key(dek.secret())?,
+            enc: aes(enc)?,
+            mac: aes(mac)?,
+            dek: aes(dek)?,
         };
         return Some((version, keys));
     }
@@ -187,4 +191,51 @@ pub(crate) fn key_information(profile: &Profile, state: &CardState) -> Vec<(u8, 
             (keys.version, kind(first), first.secret().len() as u8)
         }))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{profile, send, subscriber};
+    use crate::uicc::Uicc;
+
+    const SELECT_DOMAIN: &str = "00A4040008A000000003000000";
+
+    fn initialize_update(version: u8, stored: &[StoredKeySet]) -> String {
+        let profile = profile();
+        let mut state = CardState::fresh(&profile);
+        state.domain.get_or_insert_default().keys = stored.to_vec();
+        let mut card = Uicc::new(profile, subscriber(), state);
+        send(&mut card, SELECT_DOMAIN);
+        send(&mut card, &format!("8050{version:02X}00080001020304050607"))
+    }
+
+    fn key_set(version: u8, algorithm: CipherAlgorithm) -> StoredKeySet {
+        let octets: Vec<u8> = (0..16).collect();
+        let key = || CipherKey::new(algorithm, Secret::new(octets.clone())).unwrap();
+        StoredKeySet {
+            version,
+            counter: Cntr::default(),
+            keys: [key(), key(), key()],
+        }
+    }
+
+    #[test]
+    fn only_aes_keys_for_scp03_open_a_channel() {
+        let aes = CipherAlgorithm::Aes;
+        let triple = CipherAlgorithm::TripleDes2;
+        for (version, algorithm, expected) in [
+            (0x31, aes, "6120"),
+            (0x3F, aes, "6120"),
+            (0x01, aes, "6A88"),
+            (0x0F, aes, "6A88"),
+            (0x02, triple, "6A88"),
+            (0x31, triple, "6A88"),
+        ] {
+            let got = initialize_update(version, &[key_set(version, algorithm)]);
+            assert_eq!(got, expected, "{version:02X} {algorithm:?}");
+        }
+        assert_eq!(initialize_update(0x30, &[]), "6120");
+        assert_eq!(initialize_update(0x00, &[]), "6120");
+    }
 }

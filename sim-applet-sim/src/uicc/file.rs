@@ -373,8 +373,15 @@ impl FileSystem {
 
     /// Names a file across versions of a profile, unlike its index.
     fn key(&self, index: FileIndex) -> FileKey {
-        let file = self.file(self.file(index).link.unwrap_or(index));
-        (self.file(file.parent).fid, file.fid)
+        let mut index = self.file(index).link.unwrap_or(index);
+        let mut path = Vec::new();
+        while index != FileIndex::MF {
+            let file = self.file(index);
+            path.push(file.fid);
+            index = file.parent;
+        }
+        path.reverse();
+        path.into()
     }
 }
 
@@ -384,8 +391,9 @@ impl Default for FileSystem {
     }
 }
 
-/// Identifiers of the directory and of the file.
-pub(crate) type FileKey = (u16, u16);
+/// Identifiers on the way from the MF, which is left out, to the file: a DF of a phone book has the same one under
+/// DF.TELECOM and under an ADF, and so have the files in it.
+pub(crate) type FileKey = Box<[u16]>;
 
 /// Whole contents of the files that one card has written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -451,7 +459,34 @@ pub(super) mod tests {
         let owner = crate::testing::subscriber();
         fs.write(link, &owner, &mut overlay, 0, &[1, 2, 3]);
         assert_eq!(fs.contents(sms, &owner, &overlay)[..4], [1, 2, 3, 0xFF]);
-        assert_eq!(overlay.0.keys().collect::<Vec<_>>(), [&(0x7FF0, fid::SMS)]);
+        assert_eq!(
+            overlay.0.keys().collect::<Vec<_>>(),
+            [&FileKey::from([0x7FF0, fid::SMS])]
+        );
+    }
+
+    #[test]
+    fn the_phone_books_of_telecom_and_of_an_application_are_two() {
+        const DF_PHONEBOOK: u16 = 0x5F3A;
+        const EF_PBR: u16 = 0x4F30;
+        let (mut fs, adf) = small();
+        let telecom = fs.df(FileIndex::MF, 0x7F10);
+        let books = [telecom, adf].map(|parent| {
+            let book = fs.df(parent, DF_PHONEBOOK);
+            let content = Content::Fixed(vec![0xFF; 4]);
+            fs.elementary(book, EF_PBR, None, PUBLIC, Body::Transparent(content))
+        });
+        let owner = crate::testing::subscriber();
+        let mut state = crate::state::CardState::fresh(&crate::testing::profile());
+        let overlay = state.overlay.get_or_insert_default();
+        for (number, book) in (1..).zip(books) {
+            fs.write(book, &owner, overlay, 0, &[number; 4]);
+        }
+        let kept = crate::state::CardState::from_bytes(&state.to_bytes()).unwrap();
+        let overlay = kept.overlay.unwrap();
+        for (number, book) in (1..).zip(books) {
+            assert_eq!(*fs.contents(book, &owner, &overlay), [number; 4]);
+        }
     }
 
     #[test]

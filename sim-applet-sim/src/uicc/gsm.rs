@@ -31,7 +31,7 @@ impl Uicc {
                 session.response = data;
                 sw.into()
             }
-            Err(sw) => gsm_sw(sw).into(),
+            Err(sw) => gsm_sw(apdu, sw).into(),
         }
     }
 
@@ -251,8 +251,9 @@ const fn nibble(condition: Condition) -> u8 {
     }
 }
 
-/// What a SIM says where a UICC says `sw`, TS 51.011 §9.4.
-fn gsm_sw(sw: Sw) -> Sw {
+/// What a SIM says where a UICC says `sw`, TS 51.011 §9.4. Only commands about a CHV can contradict its status; what has
+/// no word of its own there is a technical problem.
+fn gsm_sw(apdu: &apdu::Command, sw: Sw) -> Sw {
     match sw {
         Sw::FILE_NOT_FOUND => Sw::A0_FILE_NOT_FOUND,
         Sw::NO_EF_SELECTED => Sw::A0_NO_EF_SELECTED,
@@ -261,13 +262,13 @@ fn gsm_sw(sw: Sw) -> Sw {
         Sw::SECURITY_STATUS_NOT_SATISFIED => Sw::A0_ACCESS_DENIED,
         Sw::PIN_BLOCKED => Sw::A0_PIN_BLOCKED,
         Sw::REFERENCED_DATA_NOT_FOUND => Sw::A0_NO_PIN,
-        Sw::REFERENCE_DATA_INVALIDATED | Sw::CONDITIONS_NOT_SATISFIED => {
-            Sw::A0_PIN_STATUS_CONTRADICTION
-        }
+        Sw::REFERENCE_DATA_INVALIDATED => Sw::A0_PIN_STATUS_CONTRADICTION,
+        Sw::CONDITIONS_NOT_SATISFIED if apdu.data_is_secret() => Sw::A0_PIN_STATUS_CONTRADICTION,
         Sw::WRONG_P1_P2 => Sw::WRONG_PARAMETERS,
         sw if sw.tries() == Some(0) => Sw::A0_PIN_BLOCKED,
         sw if sw.tries().is_some() => Sw::A0_ACCESS_DENIED,
         sw if sw.sw1() == 0x6C => Sw(Sw::WRONG_LENGTH.0 | u16::from(sw.sw2())),
-        sw => sw,
+        sw if matches!(sw.sw1(), 0x67 | 0x6B | 0x6D..=0x6F | 0x90..=0x9F) => sw,
+        _ => Sw::TECHNICAL_PROBLEM,
     }
 }

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 
 use ota_wire::apdu::Sw;
 use ota_wire::cat::{
-    CommandDetails, Envelope, Facility, ProactiveCommand, SmsPpDownload, TerminalProfile,
-    TerminalResponse, TimerId,
+    CommandDetails, CommandType, Envelope, Facility, ProactiveCommand, SmsPpDownload,
+    TerminalProfile, TerminalResponse, TimerId,
 };
 use ota_wire::keys::KeySet;
 
@@ -95,6 +95,21 @@ impl Toolkit {
         });
     }
 
+    /// Ends the applet's dialogue; what it asked for and the terminal has not been told of is not asked for any more.
+    fn stop_applet(&mut self) {
+        self.dialogue = None;
+        self.queue.retain(|(owner, _)| *owner != Owner::Applet);
+    }
+
+    /// Takes back a menu that the terminal has not fetched.
+    fn forget_menu(&mut self) {
+        let is_menu = |command: &CommandDetails| command.kind == CommandType::SET_UP_MENU;
+        self.queue
+            .retain(|(_, command)| !is_menu(&command.details()));
+        self.outstanding
+            .take_if(|outstanding| !outstanding.fetched && is_menu(&outstanding.details));
+    }
+
     fn take_turn(&mut self, turn: Turn) {
         match turn {
             Turn::End => self.dialogue = None,
@@ -127,12 +142,18 @@ impl Uicc {
     ) -> Result<Reply, Sw> {
         let toolkit = &mut session.toolkit;
         let terminal = TerminalProfile::from_octets(profile);
-        if let Some(menu) = applet::set_up_menu(&self.profile.applet, &terminal) {
+        toolkit.forget_menu();
+        if let Some(menu) = self.menu(&terminal) {
             toolkit.queue.push_back((Owner::CardManager, menu));
-            toolkit.advance();
         }
+        toolkit.advance();
         toolkit.terminal = Some(terminal);
         Ok(Reply::Done)
+    }
+
+    /// The menu for a terminal that can show it; a locked applet has none.
+    fn menu(&self, terminal: &TerminalProfile) -> Option<ProactiveCommand> {
+        applet::set_up_menu(&self.profile.applet, terminal).filter(|_| !self.state.applet_locked())
     }
 
     pub(super) fn envelope(&mut self, session: &mut Session, envelope: &[u8]) -> Result<Reply, Sw> {
@@ -150,6 +171,10 @@ impl Uicc {
             }
             _ if session.toolkit.is_busy() => Err(Sw::BUSY),
             Envelope::SmsPpDownload(download) => self.sms_pp_download(session, &download),
+            // The terminal may still show the menu of the time before.
+            Envelope::MenuSelection { .. } if menu && self.state.applet_locked() => {
+                Err(Sw::CONDITIONS_NOT_SATISFIED)
+            }
             Envelope::MenuSelection { item, help, .. } if menu => {
                 self.menu_selected(&mut session.toolkit, item, help)
             }
@@ -238,6 +263,9 @@ impl Uicc {
         };
         let owner = outstanding.owner;
         toolkit.outstanding = None;
+        if self.state.applet_locked() {
+            toolkit.stop_applet();
+        }
         if owner == Owner::Applet
             && let Some(dialogue) = toolkit.dialogue.take()
         {
@@ -247,8 +275,13 @@ impl Uicc {
         Ok(Reply::Done)
     }
 
-    /// Lets the applet do something, and takes up what it wants next.
+    /// Lets the applet do something, and takes up what it wants next. A locked one does nothing, and what it was in
+    /// the middle of is over.
     fn run_applet(&mut self, toolkit: &mut Toolkit, run: impl FnOnce(&mut Applet<'_>) -> Turn) {
+        if self.state.applet_locked() {
+            toolkit.stop_applet();
+            return;
+        }
         let Some(terminal) = &toolkit.terminal else {
             return;
         };

@@ -68,6 +68,20 @@ fn an_answer_after_expiry_is_a_timeout_however_the_handset_measures_time() {
 }
 
 #[test]
+fn a_terminal_that_does_not_tell_that_a_timer_ran_out_is_asked_for_none() {
+    let mut world = World::with(timed(&[Facility::TIMER_START_STOP]));
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    let step = world.send_challenge(&challenge);
+    assert_eq!(fetched(&step), [CommandType::DISPLAY_TEXT]);
+    // No pause either: the question comes again at once.
+    let step = world.act(Action::Busy);
+    assert_eq!(fetched(&step), [CommandType::DISPLAY_TEXT]);
+    assert!(world.timers.keys().all(|key| !key.starts_with("card")));
+    let step = world.act(Action::Ok);
+    assert_eq!(world.answer(&step, &challenge).0, ResultCode::OK);
+}
+
+#[test]
 fn a_challenge_expires_while_the_handset_is_busy() {
     let mut world = World::new();
     let mut challenge = world.challenge(Method::Confirm, TEXT);

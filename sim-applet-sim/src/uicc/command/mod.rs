@@ -7,8 +7,8 @@ use crate::pin::CODE_LEN;
 mod parameters;
 
 use parameters::{
-    binary_place, expected_length, is_known, one_code, optional, record_place, required, search,
-    select, status, two_codes, zero,
+    binary_place, body, expected_length, is_known, one_code, optional, record_place, required,
+    search, select, status, two_codes, zero,
 };
 
 /// A command that this card knows, its parameters checked as far as they can be without the card's state.
@@ -195,7 +195,7 @@ impl<'a> TryFrom<&'a apdu::Command> for Command<'a> {
         let (p1, p2, data) = (apdu.p1, apdu.p2, apdu.data.as_slice());
         let le = || expected_length(apdu);
         match (class, apdu.ins) {
-            (Interindustry, Ins::SELECT) => select(p1, p2, data),
+            (Interindustry, Ins::SELECT) => select(p1, p2, body(apdu)?),
             (Interindustry, Ins::READ_BINARY) => {
                 let (file, offset) = binary_place(p1, p2)?;
                 Ok(Self::ReadBinary {
@@ -251,7 +251,7 @@ impl<'a> TryFrom<&'a apdu::Command> for Command<'a> {
             }
             (Interindustry, Ins::VERIFY_PIN) => {
                 zero(p1)?;
-                let code = optional(data)?;
+                let code = optional(body(apdu)?)?;
                 Ok(Self::VerifyPin { key: p2, code })
             }
             (Interindustry, Ins::CHANGE_PIN) => {
@@ -275,7 +275,7 @@ impl<'a> TryFrom<&'a apdu::Command> for Command<'a> {
             }
             (Interindustry, Ins::UNBLOCK_PIN) => {
                 zero(p1)?;
-                let codes = match data {
+                let codes = match body(apdu)? {
                     [] => None,
                     data => Some(two_codes(data)?),
                 };

@@ -163,6 +163,14 @@ pub(super) fn expected_length(apdu: &apdu::Command) -> Result<usize, Sw> {
     }
 }
 
+/// Data of a command that can do without: then P3 is `00`. Any other P3 counts octets that have not come.
+pub(super) fn body(apdu: &apdu::Command) -> Result<&[u8], Sw> {
+    if apdu.data.is_empty() && apdu.p3() != 0 {
+        return Err(Sw::WRONG_LENGTH);
+    }
+    Ok(&apdu.data)
+}
+
 pub(super) const fn required(data: &[u8]) -> Result<&[u8], Sw> {
     if data.is_empty() {
         Err(Sw::WRONG_LENGTH)
