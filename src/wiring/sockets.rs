@@ -386,7 +386,7 @@ impl HttpParty for MsspListener {
 
     fn too_large(&self, head: &Parts) -> Response<Bytes> {
         self.0.parties.refused(Refused::too_large("MSSP", head));
-        mssp::too_large()
+        mssp::too_large(head)
     }
 }
 
