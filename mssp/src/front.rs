@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{
     HeaderMap, Method, Request, Response, StatusCode,
     header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE},
+    request::Parts,
 };
 use ota_wire::trace::Id;
 
@@ -79,24 +80,46 @@ impl Exchange {
 }
 
 /// What a request gets whose body is larger than [`crate::xml::MAX_OCTETS`], from whoever reads it off the network and
-/// does not want to hold it.
-pub fn too_large() -> Response<Bytes> {
-    let version = Version::default();
+/// does not want to hold it. `head` tells in which form.
+pub fn too_large(head: &Parts) -> Response<Bytes> {
+    let version = version_of(head);
     let detail = format!("the message is larger than {MAX_OCTETS} octets");
     let fault = Fault::new(Code::WRONG_PARAM, detail).to_xml(version, Dialect::default());
     envelope(StatusCode::INTERNAL_SERVER_ERROR, version, fault.into())
 }
 
+/// What the head of a request says of the form of its body. SOAP 1.2 also comes as `text/xml`, but SOAPAction is of 1.1 alone;
+/// clients of 1.2 that send it all the same have 1.2's media type.
+fn version_of(head: &Parts) -> Version {
+    if below(head.uri.path(), rest::PATH) {
+        return Version::Json;
+    }
+    let media_type = head
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default();
+    if media_type.trim().eq_ignore_ascii_case("text/xml") && head.headers.contains_key("soapaction")
+    {
+        Version::V1_1
+    } else {
+        Version::V1_2
+    }
+}
+
+/// Is this path the base, or one below it?
+fn below(path: &str, base: &str) -> bool {
+    path.strip_prefix(base)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 impl Turn<'_> {
     pub(crate) fn http(&mut self, connection: RequestId, request: &Request<Bytes>) {
         let path = request.uri().path();
-        let below = |base| {
-            path.strip_prefix(base)
-                .is_some_and(|rest: &str| rest.is_empty() || rest.starts_with('/'))
-        };
-        let json = below(rest::PATH);
+        let json = below(path, rest::PATH);
         // Every deployment has URLs of its own, so SOAP is taken wherever it comes.
-        if *request.method() != Method::POST && !json && !below(PATH) {
+        if *request.method() != Method::POST && !json && !below(path, PATH) {
             let text = format!(
                 "Nothing is at {path}. POST SOAP to {PATH} or any other path, JSON to {}; the WSDL is at {PATH}?wsdl.\n",
                 rest::PATH

@@ -4,6 +4,9 @@
 //! A request becomes the [`Call`] that its SOAP twin would be, and an answer is made of its SOAP twin; so there is one
 //! service behind two faces. The standard does not know this interface.
 
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -67,7 +70,7 @@ fn read(document: &[u8], answers_too: bool) -> Result<Call, String> {
     if document.len() > MAX_OCTETS {
         return Err(format!("the message is larger than {MAX_OCTETS} octets"));
     }
-    let value: Value = serde_json::from_slice(document)
+    let Distinct(value) = serde_json::from_slice(document)
         .map_err(|e| format!("the message is not JSON that is read here: {e}"))?;
     let Value::Object(members) = value else {
         return Err("the message is no JSON object".to_owned());
@@ -96,6 +99,74 @@ fn read(document: &[u8], answers_too: bool) -> Result<Call, String> {
         part,
         roaming: None,
     })
+}
+
+/// A value in whose objects no name stands twice: two readers of one that does may see different messages.
+struct Distinct(Value);
+
+impl<'de> Deserialize<'de> for Distinct {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DistinctVisitor).map(Self)
+    }
+}
+
+struct DistinctVisitor;
+
+impl<'de> Visitor<'de> for DistinctVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Distinct(value)) = values.next_element()? {
+            list.push(value);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut map = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if map.contains_key(&name) {
+                let name: String = name.chars().take(40).collect();
+                return Err(A::Error::custom(format!("member {name:?} stands twice")));
+            }
+            let Distinct(value) = members.next_value()?;
+            map.insert(name, value);
+        }
+        Ok(map.into())
+    }
 }
 
 fn element(

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{DerSignature, SigningKey};
+use p256::pkcs8::EncodePrivateKey as _;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyIdMethod, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SignatureAlgorithm,
@@ -17,12 +18,12 @@ use rcgen::{
 use ring::digest::{SHA256, digest};
 use ring::signature::KeyPair as _;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 pub use self::subscribers::Subscribers;
 use crate::sockets::tls::{Identity, TlsError, pem};
 
-/// The key of every server of every installation that has none of its own. It is published with the program: it authenticates
+/// The key of every server of every installation that has none of its own, and of no client. It is published with the program: it authenticates
 /// nobody, it only makes TLS possible at once, where drawing an RSA key would take seconds.
 const SERVER_KEY: &str = include_str!("../../fixtures/tls/server-TEST-ONLY.key.pem");
 
@@ -86,31 +87,38 @@ impl Authority {
             KeyUsagePurpose::KeyEncipherment,
         ];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        self.issue(params, key)
+        self.issue(params, &key.public, key.private)
     }
 
-    /// A client of this name, under the published RSA key.
+    /// A client of this name, under a P-256 private key of its own: a certificate proves nothing whose key is published.
     ///
     /// # Errors
-    /// [`TlsError::Issue`].
-    pub fn client(&self, name: &str) -> Result<Identity, TlsError> {
-        let key = RsaKey::published()?;
-        let mut params = params(&format!("{name} TEST ONLY"), &key_id(&key.public));
+    /// [`TlsError::ClientKey`] if it is no P-256 key, [`TlsError::Issue`].
+    pub fn client(&self, name: &str, key: &[u8]) -> Result<Identity, TlsError> {
+        let key = EcdsaKey::new(key).map_err(|BadKey| TlsError::ClientKey)?;
+        let private = key.key.to_pkcs8_der().map_err(|_| TlsError::ClientKey)?;
+        let private = PrivatePkcs8KeyDer::from(private.as_bytes().to_vec());
+        let mut params = params(&format!("{name} TEST ONLY"), &key_id(&key));
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.issue(params, key)
+        self.issue(params, &key, private.into())
     }
 
-    fn issue(&self, mut params: CertificateParams, key: RsaKey) -> Result<Identity, TlsError> {
+    fn issue(
+        &self,
+        mut params: CertificateParams,
+        public: &impl PublicKeyData,
+        private: PrivateKeyDer<'static>,
+    ) -> Result<Identity, TlsError> {
         // One key stands in several certificates: name and purpose tell their numbers apart.
         let name = params.distinguished_name.get(&DnType::CommonName);
         let purpose = format!("{name:?} {:?}", params.subject_alt_names);
-        params.serial_number = Some(serial(&[purpose.as_bytes(), key.public.der_bytes()]));
+        params.serial_number = Some(serial(&[purpose.as_bytes(), public.der_bytes()]));
         params.use_authority_key_identifier_extension = true;
         params.is_ca = IsCa::ExplicitNoCa;
-        let certificate = params.signed_by(&key.public, &self.issuer)?;
+        let certificate = params.signed_by(public, &self.issuer)?;
         let chain = vec![certificate.der().clone(), self.certificate.clone()];
-        Ok(Identity::new(chain, key.private))
+        Ok(Identity::new(chain, private))
     }
 }
 

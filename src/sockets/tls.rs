@@ -56,6 +56,9 @@ pub enum TlsError {
     /// The stored key of the test CA is damaged.
     #[error(transparent)]
     Key(#[from] crate::authority::BadKey),
+    /// The stored key of our client certificate is damaged.
+    #[error("the key of the OP's client certificate in the store is not a P-256 private key")]
+    ClientKey,
 }
 
 /// What clients offer: whatever ring can do.

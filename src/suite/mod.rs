@@ -48,7 +48,7 @@ use crate::runtime::party::{Driver, HandleError};
 use crate::runtime::store::{Batch, CommitError, MemoryStore, RedbStore, Store, StoreError, Write};
 use crate::sockets::addresses::Network;
 use crate::sockets::ports::{PortError, Ports};
-use crate::sockets::tls::TlsError;
+use crate::sockets::tls::{Identity, TlsError};
 use crate::wiring::steps::{MsspParty, OpParty, PlatformParty, SmscParty};
 use crate::wiring::{Humans, Parties, Phones};
 use crate::world::World;
@@ -400,7 +400,7 @@ impl Builder {
             },
         )?;
         let subscribers = Arc::new(authority.subscribers(world.clone())?);
-        let shown = authority.client(OP_NAME)?;
+        let shown = stores.op_client(&chance, authority)?;
         let shown = shown.certificate().map(|der| Bytes::copy_from_slice(der));
         let mut mssp = config::mssp(&world, subscribers, shown.unwrap_or_default());
         mssp.base_url = mssp_base;
@@ -504,6 +504,15 @@ impl Stores {
             signer::new_key(&mut chance.generator()).to_vec()
         })?;
         Ok(Authority::new(&key)?)
+    }
+
+    /// Who the OP is at the MSSP. Its key is drawn as the test CA's, and known to this installation alone.
+    fn op_client(&self, chance: &Chance, authority: &Authority) -> Result<Identity, StartError> {
+        let chance = chance.branch("op-client");
+        let key = self.secret("op-client-key", || {
+            signer::new_key(&mut chance.generator()).to_vec()
+        })?;
+        Ok(authority.client(OP_NAME, &key)?)
     }
 
     /// A secret of the OP that is made once and kept with its records.

@@ -29,7 +29,7 @@ use crate::suite::receiver::Receiver;
 use crate::trace::TraceLog;
 use crate::users::{Press, PressError, Users};
 use crate::wiring::discovery::DiscoveryListener;
-use crate::wiring::sockets::{MsspListener, Network, OpListener};
+use crate::wiring::sockets::{Clients, MsspListener, Network, OpListener};
 use crate::wiring::{Message, Parties, Receipt};
 use crate::world::World;
 
@@ -109,7 +109,9 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     let stores = builder.stores()?;
     let authority = stores.authority(&chance)?;
     let hosts = builder.hosts.iter().map(control::HostName::name);
-    let tls = Tls::new(&builder.tls, &authority, &tls::names([listen, near], hosts))?;
+    let op_client = stores.op_client(&chance, &authority)?;
+    let names = tls::names([listen, near], hosts);
+    let tls = Tls::new(&builder.tls, &authority, &op_client, &names)?;
     let ca_pem = authority.certificate_pem();
     if let Some(dir) = &builder.data_dir {
         let file = dir.join(AUTHORITY);
@@ -151,20 +153,24 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     let (stopper, shutdown) = shutdown::channel();
     let near_us = addresses::Network::from(near);
     let policy = Policy::allowing(builder.notify.iter().copied().chain([near_us]));
-    let client = HttpClient::with_tls(clock.clone(), policy.clone(), tls.parties.clone());
+    let client = |tls| HttpClient::with_tls(clock.clone(), policy.clone(), tls);
+    let clients = Clients {
+        to_mssp: client(tls.to_mssp.clone()),
+        others: client(tls.parties.clone()),
+    };
     let op_replies = Replies::new(&clock, &chance);
     let mssp_replies = Replies::new(&clock, &chance);
     let network = Network::new(
         parties.clone(),
         op_replies.clone(),
         mssp_replies.clone(),
-        client,
+        clients,
     );
     let left = parties.recover()?;
 
     let handle = Arc::new_cyclic(|this| Handle {
         network: network.clone(),
-        client: HttpClient::with_tls(clock.clone(), policy, tls.rp.clone()),
+        client: client(tls.rp.clone()),
         ca_pem,
         receiver: Arc::new(Receiver::new(clock.clone())),
         keys,

@@ -39,7 +39,9 @@ pub(super) struct Tls {
     server: ServerTls,
     /// Does.
     asking: ServerTls,
-    /// For what the parties send.
+    /// For what the OP sends to the MSSP: only there it says who it is.
+    pub(super) to_mssp: ClientTls,
+    /// For what else the parties send. Shows no certificate: whom it goes to, others choose.
     pub(super) parties: ClientTls,
     /// For an RP of ours.
     pub(super) rp: ClientTls,
@@ -50,6 +52,7 @@ impl Tls {
     pub(super) fn new(
         options: &TlsOptions,
         authority: &Authority,
+        op: &Identity,
         hosts: &[String],
     ) -> Result<Self, TlsError> {
         let identity = match &options.identity {
@@ -61,12 +64,12 @@ impl Tls {
         let servers = with(root, &options.trusted)?;
         let strangers = options.identity.is_some();
         let own = identity.certificate().filter(|_| strangers);
-        let op = authority.client(super::OP_NAME)?;
         Ok(Self {
             services: options.services.clone(),
             server: ServerTls::new(&identity, &ClientCertificates::Unasked)?,
             asking: ServerTls::new(&identity, &clients)?,
-            parties: ClientTls::new(&servers, own, Some(&op))?,
+            to_mssp: ClientTls::new(&servers, own, Some(op))?,
+            parties: ClientTls::new(&servers, own, None)?,
             rp: ClientTls::new(&servers, own, None)?,
         })
     }
@@ -132,3 +135,6 @@ fn with(
     }
     Ok(all)
 }
+
+#[cfg(test)]
+mod tests;

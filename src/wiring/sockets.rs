@@ -37,8 +37,16 @@ pub struct Network {
     parties: Arc<Parties>,
     op_replies: Replies,
     mssp_replies: Replies,
-    client: HttpClient,
+    clients: Clients,
     links: OnceLock<Links>,
+}
+
+/// Through whom the parties call others. They share no connection, since a connection keeps who it said it is.
+pub struct Clients {
+    /// From the OP to the MSSP, which may ask it for its certificate.
+    pub to_mssp: HttpClient,
+    /// To whoever a client or an AP has named.
+    pub others: HttpClient,
 }
 
 impl Network {
@@ -47,13 +55,13 @@ impl Network {
         parties: Arc<Parties>,
         op_replies: Replies,
         mssp_replies: Replies,
-        client: HttpClient,
+        clients: Clients,
     ) -> Arc<Self> {
         Arc::new(Self {
             parties,
             op_replies,
             mssp_replies,
-            client,
+            clients,
             links: OnceLock::new(),
         })
     }
@@ -316,7 +324,11 @@ impl Network {
             within,
             answer: LARGEST_ANSWER,
         };
-        let sending = self.client.send(request, bounds);
+        let client = match link {
+            LinkName::OpToMssp => &self.clients.to_mssp,
+            _ => &self.clients.others,
+        };
+        let sending = client.send(request, bounds);
         // The client counts the request now; a held one must not be counted twice.
         drop(flight);
         sending.await
@@ -374,7 +386,7 @@ impl HttpParty for MsspListener {
 
     fn too_large(&self, head: &Parts) -> Response<Bytes> {
         self.0.parties.refused(Refused::too_large("MSSP", head));
-        mssp::too_large()
+        mssp::too_large(head)
     }
 }
 

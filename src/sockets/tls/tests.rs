@@ -102,7 +102,7 @@ fn the_same_key_makes_the_same_certificates() {
     let of = |key| {
         let authority = authority(key);
         let leaf = authority.server(["a.test"]).unwrap();
-        let client = authority.client("x").unwrap();
+        let client = authority.client("x", &[9; 32]).unwrap();
         [
             authority.certificate().clone(),
             leaf.certificate().unwrap().clone(),
@@ -152,7 +152,7 @@ fn a_party_learns_which_certificate_the_client_has() {
     block_on(async {
         let bench = Bench::start(Limits::default()).await;
         for (issuer, trusted) in [(2, true), (3, false)] {
-            let client = authority(issuer).client("rp").unwrap();
+            let client = authority(issuer).client("rp", &[9; 32]).unwrap();
             let tls = trusting(&[&authority(1)], Some(&client));
             let expected = format!("{} {trusted}", hex::encode(client.certificate().unwrap()));
             assert_eq!(bench.ask(tls, "127.0.0.1").await.unwrap(), expected);

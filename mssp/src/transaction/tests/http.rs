@@ -123,8 +123,45 @@ fn a_broken_envelope_is_a_fault_and_an_event() {
 fn a_body_beyond_the_bound_is_a_fault_wherever_it_is_noticed() {
     let large = format!("<a>{}</a>", "x".repeat(crate::xml::MAX_OCTETS));
     let noticed_here = World::new().ask(&large);
-    let noticed_before = Answer(crate::too_large());
+    let head = Request::post("/soap").body(()).unwrap().into_parts().0;
+    let noticed_before = Answer(crate::too_large(&head));
     assert_eq!((noticed_here.fault(), noticed_before.fault()), (101, 101));
+}
+
+#[test]
+fn a_body_that_is_not_held_is_refused_in_the_form_that_its_head_tells() {
+    let refused = |path: &str, headers: &[(&str, &str)]| {
+        let mut request = Request::post(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = crate::too_large(&request.body(()).unwrap().into_parts().0);
+        assert_eq!(response.status(), 500);
+        let kind = response.headers()["content-type"].to_str().unwrap();
+        let body = String::from_utf8(response.body().to_vec()).unwrap();
+        (kind.to_owned(), body)
+    };
+    for path in ["/rest/service", "/rest/service/sign"] {
+        let (kind, body) = refused(path, &[("content-type", "application/json")]);
+        assert_eq!(kind, "application/json; charset=utf-8");
+        let fault: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(fault["Fault"]["Code"]["SubCode"]["Value"], "_101");
+    }
+    let (soap_1_1, soap_1_2) = (
+        "http://schemas.xmlsoap.org/soap/envelope/",
+        "http://www.w3.org/2003/05/soap-envelope",
+    );
+    let xml = ("content-type", "text/xml; charset=utf-8");
+    let action = ("SOAPAction", "\"\"");
+    let (kind, body) = refused("/soap", &[xml, action]);
+    assert_eq!(kind, "text/xml; charset=utf-8");
+    assert!(body.contains(soap_1_1) && body.contains("_101"), "{body}");
+    let newer = ("content-type", "application/soap+xml");
+    for headers in [&[xml][..], &[newer, action], &[newer], &[]] {
+        let (kind, body) = refused("/soap", headers);
+        assert_eq!(kind, "application/soap+xml; charset=utf-8");
+        assert!(body.contains(soap_1_2), "{body}");
+    }
 }
 
 #[test]

@@ -264,3 +264,28 @@ proptest! {
         prop_assert!(matches!(response(&step, id).0, 200 | 500));
     }
 }
+
+#[test]
+fn a_member_that_stands_twice_is_refused() {
+    let request = sign("synch").to_string();
+    for (member, twice) in [
+        (
+            r#""MSISDN":"447700900002""#,
+            r#""MSISDN":"447700900003","MSISDN":"447700900002""#,
+        ),
+        (r#""TimeOut":"80""#, r#""TimeOut":"80","TimeOut":"80""#),
+        (
+            r#"{"MSS_SignatureReq":"#,
+            r#"{"MSS_SignatureReq":{},"MSS_SignatureReq":"#,
+        ),
+    ] {
+        assert!(request.contains(member), "{member} is not in {request}");
+        let mut world = World::new();
+        let (id, step) = send(&mut world, "/rest/service", request.replace(member, twice));
+        let (status, fault) = response(&step, id);
+        assert_eq!(status, 500);
+        assert_eq!(fault["Fault"]["Code"]["SubCode"]["Value"], "_101");
+        let detail = fault["Fault"]["Detail"].as_str().unwrap();
+        assert!(detail.contains("stands twice"), "{detail}");
+    }
+}
