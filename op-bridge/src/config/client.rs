@@ -156,6 +156,9 @@ impl Client {
         if config.profile == Profile::FapiCiba && self.mode == DeliveryMode::Push {
             return Err(ConfigError::FapiPush(self.id.clone()));
         }
+        if self.issuance.certificate_bound && self.mode == DeliveryMode::Push {
+            return Err(ConfigError::BoundPush(self.id.clone()));
+        }
         let endpoint = self.notification_endpoint.as_deref();
         match (self.mode, endpoint.map(str::parse::<http::Uri>)) {
             (DeliveryMode::Poll, _) => Ok(()),

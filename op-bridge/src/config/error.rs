@@ -6,6 +6,11 @@ pub enum ConfigError {
     /// Two clients share an id.
     #[error("client {0} is configured twice; give each client its own id")]
     DuplicateClient(String),
+    /// A push client that wants bound tokens.
+    #[error(
+        "client {0} is registered for push and for tls_client_certificate_bound_access_tokens; a push shows the OP no certificate of the client to bind tokens to (RFC 8705 §3). Register it for poll or ping, or without bound tokens"
+    )]
+    BoundPush(String),
     /// A push client under FAPI-CIBA.
     #[error(
         "client {0} is registered for push, which FAPI-CIBA section 5.2.2 forbids; register it for poll or ping, or set profile = ciba"

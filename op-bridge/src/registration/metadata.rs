@@ -61,6 +61,13 @@ pub(super) fn client(
             "is not supported: discovery says backchannel_user_code_parameter_supported false",
         ));
     }
+    let issuance = issuance(config, &from)?;
+    if issuance.certificate_bound && mode == DeliveryMode::Push {
+        return Err(invalid(
+            "tls_client_certificate_bound_access_tokens",
+            "does not go with push: the client shows no certificate there to bind tokens to (RFC 8705 section 3); register poll or ping, or leave it out",
+        ));
+    }
     let name = from.text("client_name")?.unwrap_or(id);
     Ok(Client {
         id: id.to_owned(),
@@ -74,7 +81,7 @@ pub(super) fn client(
             user_code,
             jwks_uri: None,
         },
-        issuance: issuance(config, &from)?,
+        issuance,
         authentication,
     })
 }

@@ -74,3 +74,34 @@ fn a_token_that_is_not_bound_works_over_any_connection() {
     let request = shown(userinfo(&tokens["access_token"]), b"abc");
     assert_eq!(world.http(request).status(), 200);
 }
+
+#[test]
+fn a_push_client_cannot_be_registered_for_bound_tokens() {
+    let mut config = World::new().op.config().clone();
+    config.clients[3].issuance.certificate_bound = true;
+    let refused = Op::new(config).err().unwrap();
+    assert_eq!(refused, crate::ConfigError::BoundPush("push".to_owned()));
+    let mut world = World::with(|config| config.mtls_url = Some("https://127.0.0.1:8261".into()));
+    let mut register = |mode: &str| {
+        let metadata = serde_json::json!({
+            "backchannel_token_delivery_mode": mode,
+            "backchannel_client_notification_endpoint": "https://rp.example/cb",
+            "tls_client_certificate_bound_access_tokens": true,
+        });
+        let request = http::Request::post("/register")
+            .header("content-type", "application/json")
+            .body(Bytes::from(metadata.to_string()))
+            .unwrap();
+        answer(&world.http(request))
+    };
+    let (status, body) = register("push");
+    assert_eq!(
+        (status, &body["error"]),
+        (400, &"invalid_client_metadata".into())
+    );
+    let description = body["error_description"].as_str().unwrap();
+    assert!(
+        description.starts_with("tls_client_certificate_bound_access_tokens does not go with push")
+    );
+    assert_eq!(register("ping").0, 201);
+}
