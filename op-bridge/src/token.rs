@@ -124,7 +124,7 @@ fn redeem(
     let op = cx.op;
     let (client, form) = client_auth::authenticate(cx, request)?;
     let grant_type = form.require("grant_type", "RFC 6749 section 4.5")?;
-    let thumbprint = cnf::to_bind(&client, request)?;
+    let thumbprint = cnf::to_bind(&op.config, &client, request)?;
     match grant_type {
         CIBA_GRANT => {
             let started = request

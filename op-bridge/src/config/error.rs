@@ -59,6 +59,11 @@ pub enum ConfigError {
         "client {0} is registered for client_secret_jwt; its secret needs at least 32 octets (RFC 7518 §3.2)"
     )]
     ShortSecret(String),
+    /// Tokens that nobody could get.
+    #[error(
+        "every token is to be bound to a certificate (FAPI-CIBA §5.2.2 builds on FAPI-RW §5.2.2) and there is no mtls_url where a client could show one; give one, or set profile = ciba"
+    )]
+    NoMutualTls,
     /// No acr values at all.
     #[error("acr_values is empty; name at least one, for example mod-mf for a PIN")]
     NoAcrValues,

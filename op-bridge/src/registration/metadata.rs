@@ -88,7 +88,7 @@ pub(super) fn client(
 
 /// The members that count, as they are told to the client (RFC 7591 §3.2.1).
 pub(super) fn registered(client: &Client, asked: &Map<String, Value>) -> Map<String, Value> {
-    const AS_ASKED: [&str; 16] = [
+    const AS_ASKED: [&str; 15] = [
         "backchannel_authentication_request_signing_alg",
         "backchannel_client_notification_endpoint",
         "client_name",
@@ -102,7 +102,6 @@ pub(super) fn registered(client: &Client, asked: &Map<String, Value>) -> Map<Str
         "tls_client_auth_san_ip",
         "tls_client_auth_san_uri",
         "tls_client_auth_subject_dn",
-        "tls_client_certificate_bound_access_tokens",
         "token_endpoint_auth_signing_alg",
         "userinfo_signed_response_alg",
     ];
@@ -122,6 +121,10 @@ pub(super) fn registered(client: &Client, asked: &Map<String, Value>) -> Map<Str
         ),
         ("grant_types", json!(client.requests.grant_types)),
         ("response_types", json!([])),
+        (
+            "tls_client_certificate_bound_access_tokens",
+            json!(client.issuance.certificate_bound),
+        ),
         (
             "token_endpoint_auth_method",
             json!(client.authentication.method.as_str()),
@@ -339,10 +342,18 @@ fn issuance(config: &Config, from: &Members<'_>) -> Result<Issuance, Invalid> {
         Some("pairwise") => SubjectType::Pairwise,
         Some(_) => return Err(invalid("subject_type", "must be public or pairwise")),
     };
-    let certificate_bound = from.flag("tls_client_certificate_bound_access_tokens")?;
+    let member = "tls_client_certificate_bound_access_tokens";
+    let asked = from.flag(member)?;
+    if config.certificate_bound && from.0.contains_key(member) && !asked {
+        return Err(invalid(
+            member,
+            "must be true, or left out: FAPI-CIBA section 5.2.2 builds on FAPI-RW section 5.2.2, which binds every token to a certificate",
+        ));
+    }
+    let certificate_bound = asked || config.certificate_bound;
     if certificate_bound && config.mtls_url.is_none() {
         return Err(invalid(
-            "tls_client_certificate_bound_access_tokens",
+            member,
             "needs mutual TLS, which this OP does not offer now",
         ));
     }

@@ -380,6 +380,7 @@ fn fapi_ciba_registration_wants_keys_and_signed_requests() {
     let mut world = World::with(|config| {
         config.clients.clear();
         config.set_profile(Profile::FapiCiba);
+        config.mtls_url = Some("https://127.0.0.1:8262".into());
     });
     let key = TestSigner::new().public_jwk();
     let good = json!({
@@ -388,8 +389,11 @@ fn fapi_ciba_registration_wants_keys_and_signed_requests() {
         "backchannel_authentication_request_signing_alg": "ES256",
         "jwks": {"keys": [key]},
     });
-    assert_eq!(register(&mut world, &good).0, 201);
+    let (status, body) = register(&mut world, &good);
+    assert_eq!(status, 201, "{body}");
+    assert_eq!(body["tls_client_certificate_bound_access_tokens"], true);
     for (member, value) in [
+        ("tls_client_certificate_bound_access_tokens", json!(false)),
         ("backchannel_token_delivery_mode", json!("push")),
         ("token_endpoint_auth_method", json!("client_secret_basic")),
         (

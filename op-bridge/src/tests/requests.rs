@@ -422,6 +422,7 @@ fn fapi_ciba_requires_signed_requests_and_forbids_secrets_and_push() {
     let make = |client: Client| {
         let mut config = bare_config();
         config.set_profile(Profile::FapiCiba);
+        config.mtls_url = Some("https://127.0.0.1:8262".into());
         config.clients = vec![client];
         Op::new(config).map(drop)
     };
