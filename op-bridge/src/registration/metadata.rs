@@ -15,6 +15,7 @@ use crate::issuance::{Issuance, SubjectType};
 use crate::jose::Algorithm;
 use crate::jose::jwk::{Jwk, JwkSet};
 use crate::jose::jws::JwsAlg;
+use crate::loopback::is_loopback;
 
 /// Longest text that is taken for a name or a URL.
 const LONGEST: usize = 2048;
@@ -395,11 +396,7 @@ impl<'a> Members<'a> {
         let uri: Option<Uri> = text.parse().ok();
         let good = uri.is_some_and(|uri| match (uri.scheme_str(), uri.host()) {
             (Some("https"), Some(_)) => true,
-            (Some("http"), Some(host)) => {
-                self.1 == Source::File
-                    || matches!(host, "localhost" | "[::1]")
-                    || host.starts_with("127.")
-            }
+            (Some("http"), Some(host)) => self.1 == Source::File || is_loopback(host),
             _ => false,
         });
         if good && !text.contains('#') {

@@ -162,6 +162,18 @@ fn metadata_that_cannot_be_kept_are_refused_by_name() {
             "backchannel_client_notification_endpoint",
         ),
         (
+            json!({"backchannel_client_notification_endpoint": "http://127.0.0.1.evil.example/cb"}),
+            "backchannel_client_notification_endpoint",
+        ),
+        (
+            json!({"backchannel_client_notification_endpoint": "http://127.evil.example/"}),
+            "backchannel_client_notification_endpoint",
+        ),
+        (
+            json!({"backchannel_client_notification_endpoint": "http://127.0.0.1@evil.example/"}),
+            "backchannel_client_notification_endpoint",
+        ),
+        (
             json!({"backchannel_client_notification_endpoint": "https://rp.example/cb#x"}),
             "backchannel_client_notification_endpoint",
         ),
