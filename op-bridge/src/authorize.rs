@@ -69,12 +69,7 @@ pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request
 /// In the order of CIBA Core §7.2.
 fn examine(cx: &mut Context<'_>, request: &http::Request<Bytes>) -> Result<Order, OAuthError> {
     let (client, form) = client_auth::authenticate(cx, request)?;
-    if !client
-        .requests
-        .grant_types
-        .iter()
-        .any(|one| one == CIBA_GRANT)
-    {
+    if !client.may(CIBA_GRANT) {
         return Err(OAuthError::new(
             "unauthorized_client",
             format!(

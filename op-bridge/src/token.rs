@@ -139,6 +139,12 @@ fn redeem(
             };
             ciba(cx, caller, &form, own)
         }
+        REFRESH_GRANT if op.config.refresh_tokens && !client.may(REFRESH_GRANT) => {
+            Err(OAuthError::new(
+                "unauthorized_client",
+                "the client is not registered for the grant type refresh_token; name it in grant_types (RFC 7591 section 2)",
+            ))
+        }
         REFRESH_GRANT if op.config.refresh_tokens => {
             refresh::redeem(cx, &client, &form, thumbprint.as_deref(), own).map(Answer::Tokens)
         }

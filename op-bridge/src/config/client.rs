@@ -99,6 +99,11 @@ impl DeliveryMode {
 }
 
 impl Client {
+    /// Whether it is registered for this grant type.
+    pub(crate) fn may(&self, grant_type: &str) -> bool {
+        self.requests.grant_types.iter().any(|it| it == grant_type)
+    }
+
     /// Where its keys are, for the sector of a pairwise client.
     pub(crate) fn jwks_uri(&self) -> Option<&str> {
         self.requests.jwks_uri.as_deref()
