@@ -69,6 +69,9 @@ pub(super) fn client(
             "does not go with push: the client shows no certificate there to bind tokens to (RFC 8705 section 3); register poll or ping, or leave it out",
         ));
     }
+    if source == Source::Request {
+        sector(mode, notification_endpoint.as_deref(), &issuance)?;
+    }
     let name = from.text("client_name")?.unwrap_or(id);
     Ok(Client {
         id: id.to_owned(),
@@ -366,6 +369,37 @@ fn issuance(config: &Config, from: &Members<'_>) -> Result<Issuance, Invalid> {
         certificate_bound,
         scope: from.text("scope")?.map(str::to_owned),
     })
+}
+
+/// What somebody who registers may say about the sector: that of the endpoint where the tokens go, and no other. The document of
+/// a sector_identifier_uri is not fetched, so that nothing shows that its owner knows of the client (CIBA Core §4).
+fn sector(
+    mode: DeliveryMode,
+    notification_endpoint: Option<&str>,
+    issuance: &Issuance,
+) -> Result<(), Invalid> {
+    let host = |url: &str| {
+        let uri: Uri = url.parse().ok()?;
+        uri.host().map(str::to_ascii_lowercase)
+    };
+    let own = notification_endpoint
+        .filter(|_| mode == DeliveryMode::Push)
+        .and_then(host);
+    if let Some(uri) = issuance.sector_identifier_uri.as_deref()
+        && (own.is_none() || host(uri) != own)
+    {
+        return Err(invalid(
+            "sector_identifier_uri",
+            "is not fetched here, so its host must equal that of the backchannel_client_notification_endpoint of a push client (CIBA Core section 4); leave it out, or have the operator register the client in the world file",
+        ));
+    }
+    if issuance.subject_type == SubjectType::Pairwise && own.is_none() {
+        return Err(invalid(
+            "subject_type",
+            "pairwise needs a sector that is known to be the client's: the host of the notification endpoint for push, of jwks_uri for poll and ping (CIBA Core section 4), and jwks_uri is not fetched here; register public, or have the operator register the client in the world file",
+        ));
+    }
+    Ok(())
 }
 
 /// Metadata as they came.

@@ -271,6 +271,51 @@ fn metadata_that_cannot_be_kept_are_refused_by_name() {
 }
 
 #[test]
+fn nobody_registers_into_the_sector_of_another_client() {
+    let foreign = "https://bank.example/sector.json";
+    let endpoint = "https://RP.example:8443/cb";
+    for (mode, pairwise, uri, refused) in [
+        ("poll", true, Some(foreign), Some("sector_identifier_uri")),
+        ("ping", true, Some(foreign), Some("sector_identifier_uri")),
+        ("push", true, Some(foreign), Some("sector_identifier_uri")),
+        ("push", false, Some(foreign), Some("sector_identifier_uri")),
+        // A ping client fetches its tokens from anywhere: its endpoint proves nothing.
+        (
+            "ping",
+            true,
+            Some("https://rp.example/s"),
+            Some("sector_identifier_uri"),
+        ),
+        ("ping", true, None, Some("subject_type")),
+        ("poll", true, None, Some("subject_type")),
+        ("push", true, Some("https://rp.example/s"), None),
+        ("push", true, None, None),
+        ("poll", false, None, None),
+    ] {
+        let mut metadata = json!({
+            "backchannel_token_delivery_mode": mode,
+            "backchannel_client_notification_endpoint": endpoint,
+            "subject_type": if pairwise { "pairwise" } else { "public" },
+        });
+        if let Some(uri) = uri {
+            metadata["sector_identifier_uri"] = json!(uri);
+        }
+        let (status, body) = register(&mut World::new(), &metadata);
+        let Some(member) = refused else {
+            assert_eq!(status, 201, "{metadata}: {body}");
+            continue;
+        };
+        assert_eq!(
+            (status, body["error"].as_str()),
+            (400, Some("invalid_client_metadata")),
+            "{metadata}"
+        );
+        let description = body["error_description"].as_str().unwrap();
+        assert!(description.starts_with(member), "{metadata}: {description}");
+    }
+}
+
+#[test]
 fn registration_reads_one_json_object() {
     let mut world = World::new();
     for (kind, body) in [
