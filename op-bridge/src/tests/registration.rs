@@ -49,6 +49,10 @@ impl Registered {
         let mut world = World::new();
         let (status, body) = register(&mut world, metadata);
         assert_eq!(status, 201, "{body}");
+        Self::of(world, body)
+    }
+
+    fn of(world: World, body: Value) -> Self {
         let text = |name: &str| body[name].as_str().unwrap().to_owned();
         Self {
             id: text("client_id"),
@@ -470,4 +474,47 @@ fn fapi_ciba_registration_wants_keys_and_signed_requests() {
             "{member}"
         );
     }
+}
+
+#[test]
+fn the_tokens_of_a_deleted_client_end_with_it() {
+    let mut world = World::with(|config| config.refresh_tokens = true);
+    let mut metadata = poll_client();
+    metadata["grant_types"] = json!([CIBA, "refresh_token"]);
+    let (_, body) = register(&mut world, &metadata);
+    let mut registered = Registered::of(world, body);
+    let secret = registered.body["client_secret"].as_str().unwrap();
+    let header = basic(&registered.id, secret);
+    let world = &mut registered.world;
+    let mut request = authorize_request("poll", &[]);
+    let headers = request.headers_mut();
+    headers.insert("authorization", header.parse().unwrap());
+    let (_, started) = answer(&world.http(request));
+    let signature = world.last();
+    world.approve(&signature);
+    let id = started["auth_req_id"].as_str().unwrap();
+    let form = [("grant_type", CIBA), ("auth_req_id", id)];
+    let mut request = form_request("/token", "poll", &form);
+    let headers = request.headers_mut();
+    headers.insert("authorization", header.parse().unwrap());
+    let (status, tokens) = answer(&world.http(request));
+    assert_eq!(status, 200, "{tokens}");
+    let [access, refresh] = ["access_token", "refresh_token"].map(|name| tokens[name].as_str());
+    let (access, refresh) = (access.unwrap(), refresh.unwrap());
+    let active = |world: &mut World| {
+        let (_, body) = answer(&world.post("/introspect", "poll", &[("token", access)]));
+        body["active"] == true
+    };
+    assert_eq!(world.userinfo(access).status(), 200);
+    assert!(active(world));
+    assert_eq!(registered.manage(Method::DELETE, None).0, 204);
+    let world = &mut registered.world;
+    assert_eq!(world.userinfo(access).status(), 401);
+    assert!(!active(world));
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+    let mut request = form_request("/token", "poll", &form);
+    let headers = request.headers_mut();
+    headers.insert("authorization", header.parse().unwrap());
+    let (status, body) = answer(&world.http(request));
+    assert_eq!((status, &body["error"]), (401, &json!("invalid_client")));
 }
