@@ -69,6 +69,13 @@ impl Registered {
         call(&mut self.world, method, &path, Some(&token), body)
     }
 
+    /// RFC 7592 §3: every answer has both.
+    fn is_told_how_to_go_on(&self, body: &Value) {
+        assert_eq!(body["registration_access_token"], json!(self.token));
+        let uri = &self.body["registration_client_uri"];
+        assert_eq!(&body["registration_client_uri"], uri);
+    }
+
     fn authorize(&mut self, secret: &str) -> (u16, Value) {
         let mut request = authorize_request("poll", &[]);
         let header = basic(&self.id, secret).parse().unwrap();
@@ -372,6 +379,7 @@ fn registered_client_reads_updates_and_deletes_itself() {
     let (status, body) = registered.manage(Method::GET, None);
     assert_eq!((status, &body["client_name"]), (200, &json!("Fresh Bank")));
     assert_eq!(body["client_id"], json!(registered.id));
+    registered.is_told_how_to_go_on(&body);
 
     let mut update = poll_client();
     update["client_id"] = json!(registered.id);
@@ -383,6 +391,7 @@ fn registered_client_reads_updates_and_deletes_itself() {
         (200, &json!("Renamed Bank")),
         "{body}"
     );
+    registered.is_told_how_to_go_on(&body);
     assert_eq!(registered.authorize(&secret).0, 200, "the secret goes on");
 
     for (member, value) in [
