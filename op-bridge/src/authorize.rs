@@ -69,12 +69,7 @@ pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request
 /// In the order of CIBA Core §7.2.
 fn examine(cx: &mut Context<'_>, request: &http::Request<Bytes>) -> Result<Order, OAuthError> {
     let (client, form) = client_auth::authenticate(cx, request)?;
-    if !client
-        .requests
-        .grant_types
-        .iter()
-        .any(|one| one == CIBA_GRANT)
-    {
+    if !client.may(CIBA_GRANT) {
         return Err(OAuthError::new(
             "unauthorized_client",
             format!(
@@ -243,8 +238,8 @@ fn text(op: &Op, client: &Client, form: &Form) -> Result<String, OAuthError> {
     Ok(message.to_owned())
 }
 
-/// What no text for a handset may hold, whatever its alphabet: control characters, characters that
-/// reorder what is read, and the two that XML cannot carry.
+/// What no text for a handset may hold, whatever its alphabet: control characters, characters that reorder or break what is read
+/// or that nobody sees, and the two that XML cannot carry. The joiners U+200C and U+200D stay: some languages spell with them.
 pub(crate) fn check_text(text: &str) -> Result<(), String> {
     let length = text.chars().count();
     if length > MAX_TEXT {
@@ -253,8 +248,11 @@ pub(crate) fn check_text(text: &str) -> Result<(), String> {
         ));
     }
     for c in text.chars() {
-        let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || reorders || matches!(c, '\u{fffe}' | '\u{ffff}') {
+        let deceives = matches!(
+            c,
+            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        );
+        if c.is_control() || deceives || matches!(c, '\u{fffe}' | '\u{ffff}') {
             return Err(format!(
                 "holds the character U+{:04X}, which is not allowed",
                 u32::from(c)

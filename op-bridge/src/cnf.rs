@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Request;
 use sha2::{Digest, Sha256};
 
-use crate::config::Client;
+use crate::config::{Client, Config};
 use crate::jose::base64url;
 use crate::oauth::OAuthError;
 use crate::peer::PeerCertificate;
@@ -15,22 +15,26 @@ pub(crate) fn thumbprint(request: &Request<Bytes>) -> Option<String> {
     Some(base64url(Sha256::digest(&certificate.der)))
 }
 
-/// What to bind the tokens of this request to, if the client is registered for that.
+/// What to bind the tokens of this request to, if the client is registered for that or the OP issues no others.
 ///
 /// # Errors
 /// invalid_request without a certificate.
 pub(crate) fn to_bind(
+    config: &Config,
     client: &Client,
     request: &Request<Bytes>,
 ) -> Result<Option<String>, OAuthError> {
-    if !client.issuance.certificate_bound {
+    let why = if client.issuance.certificate_bound {
+        "the client is registered with tls_client_certificate_bound_access_tokens"
+    } else if config.certificate_bound {
+        "this OP binds every token to a certificate (FAPI-CIBA section 5.2.2, FAPI-RW section 5.2.2); the client came"
+    } else {
         return Ok(None);
-    }
+    };
     thumbprint(request).map(Some).ok_or_else(|| {
-        OAuthError::invalid_request(
-            "the client is registered with tls_client_certificate_bound_access_tokens and showed no \
-             certificate; use the endpoint of mtls_endpoint_aliases (RFC 8705 section 3)",
-        )
+        OAuthError::invalid_request(format!(
+            "{why} and showed no certificate; use the endpoint of mtls_endpoint_aliases (RFC 8705 section 3)"
+        ))
     })
 }
 

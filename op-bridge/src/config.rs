@@ -41,6 +41,8 @@ pub struct Config {
     pub requests: RequestRules,
     /// Which hints name a user.
     pub hints: HintRules,
+    /// Whether the tokens of every client are bound to its certificate, registered for it or not (FAPI-RW §5.2.2).
+    pub certificate_bound: bool,
     /// Keys that login_hint_tokens are encrypted for.
     pub decryption: Vec<DecryptionKey>,
     /// Whether clients can be registered for user_code (backchannel_user_code_parameter_supported).
@@ -293,6 +295,7 @@ impl Config {
             authentication: AuthenticationRules::default(),
             requests: RequestRules::default(),
             hints: HintRules::default(),
+            certificate_bound: false,
             decryption: Vec::new(),
             user_codes: false,
             subscribers: Arc::new(|_: &Msisdn| None),
@@ -314,6 +317,7 @@ impl Config {
     pub fn set_profile(&mut self, profile: Profile) {
         self.profile = profile;
         self.requests.signed = profile == Profile::FapiCiba;
+        self.certificate_bound = profile == Profile::FapiCiba;
         if profile == Profile::FapiCiba {
             // FAPI-RW §5.2.2 and §8.6, which FAPI-CIBA §5.2.2 builds on.
             self.authentication.methods = vec![
@@ -353,6 +357,9 @@ impl Config {
         }
         if self.polling.hold > LONGEST_POLL {
             return Err(ConfigError::Hold(self.polling.hold));
+        }
+        if self.certificate_bound && self.mtls_url.is_none() {
+            return Err(ConfigError::NoMutualTls);
         }
         let mut seen = HashSet::new();
         for client in &self.clients {

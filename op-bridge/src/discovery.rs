@@ -23,6 +23,7 @@ use crate::jose::jwe::content::ContentEncryption;
 use crate::jose::jwe::{self, KeyManagement};
 use crate::jose::jwk::{Jwk, JwkSet, PublicKey};
 use crate::jose::{self, Signer};
+use crate::loopback::is_loopback;
 use crate::oauth::{OAuthError, json_response};
 
 mod page;
@@ -250,12 +251,7 @@ fn redirect(target: &str, token: &str, state: Option<&str>) -> Result<Response<B
     };
     let uri: Uri = target.parse().map_err(|_| refused())?;
     let web = matches!(uri.scheme_str(), Some("http" | "https"));
-    let local = uri.host().is_some_and(|host| {
-        matches!(host, "localhost" | "[::1]")
-            || host
-                .parse::<std::net::Ipv4Addr>()
-                .is_ok_and(|address| address.is_loopback())
-    });
+    let local = uri.host().is_some_and(is_loopback);
     if !web || !local || target.contains('#') {
         return Err(refused());
     }

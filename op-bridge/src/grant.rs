@@ -77,9 +77,12 @@ pub(crate) fn issue(cx: &mut Context<'_>, own: Id, grant: &Grant<'_>, to: To<'_>
         To::Push(auth_req_id) => Some(*auth_req_id),
         To::Poll | To::Refresh(_) => None,
     };
+    let may_refresh = client.as_ref().is_some_and(|it| it.may(REFRESH_GRANT));
     let refresh = match to {
         To::Refresh(old) => Some(refresh::rotate(cx, *old)),
-        To::Push(_) | To::Poll if op.config.refresh_tokens => Some(refresh::first(cx, grant, &sub)),
+        To::Push(_) | To::Poll if op.config.refresh_tokens && may_refresh => {
+            Some(refresh::first(cx, grant, &sub))
+        }
         To::Push(_) | To::Poll => None,
     };
 

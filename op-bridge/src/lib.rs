@@ -36,6 +36,7 @@ mod introspection;
 mod issuance;
 mod jose;
 mod keys;
+mod loopback;
 mod metadata;
 mod mss;
 mod notification;

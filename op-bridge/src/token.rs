@@ -124,7 +124,7 @@ fn redeem(
     let op = cx.op;
     let (client, form) = client_auth::authenticate(cx, request)?;
     let grant_type = form.require("grant_type", "RFC 6749 section 4.5")?;
-    let thumbprint = cnf::to_bind(&client, request)?;
+    let thumbprint = cnf::to_bind(&op.config, &client, request)?;
     match grant_type {
         CIBA_GRANT => {
             let started = request
@@ -138,6 +138,12 @@ fn redeem(
                 thumbprint,
             };
             ciba(cx, caller, &form, own)
+        }
+        REFRESH_GRANT if op.config.refresh_tokens && !client.may(REFRESH_GRANT) => {
+            Err(OAuthError::new(
+                "unauthorized_client",
+                "the client is not registered for the grant type refresh_token; name it in grant_types (RFC 7591 section 2)",
+            ))
         }
         REFRESH_GRANT if op.config.refresh_tokens => {
             refresh::redeem(cx, &client, &form, thumbprint.as_deref(), own).map(Answer::Tokens)

@@ -52,12 +52,14 @@ fn access_token(
     Ok(record)
 }
 
-/// What an access token opens, unless its time is up or the authentication behind it was revoked.
+/// What an access token opens, unless its time is up, the authentication behind it was revoked or its client is gone.
 pub(crate) fn live(cx: &Context<'_>, token: &str) -> Option<AccessToken> {
     let record: AccessToken = load(cx.view, &AccessToken::key(&fingerprint(token)))?;
     let family = record.family.as_deref();
     let revoked = family.is_some_and(|it| cx.view.get(&RefreshToken::key(it)).is_none());
-    (!revoked && cx.now < record.expires_at).then_some(record)
+    let live = !revoked && cx.now < record.expires_at;
+    // RFC 7592 §2.3: what a client had ends with it.
+    (live && cx.client(&record.client_id).is_some()).then_some(record)
 }
 
 /// JSON, or a JWT for a client that is registered for signed answers (OpenID Connect Core §5.3.2).

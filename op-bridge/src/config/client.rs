@@ -99,6 +99,11 @@ impl DeliveryMode {
 }
 
 impl Client {
+    /// Whether it is registered for this grant type.
+    pub(crate) fn may(&self, grant_type: &str) -> bool {
+        self.requests.grant_types.iter().any(|it| it == grant_type)
+    }
+
     /// Where its keys are, for the sector of a pairwise client.
     pub(crate) fn jwks_uri(&self) -> Option<&str> {
         self.requests.jwks_uri.as_deref()
@@ -155,6 +160,9 @@ impl Client {
         }
         if config.profile == Profile::FapiCiba && self.mode == DeliveryMode::Push {
             return Err(ConfigError::FapiPush(self.id.clone()));
+        }
+        if self.issuance.certificate_bound && self.mode == DeliveryMode::Push {
+            return Err(ConfigError::BoundPush(self.id.clone()));
         }
         let endpoint = self.notification_endpoint.as_deref();
         match (self.mode, endpoint.map(str::parse::<http::Uri>)) {

@@ -6,6 +6,11 @@ pub enum ConfigError {
     /// Two clients share an id.
     #[error("client {0} is configured twice; give each client its own id")]
     DuplicateClient(String),
+    /// A push client that wants bound tokens.
+    #[error(
+        "client {0} is registered for push and for tls_client_certificate_bound_access_tokens; a push shows the OP no certificate of the client to bind tokens to (RFC 8705 §3). Register it for poll or ping, or without bound tokens"
+    )]
+    BoundPush(String),
     /// A push client under FAPI-CIBA.
     #[error(
         "client {0} is registered for push, which FAPI-CIBA section 5.2.2 forbids; register it for poll or ping, or set profile = ciba"
@@ -54,6 +59,11 @@ pub enum ConfigError {
         "client {0} is registered for client_secret_jwt; its secret needs at least 32 octets (RFC 7518 §3.2)"
     )]
     ShortSecret(String),
+    /// Tokens that nobody could get.
+    #[error(
+        "every token is to be bound to a certificate (FAPI-CIBA §5.2.2 builds on FAPI-RW §5.2.2) and there is no mtls_url where a client could show one; give one, or set profile = ciba"
+    )]
+    NoMutualTls,
     /// No acr values at all.
     #[error("acr_values is empty; name at least one, for example mod-mf for a PIN")]
     NoAcrValues,

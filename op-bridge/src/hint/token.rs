@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::Msisdn;
+use super::{HintIssuer, Msisdn};
 use crate::context::Context;
 use crate::jose::JoseError;
 use crate::jose::jwe;
@@ -71,10 +71,13 @@ fn encrypted(cx: &Context<'_>, token: &str, what: &str) -> Result<Msisdn, OAuthE
     }
     let claims = Claims::parse(text.as_bytes()).map_err(bad)?;
     // Nobody has signed, so iss is a mere word; what is there must be right all the same.
+    if claims.0.contains_key("iss") {
+        issuer(cx, &claims).map_err(bad)?;
+    }
     if claims.0.contains_key("aud") {
         audience(cx, &claims).map_err(bad)?;
     }
-    age(cx, &claims, what, false)?;
+    age(cx, &claims, what)?;
     number(&claims, what)
 }
 
@@ -83,52 +86,50 @@ fn signed(cx: &Context<'_>, token: &str, what: &str) -> Result<Msisdn, OAuthErro
     let bad = |why: JoseError| OAuthError::invalid_request(format!("{what}: {why}"));
     let read = Jws::parse(token).map_err(bad)?;
     let claims = Claims::parse(&read.payload).map_err(bad)?;
-    let iss = claims.require("iss").map_err(bad)?;
-    let issuer = rules
-        .issuers
-        .iter()
-        .find(|known| known.issuer == iss)
-        .ok_or_else(|| bad(wrong("iss", "is no discovery service that this OP trusts")))?;
+    let issuer = issuer(cx, &claims).map_err(bad)?;
     read.verify(&rules.algorithms, Keys::Public(&issuer.jwks))
         .map_err(bad)?;
     audience(cx, &claims).map_err(bad)?;
-    age(cx, &claims, what, true)?;
+    age(cx, &claims, what)?;
     number(&claims, what)
+}
+
+/// The discovery service that the token names.
+fn issuer<'a>(cx: &Context<'a>, claims: &Claims) -> Result<&'a HintIssuer, JoseError> {
+    let iss = claims.require("iss")?;
+    let mut known = cx.op.config.hints.issuers.iter();
+    known
+        .find(|known| known.issuer == iss)
+        .ok_or_else(|| wrong("iss", "is no discovery service that this OP trusts"))
 }
 
 fn audience(cx: &Context<'_>, claims: &Claims) -> Result<(), JoseError> {
     claims.audience(std::slice::from_ref(&cx.op.config.issuer))
 }
 
-/// The MODRNA profile has iat and no exp, so age decides; an exp is honoured where there is one.
-fn age(cx: &Context<'_>, claims: &Claims, what: &str, must: bool) -> Result<(), OAuthError> {
+/// The MODRNA profile has iat and no exp, so age decides, whatever the shape of the token; an exp is honoured where there
+/// is one.
+fn age(cx: &Context<'_>, claims: &Claims, what: &str) -> Result<(), OAuthError> {
     let bad = |why: JoseError| OAuthError::invalid_request(format!("{what}: {why}"));
     let now = cx.now.as_second();
     let expired =
         |why: String| OAuthError::new("expired_login_hint_token", format!("{what}: {why}"));
-    let (iat, exp) = (
-        claims.instant("iat").map_err(bad)?,
-        claims.instant("exp").map_err(bad)?,
-    );
-    if must && iat.is_none() && exp.is_none() {
-        return Err(bad(missing("iat")));
-    }
-    if let Some(exp) = exp
+    let iat = claims.instant("iat").map_err(bad)?;
+    let iat = iat.ok_or_else(|| bad(missing("iat")))?;
+    if let Some(exp) = claims.instant("exp").map_err(bad)?
         && now >= exp + SKEW
     {
         return Err(expired(format!("its exp was {} s ago", now - exp)));
     }
-    if let Some(iat) = iat {
-        if iat > now + SKEW {
-            return Err(bad(wrong("iat", &format!("is {} s ahead", iat - now))));
-        }
-        let most = i64::from(cx.op.config.hints.max_age);
-        if now - iat > most {
-            return Err(expired(format!(
-                "it is {} s old, at most {most} are allowed; ask the discovery service again",
-                now - iat
-            )));
-        }
+    if iat > now + SKEW {
+        return Err(bad(wrong("iat", &format!("is {} s ahead", iat - now))));
+    }
+    let most = i64::from(cx.op.config.hints.max_age);
+    if now - iat > most {
+        return Err(expired(format!(
+            "it is {} s old, at most {most} are allowed; ask the discovery service again",
+            now - iat
+        )));
     }
     if let Some(nbf) = claims.instant("nbf").map_err(bad)?
         && nbf > now + SKEW

@@ -15,6 +15,7 @@ use crate::issuance::{Issuance, SubjectType};
 use crate::jose::Algorithm;
 use crate::jose::jwk::{Jwk, JwkSet};
 use crate::jose::jws::JwsAlg;
+use crate::loopback::is_loopback;
 
 /// Longest text that is taken for a name or a URL.
 const LONGEST: usize = 2048;
@@ -61,6 +62,16 @@ pub(super) fn client(
             "is not supported: discovery says backchannel_user_code_parameter_supported false",
         ));
     }
+    let issuance = issuance(config, &from)?;
+    if issuance.certificate_bound && mode == DeliveryMode::Push {
+        return Err(invalid(
+            "tls_client_certificate_bound_access_tokens",
+            "does not go with push: the client shows no certificate there to bind tokens to (RFC 8705 section 3); register poll or ping, or leave it out",
+        ));
+    }
+    if source == Source::Request {
+        sector(mode, notification_endpoint.as_deref(), &issuance)?;
+    }
     let name = from.text("client_name")?.unwrap_or(id);
     Ok(Client {
         id: id.to_owned(),
@@ -74,14 +85,14 @@ pub(super) fn client(
             user_code,
             jwks_uri: None,
         },
-        issuance: issuance(config, &from)?,
+        issuance,
         authentication,
     })
 }
 
 /// The members that count, as they are told to the client (RFC 7591 §3.2.1).
 pub(super) fn registered(client: &Client, asked: &Map<String, Value>) -> Map<String, Value> {
-    const AS_ASKED: [&str; 16] = [
+    const AS_ASKED: [&str; 15] = [
         "backchannel_authentication_request_signing_alg",
         "backchannel_client_notification_endpoint",
         "client_name",
@@ -95,7 +106,6 @@ pub(super) fn registered(client: &Client, asked: &Map<String, Value>) -> Map<Str
         "tls_client_auth_san_ip",
         "tls_client_auth_san_uri",
         "tls_client_auth_subject_dn",
-        "tls_client_certificate_bound_access_tokens",
         "token_endpoint_auth_signing_alg",
         "userinfo_signed_response_alg",
     ];
@@ -115,6 +125,10 @@ pub(super) fn registered(client: &Client, asked: &Map<String, Value>) -> Map<Str
         ),
         ("grant_types", json!(client.requests.grant_types)),
         ("response_types", json!([])),
+        (
+            "tls_client_certificate_bound_access_tokens",
+            json!(client.issuance.certificate_bound),
+        ),
         (
             "token_endpoint_auth_method",
             json!(client.authentication.method.as_str()),
@@ -332,10 +346,18 @@ fn issuance(config: &Config, from: &Members<'_>) -> Result<Issuance, Invalid> {
         Some("pairwise") => SubjectType::Pairwise,
         Some(_) => return Err(invalid("subject_type", "must be public or pairwise")),
     };
-    let certificate_bound = from.flag("tls_client_certificate_bound_access_tokens")?;
+    let member = "tls_client_certificate_bound_access_tokens";
+    let asked = from.flag(member)?;
+    if config.certificate_bound && from.0.contains_key(member) && !asked {
+        return Err(invalid(
+            member,
+            "must be true, or left out: FAPI-CIBA section 5.2.2 builds on FAPI-RW section 5.2.2, which binds every token to a certificate",
+        ));
+    }
+    let certificate_bound = asked || config.certificate_bound;
     if certificate_bound && config.mtls_url.is_none() {
         return Err(invalid(
-            "tls_client_certificate_bound_access_tokens",
+            member,
             "needs mutual TLS, which this OP does not offer now",
         ));
     }
@@ -347,6 +369,37 @@ fn issuance(config: &Config, from: &Members<'_>) -> Result<Issuance, Invalid> {
         certificate_bound,
         scope: from.text("scope")?.map(str::to_owned),
     })
+}
+
+/// What somebody who registers may say about the sector: that of the endpoint where the tokens go, and no other. The document of
+/// a sector_identifier_uri is not fetched, so that nothing shows that its owner knows of the client (CIBA Core §4).
+fn sector(
+    mode: DeliveryMode,
+    notification_endpoint: Option<&str>,
+    issuance: &Issuance,
+) -> Result<(), Invalid> {
+    let host = |url: &str| {
+        let uri: Uri = url.parse().ok()?;
+        uri.host().map(str::to_ascii_lowercase)
+    };
+    let own = notification_endpoint
+        .filter(|_| mode == DeliveryMode::Push)
+        .and_then(host);
+    if let Some(uri) = issuance.sector_identifier_uri.as_deref()
+        && (own.is_none() || host(uri) != own)
+    {
+        return Err(invalid(
+            "sector_identifier_uri",
+            "is not fetched here, so its host must equal that of the backchannel_client_notification_endpoint of a push client (CIBA Core section 4); leave it out, or have the operator register the client in the world file",
+        ));
+    }
+    if issuance.subject_type == SubjectType::Pairwise && own.is_none() {
+        return Err(invalid(
+            "subject_type",
+            "pairwise needs a sector that is known to be the client's: the host of the notification endpoint for push, of jwks_uri for poll and ping (CIBA Core section 4), and jwks_uri is not fetched here; register public, or have the operator register the client in the world file",
+        ));
+    }
+    Ok(())
 }
 
 /// Metadata as they came.
@@ -377,11 +430,7 @@ impl<'a> Members<'a> {
         let uri: Option<Uri> = text.parse().ok();
         let good = uri.is_some_and(|uri| match (uri.scheme_str(), uri.host()) {
             (Some("https"), Some(_)) => true,
-            (Some("http"), Some(host)) => {
-                self.1 == Source::File
-                    || matches!(host, "localhost" | "[::1]")
-                    || host.starts_with("127.")
-            }
+            (Some("http"), Some(host)) => self.1 == Source::File || is_loopback(host),
             _ => false,
         });
         if good && !text.contains('#') {

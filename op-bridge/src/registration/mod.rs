@@ -136,7 +136,7 @@ pub(crate) fn manage(cx: &mut Context<'_>, id: RequestId, request: Request<Bytes
             Ok(None)
         }
         Method::PUT => replace(cx, &request, client, record).map(Some),
-        _ => Ok(Some(told(cx.op, client, &record, None, None))),
+        _ => Ok(Some(told(cx.op, client, &record, bearer(&request), None))),
     });
     answer(cx, id, request, outcome, StatusCode::OK);
 }
@@ -229,7 +229,8 @@ fn replace(
     }
     let hash = old.access_token_hash.clone();
     let (record, secret) = checked(cx, client_id, members, Some(&old), hash)?;
-    let body = told(cx.op, client_id, &record, None, secret.as_deref());
+    let token = bearer(request);
+    let body = told(cx.op, client_id, &record, token, secret.as_deref());
     cx.change(Change::Client(client_id.to_owned(), Box::new(record)));
     Ok(body)
 }
@@ -300,7 +301,7 @@ fn told(
         body["client_secret"] = json!(secret);
         body["client_secret_expires_at"] = json!(0);
     }
-    // Both or neither (RFC 7592 §3); the token itself is known to the client alone after the first answer.
+    // RFC 7592 §3. Only the hash of the token is kept; a later answer gives back the one that the request was authorized with.
     if let Some(token) = access_token {
         body["registration_access_token"] = json!(token);
         body["registration_client_uri"] =

@@ -262,6 +262,13 @@ fn binding_message_is_shown_and_policed() {
         "a\nb",
         "a\u{7f}",
         "a\u{202e}b",
+        "a\u{61c}b",
+        "a\u{200b}b",
+        "a\u{2028}b",
+        "a\u{2029}b",
+        "a\u{2060}b",
+        "a\u{2069}b",
+        "a\u{feff}b",
         "a\u{85}",
         "\u{ffff}",
     ] {

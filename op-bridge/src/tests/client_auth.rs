@@ -1,16 +1,24 @@
 //! Every way of authenticating (RFC 6749 §2.3, RFC 7523 §3, RFC 8705 §2), at the endpoint where everything begins.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ring::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair};
 use serde_json::{Map, json};
 
 use super::*;
 use crate::testing::{assertion, jwt_client};
-use crate::{AuthMethod, CertificateName, ClientSecret, JwkSet, JwsAlg, PeerCertificate, Signer};
+use crate::{
+    AuthMethod, CertificateName, ClientSecret, DecryptionKey, JwkSet, JwsAlg, PeerCertificate,
+    Signer,
+};
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// At least 32 octets, as a MAC key must be.
 const MAC_SECRET: &str = "0123456789abcdef0123456789abcdef";
 const EC: &[u8] = include_bytes!("../../../fixtures/certificates/client-ec-TEST-ONLY.der");
 const RSA: &[u8] = include_bytes!("../../../fixtures/certificates/client-rsa-TEST-ONLY.der");
+
+const RSA_PEM: &str = include_str!("../../../fixtures/keys/op-signing-rsa-TEST-ONLY.pem");
 
 struct Caller {
     world: World,
@@ -242,6 +250,63 @@ fn assertion_alg_is_that_of_registration() {
 }
 
 #[test]
+fn assertion_rs256_of_a_ps256_client_is_refused_at_both_endpoints() {
+    let key = RsaKeyPair::from_pkcs8(&pkcs8(RSA_PEM)).unwrap();
+    let mut jwk = DecryptionKey::rsa_pem(RSA_PEM).unwrap().public();
+    (jwk.kid, jwk.usage, jwk.alg) = (None, None, None);
+    let mut client = Client::new("jwt", "", DeliveryMode::Poll);
+    client.secret = None;
+    client.authentication.method = AuthMethod::PrivateKeyJwt;
+    client.authentication.signing_alg = Some(JwsAlg::Ps256);
+    client.authentication.jwks = JwkSet(vec![jwk]);
+    let mut caller = Caller::new();
+    caller.world = World::with(|config| config.clients.push(client));
+    let mut send = |path: &str, alg: &str, scheme: &'static dyn RsaEncoding, jti: &str| {
+        let mut claims = caller.claims();
+        claims["jti"] = json!(jti);
+        let input = format!(
+            "{}.{}",
+            crate::jose::base64url(json!({ "alg": alg }).to_string()),
+            crate::jose::base64url(claims.to_string())
+        );
+        let mut signature = vec![0; key.public().modulus_len()];
+        let random = ring::rand::SystemRandom::new();
+        key.sign(scheme, &random, input.as_bytes(), &mut signature)
+            .unwrap();
+        let assertion = format!("{input}.{}", crate::jose::base64url(signature));
+        let mut request = unauthenticated(&[
+            ("client_assertion_type", JWT_BEARER),
+            ("client_assertion", &assertion),
+            ("grant_type", CIBA),
+            ("auth_req_id", "unknown"),
+        ]);
+        *request.uri_mut() = path.parse().unwrap();
+        answer(&caller.world.http(request))
+    };
+    for path in ["/bc-authorize", "/token"] {
+        let (status, body) = send(path, "RS256", &RSA_PKCS1_SHA256, "rs");
+        assert_eq!(
+            (status, body["error"].as_str()),
+            (401, Some("invalid_client")),
+            "{path}"
+        );
+        let description = body["error_description"].as_str().unwrap();
+        assert!(
+            description.contains("RS256 is not allowed"),
+            "{description}"
+        );
+        // The same key, as it is registered.
+        let (_, body) = send(path, "PS256", &RSA_PSS_SHA256, path);
+        assert_ne!(body["error"], "invalid_client", "{path}: {body}");
+    }
+}
+
+fn pkcs8(pem: &str) -> Vec<u8> {
+    let lines: String = pem.lines().filter(|it| !it.starts_with('-')).collect();
+    STANDARD.decode(lines).unwrap()
+}
+
+#[test]
 fn assertion_needs_its_type_and_the_same_client_id() {
     let mut caller = Caller::new();
     let good = assertion(&caller.signer, &caller.claims());
@@ -423,7 +488,7 @@ fn self_signed(der: &[u8], with_x5c: bool) -> impl FnOnce(&mut Client) {
         };
         let mut value = jwk.to_value();
         if with_x5c {
-            let x5c = base64::engine::general_purpose::STANDARD.encode(&der);
+            let x5c = STANDARD.encode(&der);
             value["x5c"] = json!([x5c]);
         }
         let mut members = Map::new();

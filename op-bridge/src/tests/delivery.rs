@@ -12,6 +12,7 @@ fn json(send: &Send) -> Value {
 fn check_headers(send: &Send) {
     assert_eq!(send.to, Peer::Rp);
     assert_eq!(send.method, "POST");
+    assert_eq!(send.wait_seconds, 5);
     assert_eq!(send.url, "http://127.0.0.1:9000/cb");
     assert!(send.headers.contains(&(
         "authorization".into(),

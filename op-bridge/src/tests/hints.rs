@@ -250,6 +250,39 @@ fn login_hint_token_claims_are_all_checked() {
 }
 
 #[test]
+fn login_hint_token_that_nobody_signed_expires_and_names_its_issuer_rightly_too() {
+    let mut hints = Hints::new();
+    let of = |hints: &Hints, change: Value| {
+        let mut claims = hints.claims();
+        for (name, value) in change.as_object().unwrap() {
+            match value {
+                Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+                value => claims[name] = value.clone(),
+            }
+        }
+        hints.encrypted(&claims.to_string())
+    };
+    let exp = at(0).as_second() + 30;
+    let token = of(&hints, json!({"iat": null}));
+    hints.refused(&token, "invalid_request", "iat is missing");
+    let token = of(&hints, json!({"iat": null, "exp": exp}));
+    hints.refused(&token, "invalid_request", "iat is missing");
+    let token = of(&hints, json!({"iss": "https://other.example"}));
+    hints.refused(&token, "invalid_request", "iss is no discovery service");
+    let anonymous = of(&hints, json!({"iss": null, "aud": null}));
+    let short = of(&hints, json!({"exp": exp}));
+    hints.taken(&anonymous);
+    hints.world.now = 89;
+    hints.taken(&short);
+    hints.world.now = 90;
+    hints.refused(&short, "expired_login_hint_token", "exp was");
+    hints.world.now = 600;
+    hints.taken(&anonymous);
+    hints.world.now = 601;
+    hints.refused(&anonymous, "expired_login_hint_token", "601 s old");
+}
+
+#[test]
 fn login_hint_token_forged_or_for_others_is_refused() {
     let mut hints = Hints::new();
     let forged = hints.encrypted(&assertion(&TestSigner::new(), &hints.claims()));

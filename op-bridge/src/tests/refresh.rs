@@ -149,3 +149,22 @@ fn malformed_refresh_tokens_are_invalid_grant() {
     let (status, body) = answer(&world.post("/token", "poll", &[("grant_type", "refresh_token")]));
     assert_eq!((status, &body["error"]), (400, &"invalid_request".into()));
 }
+
+#[test]
+fn a_client_that_is_not_registered_for_refresh_gets_and_redeems_none() {
+    let mut world = World::with(|config| {
+        config.refresh_tokens = true;
+        config.clients[0].requests.grant_types = vec![CIBA.into()];
+    });
+    let tokens = world.tokens("poll", &[]);
+    assert!(tokens.get("refresh_token").is_none(), "{tokens}");
+    let others = text_of(&world.tokens("poll2", &[])["refresh_token"]);
+    for token in ["x.y", &others] {
+        let (status, body) = refresh(&mut world, "poll", token, &[]);
+        assert_eq!(
+            (status, &body["error"]),
+            (400, &"unauthorized_client".into())
+        );
+    }
+    assert_eq!(refresh(&mut world, "poll2", &others, &[]).0, 200);
+}

@@ -49,6 +49,10 @@ impl Registered {
         let mut world = World::new();
         let (status, body) = register(&mut world, metadata);
         assert_eq!(status, 201, "{body}");
+        Self::of(world, body)
+    }
+
+    fn of(world: World, body: Value) -> Self {
         let text = |name: &str| body[name].as_str().unwrap().to_owned();
         Self {
             id: text("client_id"),
@@ -63,6 +67,13 @@ impl Registered {
         let path = uri.strip_prefix(ISSUER).unwrap().to_owned();
         let token = self.token.clone();
         call(&mut self.world, method, &path, Some(&token), body)
+    }
+
+    /// RFC 7592 §3: every answer has both.
+    fn is_told_how_to_go_on(&self, body: &Value) {
+        assert_eq!(body["registration_access_token"], json!(self.token));
+        let uri = &self.body["registration_client_uri"];
+        assert_eq!(&body["registration_client_uri"], uri);
     }
 
     fn authorize(&mut self, secret: &str) -> (u16, Value) {
@@ -159,6 +170,18 @@ fn metadata_that_cannot_be_kept_are_refused_by_name() {
         ),
         (
             json!({"backchannel_client_notification_endpoint": "http://rp.example/cb"}),
+            "backchannel_client_notification_endpoint",
+        ),
+        (
+            json!({"backchannel_client_notification_endpoint": "http://127.0.0.1.evil.example/cb"}),
+            "backchannel_client_notification_endpoint",
+        ),
+        (
+            json!({"backchannel_client_notification_endpoint": "http://127.evil.example/"}),
+            "backchannel_client_notification_endpoint",
+        ),
+        (
+            json!({"backchannel_client_notification_endpoint": "http://127.0.0.1@evil.example/"}),
             "backchannel_client_notification_endpoint",
         ),
         (
@@ -259,6 +282,51 @@ fn metadata_that_cannot_be_kept_are_refused_by_name() {
 }
 
 #[test]
+fn nobody_registers_into_the_sector_of_another_client() {
+    let foreign = "https://bank.example/sector.json";
+    let endpoint = "https://RP.example:8443/cb";
+    for (mode, pairwise, uri, refused) in [
+        ("poll", true, Some(foreign), Some("sector_identifier_uri")),
+        ("ping", true, Some(foreign), Some("sector_identifier_uri")),
+        ("push", true, Some(foreign), Some("sector_identifier_uri")),
+        ("push", false, Some(foreign), Some("sector_identifier_uri")),
+        // A ping client fetches its tokens from anywhere: its endpoint proves nothing.
+        (
+            "ping",
+            true,
+            Some("https://rp.example/s"),
+            Some("sector_identifier_uri"),
+        ),
+        ("ping", true, None, Some("subject_type")),
+        ("poll", true, None, Some("subject_type")),
+        ("push", true, Some("https://rp.example/s"), None),
+        ("push", true, None, None),
+        ("poll", false, None, None),
+    ] {
+        let mut metadata = json!({
+            "backchannel_token_delivery_mode": mode,
+            "backchannel_client_notification_endpoint": endpoint,
+            "subject_type": if pairwise { "pairwise" } else { "public" },
+        });
+        if let Some(uri) = uri {
+            metadata["sector_identifier_uri"] = json!(uri);
+        }
+        let (status, body) = register(&mut World::new(), &metadata);
+        let Some(member) = refused else {
+            assert_eq!(status, 201, "{metadata}: {body}");
+            continue;
+        };
+        assert_eq!(
+            (status, body["error"].as_str()),
+            (400, Some("invalid_client_metadata")),
+            "{metadata}"
+        );
+        let description = body["error_description"].as_str().unwrap();
+        assert!(description.starts_with(member), "{metadata}: {description}");
+    }
+}
+
+#[test]
 fn registration_reads_one_json_object() {
     let mut world = World::new();
     for (kind, body) in [
@@ -311,6 +379,7 @@ fn registered_client_reads_updates_and_deletes_itself() {
     let (status, body) = registered.manage(Method::GET, None);
     assert_eq!((status, &body["client_name"]), (200, &json!("Fresh Bank")));
     assert_eq!(body["client_id"], json!(registered.id));
+    registered.is_told_how_to_go_on(&body);
 
     let mut update = poll_client();
     update["client_id"] = json!(registered.id);
@@ -322,6 +391,7 @@ fn registered_client_reads_updates_and_deletes_itself() {
         (200, &json!("Renamed Bank")),
         "{body}"
     );
+    registered.is_told_how_to_go_on(&body);
     assert_eq!(registered.authorize(&secret).0, 200, "the secret goes on");
 
     for (member, value) in [
@@ -380,6 +450,7 @@ fn fapi_ciba_registration_wants_keys_and_signed_requests() {
     let mut world = World::with(|config| {
         config.clients.clear();
         config.set_profile(Profile::FapiCiba);
+        config.mtls_url = Some("https://127.0.0.1:8262".into());
     });
     let key = TestSigner::new().public_jwk();
     let good = json!({
@@ -388,8 +459,11 @@ fn fapi_ciba_registration_wants_keys_and_signed_requests() {
         "backchannel_authentication_request_signing_alg": "ES256",
         "jwks": {"keys": [key]},
     });
-    assert_eq!(register(&mut world, &good).0, 201);
+    let (status, body) = register(&mut world, &good);
+    assert_eq!(status, 201, "{body}");
+    assert_eq!(body["tls_client_certificate_bound_access_tokens"], true);
     for (member, value) in [
+        ("tls_client_certificate_bound_access_tokens", json!(false)),
         ("backchannel_token_delivery_mode", json!("push")),
         ("token_endpoint_auth_method", json!("client_secret_basic")),
         (
@@ -409,4 +483,47 @@ fn fapi_ciba_registration_wants_keys_and_signed_requests() {
             "{member}"
         );
     }
+}
+
+#[test]
+fn the_tokens_of_a_deleted_client_end_with_it() {
+    let mut world = World::with(|config| config.refresh_tokens = true);
+    let mut metadata = poll_client();
+    metadata["grant_types"] = json!([CIBA, "refresh_token"]);
+    let (_, body) = register(&mut world, &metadata);
+    let mut registered = Registered::of(world, body);
+    let secret = registered.body["client_secret"].as_str().unwrap();
+    let header = basic(&registered.id, secret);
+    let world = &mut registered.world;
+    let mut request = authorize_request("poll", &[]);
+    let headers = request.headers_mut();
+    headers.insert("authorization", header.parse().unwrap());
+    let (_, started) = answer(&world.http(request));
+    let signature = world.last();
+    world.approve(&signature);
+    let id = started["auth_req_id"].as_str().unwrap();
+    let form = [("grant_type", CIBA), ("auth_req_id", id)];
+    let mut request = form_request("/token", "poll", &form);
+    let headers = request.headers_mut();
+    headers.insert("authorization", header.parse().unwrap());
+    let (status, tokens) = answer(&world.http(request));
+    assert_eq!(status, 200, "{tokens}");
+    let [access, refresh] = ["access_token", "refresh_token"].map(|name| tokens[name].as_str());
+    let (access, refresh) = (access.unwrap(), refresh.unwrap());
+    let active = |world: &mut World| {
+        let (_, body) = answer(&world.post("/introspect", "poll", &[("token", access)]));
+        body["active"] == true
+    };
+    assert_eq!(world.userinfo(access).status(), 200);
+    assert!(active(world));
+    assert_eq!(registered.manage(Method::DELETE, None).0, 204);
+    let world = &mut registered.world;
+    assert_eq!(world.userinfo(access).status(), 401);
+    assert!(!active(world));
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+    let mut request = form_request("/token", "poll", &form);
+    let headers = request.headers_mut();
+    headers.insert("authorization", header.parse().unwrap());
+    let (status, body) = answer(&world.http(request));
+    assert_eq!((status, &body["error"]), (401, &json!("invalid_client")));
 }

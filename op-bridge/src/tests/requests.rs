@@ -406,6 +406,22 @@ fn signed_request_of_a_client_that_does_not_sign_is_refused() {
 }
 
 #[test]
+fn signed_request_is_checked_after_the_client_and_before_the_parameters() {
+    let mut signing = Signing::new();
+    let mut claims = signing.claims();
+    claims["login_hint"] = json!(NOBODY);
+    let forged = assertion(&signing.other, &claims);
+    let mut request = form_request("/bc-authorize", "rp", &[("request", &forged)]);
+    let wrong = basic("rp", "wrong").parse().unwrap();
+    request.headers_mut().insert("authorization", wrong);
+    let (status, body) = answer(&signing.world.http(request));
+    assert_eq!((status, &body["error"]), (401, &json!("invalid_client")));
+    signing.refused(&forged, "signature does not verify");
+    let (status, body) = signing.send_claims(&claims);
+    assert_eq!((status, &body["error"]), (400, &json!("unknown_user_id")));
+}
+
+#[test]
 fn request_uri_is_refused() {
     let (status, body) = answer(&World::new().authorize("poll", &[("request_uri", "https://x")]));
     assert_eq!(
@@ -422,6 +438,7 @@ fn fapi_ciba_requires_signed_requests_and_forbids_secrets_and_push() {
     let make = |client: Client| {
         let mut config = bare_config();
         config.set_profile(Profile::FapiCiba);
+        config.mtls_url = Some("https://127.0.0.1:8262".into());
         config.clients = vec![client];
         Op::new(config).map(drop)
     };
