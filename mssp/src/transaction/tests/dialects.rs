@@ -342,6 +342,17 @@ fn every_fault_of_the_table_can_be_had_from_a_test_number() {
         (heartbeat.fault(), heartbeat.detail().as_str()),
         (101, "Illegal msisdn")
     );
+    // As it is published: with DataToBeDisplayed.
+    for dialect in Dialect::ALL {
+        let request = SignatureRequest {
+            msisdn: Some("+41000000000".into()),
+            more: &[("mss:DataToBeDisplayed", "Heartbeat")],
+            ..plain()
+        };
+        let answer = speaking(dialect).ask(&request.to_xml());
+        let got = (answer.fault(), answer.detail());
+        assert_eq!(got, (101, "Illegal msisdn".to_owned()), "{dialect}");
+    }
     assert_eq!(with("41000092700").fault(), 105, "no fault has that number");
     let mut world = World::new();
     world.configure(|config| config.test_numbers = false);
