@@ -233,7 +233,7 @@ fn text(name: &str, data: &Data, rules: &Rules) -> Result<Text, Fault> {
             format!("{name} does not fit on the handset: {e}"),
         )
     })?;
-    if parameter == "gsm" && text.alphabet() != TextAlphabet::Gsm7 {
+    if (parameter == "gsm" || !rules.ucs2) && text.alphabet() != TextAlphabet::Gsm7 {
         return Err(fault(
             Code::INAPPROPRIATE_DATA,
             format!("{name} has characters outside the GSM 7-bit alphabet"),

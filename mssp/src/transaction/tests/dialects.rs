@@ -22,7 +22,11 @@ fn plain() -> SignatureRequest {
 fn versions_modes_and_lengths_are_the_dialects_own() {
     use Dialect::{Etsi, Ficom, MobileConnect, Swisscom};
     type Case = (fn(&mut SignatureRequest), [(Dialect, u16); 4]);
-    let cases: [Case; 6] = [
+    let cases: [Case; 7] = [
+        (
+            |r| r.text = "Ж".into(),
+            [(Etsi, 0), (Ficom, 107), (MobileConnect, 0), (Swisscom, 0)],
+        ),
         (
             |r| r.version = ("1", "2"),
             [(Etsi, 108), (Ficom, 108), (MobileConnect, 0), (Swisscom, 0)],
