@@ -36,6 +36,10 @@ pub struct Rules {
     pub ap_trans_id: usize,
     /// Characters of the longest DataToBeSigned in the GSM 7-bit alphabet; the card bounds it too.
     pub text: usize,
+    /// Whether texts may have characters outside the GSM 7-bit alphabet.
+    pub ucs2: bool,
+    /// Whether DataToBeDisplayed may be given.
+    pub displays: bool,
     /// How far Instant may be from the time here before a strict MSSP refuses it.
     pub instant_tolerance: Option<SignedDuration>,
     /// mssURI of the signature profile of a request that names none; without it, the first on offer.
@@ -80,6 +84,8 @@ const ETSI: Rules = Rules {
     modes: ALL_MODES,
     ap_trans_id: 64,
     text: 239,
+    ucs2: true,
+    displays: true,
     instant_tolerance: None,
     default_profile: None,
     profiles: &[],
@@ -102,6 +108,8 @@ const FICOM_RULES: Rules = Rules {
     modes: CLIENT_MODES,
     ap_trans_id: 32,
     text: 160,
+    ucs2: false,
+    displays: false,
     default_profile: Some("http://mss.ficom.fi/TS102206/v1.0.0/authentication-profile.xml"),
     profiles: &["http://mss.ficom.fi/"],
     default_timeout: Some(SignedDuration::from_mins(5)),

@@ -41,19 +41,17 @@ impl Accepted {
         let (config, rules) = (turn.config, caller.dialect.rules());
         check_mode(rules, request.mode)?;
         check_notification_address(&caller.head, request.mode)?;
-        if request.to_be_displayed.is_some() {
-            return Err(fault(
-                Code::WRONG_PARAM,
-                "DataToBeDisplayed is not offered: what is displayed is what is signed, DataToBeSigned",
-            )
-            .second(1015));
-        }
         let profile = profile(config, caller, request)?;
         let by_key = turn.signs_by_key(profile);
         Format::of(request.format.as_deref(), by_key, caller.strict)?;
         services::check(caller, request)?;
-        let text = text(&request.to_be_signed, rules)?;
+        let signed = text("DataToBeSigned", &request.to_be_signed, rules)?;
+        // First, since the test number of the heartbeat is asked for with DataToBeDisplayed.
         let subscriber = turn.active_person(&request.user, caller.dialect)?.0;
+        let text = match &request.to_be_displayed {
+            None => signed,
+            Some(shown) => displayed(shown, &request.to_be_signed, by_key.is_some(), rules)?,
+        };
         services::check_no_spam(&subscriber, caller, request)?;
         let deadline = deadline(config, rules, request, turn.now)?;
         let digest = turn.prepare(&subscriber, request, by_key)?;
@@ -162,8 +160,25 @@ fn profile<'a>(
     Ok(profile)
 }
 
-/// What the user will read.
-fn text(data: &Data, rules: &Rules) -> Result<Text, Fault> {
+/// What the user reads in place of what is signed. A key signs whatever digest it is given; a MAC is over what is displayed.
+fn displayed(shown: &Data, signed: &Data, by_key: bool, rules: &Rules) -> Result<Text, Fault> {
+    let not_offered = |detail| fault(Code::WRONG_PARAM, detail).second(1015);
+    if !rules.displays {
+        return Err(not_offered(
+            "DataToBeDisplayed is not offered: what is displayed is what is signed, DataToBeSigned",
+        ));
+    }
+    if !by_key && shown.text != signed.text {
+        return Err(not_offered(
+            "the MAC of this SignatureProfile is over what is displayed, expected DataToBeDisplayed to be the same as \
+             DataToBeSigned, or a profile that signs by a key",
+        ));
+    }
+    text("DataToBeDisplayed", shown, rules)
+}
+
+/// What the user will read, of the element of that name.
+fn text(name: &str, data: &Data, rules: &Rules) -> Result<Text, Fault> {
     let mime_type = data.mime_type.as_deref().unwrap_or("text/plain");
     let mut parts = mime_type.split(';').map(str::trim);
     let base = parts.next().unwrap_or_default();
@@ -183,21 +198,22 @@ fn text(data: &Data, rules: &Rules) -> Result<Text, Fault> {
         return Err(fault(
             Code::INAPPROPRIATE_DATA,
             format!(
-                "DataToBeSigned of MimeType {mime_type:?} and Encoding {encoding:?} cannot be shown, expected \
+                "{name} of MimeType {mime_type:?} and Encoding {encoding:?} cannot be shown, expected \
                  text/plain and UTF-8"
             ),
         )
         .second(1016));
     }
     if data.text.trim().is_empty() {
-        return Err(fault(Code::MISSING_PARAM, "DataToBeSigned is empty").second(1022));
+        let second = if name == "DataToBeSigned" { 1022 } else { 1021 };
+        return Err(fault(Code::MISSING_PARAM, format!("{name} is empty")).second(second));
     }
     let length = data.text.chars().count();
     if length > rules.text {
         return Err(fault(
             Code::WRONG_DATA_LENGTH,
             format!(
-                "DataToBeSigned has {length} characters, at most {} are taken",
+                "{name} has {length} characters, at most {} are taken",
                 rules.text
             ),
         ));
@@ -206,7 +222,7 @@ fn text(data: &Data, rules: &Rules) -> Result<Text, Fault> {
         return Err(fault(
             Code::INAPPROPRIATE_DATA,
             format!(
-                "DataToBeSigned has U+{:04X}, which is in neither GSM 7-bit nor UCS2",
+                "{name} has U+{:04X}, which is in neither GSM 7-bit nor UCS2",
                 u32::from(c)
             ),
         ));
@@ -214,13 +230,13 @@ fn text(data: &Data, rules: &Rules) -> Result<Text, Fault> {
     let text = Text::encode(&data.text).map_err(|e| {
         fault(
             Code::WRONG_DATA_LENGTH,
-            format!("DataToBeSigned does not fit on the handset: {e}"),
+            format!("{name} does not fit on the handset: {e}"),
         )
     })?;
-    if parameter == "gsm" && text.alphabet() != TextAlphabet::Gsm7 {
+    if (parameter == "gsm" || !rules.ucs2) && text.alphabet() != TextAlphabet::Gsm7 {
         return Err(fault(
             Code::INAPPROPRIATE_DATA,
-            "DataToBeSigned has characters outside the GSM 7-bit alphabet",
+            format!("{name} has characters outside the GSM 7-bit alphabet"),
         ));
     }
     Ok(text)

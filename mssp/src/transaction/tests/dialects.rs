@@ -22,7 +22,11 @@ fn plain() -> SignatureRequest {
 fn versions_modes_and_lengths_are_the_dialects_own() {
     use Dialect::{Etsi, Ficom, MobileConnect, Swisscom};
     type Case = (fn(&mut SignatureRequest), [(Dialect, u16); 4]);
-    let cases: [Case; 6] = [
+    let cases: [Case; 7] = [
+        (
+            |r| r.text = "Ж".into(),
+            [(Etsi, 0), (Ficom, 107), (MobileConnect, 0), (Swisscom, 0)],
+        ),
         (
             |r| r.version = ("1", "2"),
             [(Etsi, 108), (Ficom, 108), (MobileConnect, 0), (Swisscom, 0)],
@@ -342,6 +346,17 @@ fn every_fault_of_the_table_can_be_had_from_a_test_number() {
         (heartbeat.fault(), heartbeat.detail().as_str()),
         (101, "Illegal msisdn")
     );
+    // As it is published: with DataToBeDisplayed.
+    for dialect in Dialect::ALL {
+        let request = SignatureRequest {
+            msisdn: Some("+41000000000".into()),
+            more: &[("mss:DataToBeDisplayed", "Heartbeat")],
+            ..plain()
+        };
+        let answer = speaking(dialect).ask(&request.to_xml());
+        let got = (answer.fault(), answer.detail());
+        assert_eq!(got, (101, "Illegal msisdn".to_owned()), "{dialect}");
+    }
     assert_eq!(with("41000092700").fault(), 105, "no fault has that number");
     let mut world = World::new();
     world.configure(|config| config.test_numbers = false);

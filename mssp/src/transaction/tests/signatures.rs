@@ -144,6 +144,45 @@ fn the_cards_key_signs_the_text() {
     assert_eq!(message.certificates[1], fixture!("issuer.cer"));
 }
 
+/// With a key, what is signed need not be what is read.
+#[test]
+fn the_user_reads_data_to_be_displayed_and_the_card_signs_data_to_be_signed() {
+    let mut world = world(true);
+    let request = SignatureRequest {
+        more: &[("mss:DataToBeDisplayed", "Contract 4711, 12 pages")],
+        ..request()
+    };
+    let (id, submit) = world.begin(&request);
+    let challenge = Challenge::parse(&submit.payload).unwrap();
+    assert_eq!(challenge.text.to_string(), "Contract 4711, 12 pages");
+    // `card` holds the digest against that of DataToBeSigned.
+    world.mo(&submit.msisdn, card(&submit, CertificateState::Valid));
+    let answer = world.ask(&request.status(&id));
+    assert_eq!(answer.status(), "502");
+    let octets = signature(&answer);
+    let message = SignedData::parse(&octets).unwrap();
+    assert_eq!(message.content, TEXT.as_bytes());
+}
+
+/// A MAC is over what is read.
+#[test]
+fn with_a_mac_data_to_be_displayed_is_data_to_be_signed() {
+    let ask = |text| {
+        World::new().ask(
+            &SignatureRequest {
+                text: TEXT.into(),
+                more: text,
+                ..SignatureRequest::default()
+            }
+            .to_xml(),
+        )
+    };
+    assert_eq!(ask(&[("mss:DataToBeDisplayed", TEXT)]).status(), "100");
+    let other = ask(&[("mss:DataToBeDisplayed", "x")]);
+    assert_eq!(other.fault(), 101);
+    assert!(other.detail().contains("the MAC"), "{}", other.detail());
+}
+
 #[test]
 fn a_signature_is_judged_by_the_state_of_its_certificate() {
     for (state, code) in [
