@@ -669,6 +669,54 @@ fn unbind_ends_both_ends() {
 }
 
 #[test]
+fn what_was_taken_before_an_unbind_or_the_end_of_the_stream_is_answered_first() {
+    let submits = [7, 8].map(|sequence| {
+        Pdu::SubmitSm(Box::new(mt()))
+            .encode(CommandStatus::ROK, sequence)
+            .unwrap()
+    });
+    let answer = |id: &str, sequence| {
+        Pdu::SubmitSmResp(id.into())
+            .encode(CommandStatus::ROK, sequence)
+            .unwrap()
+    };
+    let busy = || {
+        let mut smsc = bound_smsc();
+        smsc.handle_bytes(&submits.concat(), start());
+        assert_eq!(events(&mut smsc).len(), 2);
+        smsc
+    };
+    let unbind_resp = octets("00000010 80000006 00000000 0000000A");
+
+    let mut smsc = busy();
+    smsc.handle_bytes(&octets(UNBIND), start());
+    assert!(sent(&mut smsc).is_empty() && smsc.bound().is_none());
+    smsc.respond(7, CommandStatus::ROK, "A");
+    assert!(!smsc.is_closed());
+    smsc.respond(8, CommandStatus::ROK, "B");
+    let answers = [answer("A", 7), answer("B", 8), unbind_resp.clone()];
+    assert_eq!(sent(&mut smsc), answers);
+    let closed = [SessionEvent::Closed(CloseReason::PeerUnbound)];
+    assert_eq!(events(&mut smsc), closed);
+
+    let mut smsc = busy();
+    smsc.handle_eof(start());
+    smsc.respond(7, CommandStatus::ROK, "A");
+    smsc.respond(8, CommandStatus::ROK, "B");
+    assert_eq!(sent(&mut smsc), [answer("A", 7), answer("B", 8)]);
+    let closed = [SessionEvent::Closed(CloseReason::PeerGone)];
+    assert_eq!(events(&mut smsc), closed);
+
+    // Nobody answers: it ends all the same.
+    let mut smsc = busy();
+    smsc.handle_bytes(&octets(UNBIND), start());
+    let due = smsc.next_timeout().unwrap();
+    smsc.handle_timeout(due);
+    assert_eq!(sent(&mut smsc), [unbind_resp]);
+    assert!(smsc.is_closed());
+}
+
+#[test]
 fn a_password_is_marked_where_a_bind_holds_it_and_not_shown() {
     let pdu = octets(BIND);
     assert_eq!(secret_range(&pdu), Some(23..29));
