@@ -475,7 +475,9 @@ impl Session {
     }
 
     fn on_bind(&mut self, mode: BindMode, bind: &Bind, sequence: u32) {
-        let answer = |system_id: &str| Pdu::BindResp(mode, system_id.to_owned());
+        // An ESME of an earlier version knows no optional parameters (SMPP 3.4 §3.3).
+        let version = (bind.interface_version >= VERSION).then_some(VERSION);
+        let answer = |system_id: &str| Pdu::BindResp(mode, system_id.to_owned(), version);
         let Role::Smsc {
             config, refused, ..
         } = &mut self.role
@@ -564,7 +566,7 @@ impl Session {
             status
         };
         match response {
-            Pdu::BindResp(mode, system_id) if status.is_ok() => {
+            Pdu::BindResp(mode, system_id, _) if status.is_ok() => {
                 self.state = State::Bound(mode);
                 self.events
                     .push_back(SessionEvent::Bound { system_id, mode });

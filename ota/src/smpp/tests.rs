@@ -469,6 +469,20 @@ fn a_wrong_name_and_a_wrong_password_get_the_same_answer_and_the_third_ends_it()
 }
 
 #[test]
+fn an_esme_of_an_earlier_version_gets_no_optional_parameters() {
+    let mut bind = octets(BIND);
+    let version = bind.iter().rposition(|&octet| octet == 0x34).unwrap();
+    bind[version] = 0x33;
+    let mut smsc = smsc_with(Limits::default());
+    smsc.handle_bytes(&bind, start());
+    let mut expected = octets(BIND_RESP);
+    // Without sc_interface_version: tag, length, one octet.
+    expected.truncate(expected.len() - 5);
+    expected[3] -= 5;
+    assert_eq!(sent(&mut smsc), [expected]);
+}
+
+#[test]
 fn a_second_bind_is_refused() {
     let mut smsc = bound_smsc();
     smsc.handle_bytes(&octets(BIND), start());
