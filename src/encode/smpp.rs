@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::values::{Octet, UserDataDoc, is_default};
 use super::{EncodeError, Fields, Result};
 
+/// What a response to a bind says of the version: SMPP 3.4.
+const SC_INTERFACE_VERSION: Option<u8> = Some(VERSION);
+
 /// A PDU. `status` and `sequence` are numbers; the length is worked out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,7 +71,7 @@ impl Fields for Smpp {
                 doc.interface_version = Some(Octet(bind.interface_version));
                 doc.address_range = bind.address_range;
             }
-            Pdu::BindResp(_, system_id) => doc.system_id = system_id,
+            Pdu::BindResp(_, system_id, _) => doc.system_id = system_id,
             Pdu::SubmitSmResp(message_id) => doc.message_id = message_id,
             Pdu::SubmitSm(message) | Pdu::DeliverSm(message) => {
                 let mut message = *message;
@@ -97,9 +100,21 @@ impl Smpp {
             "bind_transmitter" => Pdu::Bind(BindMode::Transmitter, self.bind()),
             "bind_receiver" => Pdu::Bind(BindMode::Receiver, self.bind()),
             "bind_transceiver" => Pdu::Bind(BindMode::Transceiver, self.bind()),
-            "bind_transmitter_resp" => Pdu::BindResp(BindMode::Transmitter, self.system_id.clone()),
-            "bind_receiver_resp" => Pdu::BindResp(BindMode::Receiver, self.system_id.clone()),
-            "bind_transceiver_resp" => Pdu::BindResp(BindMode::Transceiver, self.system_id.clone()),
+            "bind_transmitter_resp" => Pdu::BindResp(
+                BindMode::Transmitter,
+                self.system_id.clone(),
+                SC_INTERFACE_VERSION,
+            ),
+            "bind_receiver_resp" => Pdu::BindResp(
+                BindMode::Receiver,
+                self.system_id.clone(),
+                SC_INTERFACE_VERSION,
+            ),
+            "bind_transceiver_resp" => Pdu::BindResp(
+                BindMode::Transceiver,
+                self.system_id.clone(),
+                SC_INTERFACE_VERSION,
+            ),
             "submit_sm" => Pdu::SubmitSm(Box::new(self.message(keys)?)),
             "deliver_sm" => Pdu::DeliverSm(Box::new(self.message(keys)?)),
             "submit_sm_resp" => Pdu::SubmitSmResp(self.message_id.clone()),

@@ -33,6 +33,12 @@ pub trait ByteSession: Send + 'static {
     /// Octets have come, cut anywhere.
     fn handle_bytes(&mut self, octets: &[u8], now: Timestamp);
 
+    /// The peer sends no more. Whether answers to what it sent are still to come: then it is written to until the session has
+    /// [`closed`](Self::closed), which the session bounds in time.
+    fn handle_eof(&mut self, _now: Timestamp) -> bool {
+        false
+    }
+
     /// Somebody wants something sent.
     fn handle_command(&mut self, command: Self::Command, now: Timestamp);
 
@@ -293,13 +299,13 @@ impl<S: ByteSession> Link<'_, S> {
     async fn run(&mut self, commands: &mut Commands<S>) -> End {
         let clock = &self.links.clock;
         let mut octets = vec![0; READ];
-        let (mut stopping, mut deserted) = (false, false);
+        let (mut stopping, mut deserted, mut ended) = (false, false, false);
         loop {
             self.take_transmits();
             if self.waiting.is_empty() && self.session.closed() {
                 // The peer may be gone already.
                 let _ = self.writer.shutdown().await;
-                return End::Closed;
+                return if ended { End::PeerClosed } else { End::Closed };
             }
             let room = self.waiting.len() < self.links.limits.queue && !self.session.closed();
             let timeout = self.session.next_timeout();
@@ -315,7 +321,8 @@ impl<S: ByteSession> Link<'_, S> {
                         Err(error) => return End::of(&error),
                     }
                 }
-                read = self.reader.read(&mut octets), if room => match read {
+                read = self.reader.read(&mut octets), if room && !ended => match read {
+                    Ok(0) if self.session.handle_eof(clock.now()) => ended = true,
                     Ok(0) => return End::PeerClosed,
                     Ok(read) => self.handle_bytes(&octets[..read]),
                     Err(error) => return End::of(&error),

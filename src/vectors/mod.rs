@@ -23,19 +23,34 @@ pub enum NoVectors {
     #[error("no JSON: {0}")]
     Format(#[from] serde_json::Error),
     /// JSON of another kind.
-    #[error("no list of cases")]
+    #[error("no list of cases, or an empty one")]
     NoCases,
+    /// Cases are missing, or there are too many.
+    #[error("count: expected {expected} cases, got {got}")]
+    Count {
+        /// What the file says.
+        expected: u64,
+        /// What it has.
+        got: u64,
+    },
 }
 
 /// Runs every case of a vector file. Fields that a case has besides the known ones are ignored; a case of an unknown
 /// kind fails, so that nothing passes unseen.
 ///
 /// # Errors
-/// [`NoVectors`] if there are no cases in it at all.
+/// [`NoVectors`] if there are no cases in it at all, or not as many as it says.
 pub fn run_file(text: &str) -> Result<Report, NoVectors> {
     let file: Value = serde_json::from_str(text)?;
     let cases = file.get("cases").and_then(Value::as_array);
+    let cases = cases.filter(|cases| !cases.is_empty());
     let cases = cases.ok_or(NoVectors::NoCases)?;
+    let got = cases.len() as u64;
+    if let Some(expected) = file.get("count").and_then(Value::as_u64)
+        && expected != got
+    {
+        return Err(NoVectors::Count { expected, got });
+    }
     let mut report = Report::default();
     for (index, case) in cases.iter().enumerate() {
         match run(case) {
@@ -222,6 +237,14 @@ mod tests {
         }
     }
 
+    /// Valid cases that the fixtures have none of; those named `wrong-…` are to fail.
+    #[test]
+    fn corner_cases_pass() {
+        let report = run_file(include_str!("corner_cases.json")).unwrap();
+        let failed: Vec<_> = report.failed.iter().map(|(id, _)| &**id).collect();
+        assert_eq!(failed, ["wrong-accept-rsc"], "{:?}", report.failed);
+    }
+
     /// What cases say for people, and what nothing follows from.
     const COMMENTS: [&str; 11] = [
         "/id",
@@ -326,6 +349,14 @@ mod tests {
     fn what_is_no_vector_file_fails() {
         assert!(matches!(run_file("["), Err(NoVectors::Format(_))));
         assert!(matches!(run_file("{}"), Err(NoVectors::NoCases)));
+        let empty = run_file(r#"{"count":0,"cases":[]}"#);
+        assert!(matches!(empty, Err(NoVectors::NoCases)));
+        let short = run_file(r#"{"count":2,"cases":[{}]}"#);
+        let counted = NoVectors::Count {
+            expected: 2,
+            got: 1,
+        };
+        assert_eq!(short.unwrap_err().to_string(), counted.to_string());
         let failed = |text: &str| run_file(text).unwrap().failed;
         assert_eq!(
             failed(r#"{"cases":[{"kind":"teapot"}]}"#),

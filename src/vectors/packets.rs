@@ -57,7 +57,7 @@ fn command(case: &Value) -> Result<(), String> {
 
     let sent_as = tpdus(case)?;
     if !sent_as.is_empty() {
-        same_packets(std::slice::from_ref(&packet), &joined(&sent_as)?)?;
+        same_packets(std::slice::from_ref(&packet), &joined(&sent_as, |_| true))?;
         check_tpdus(case, &packet, &sent_as)?;
     }
     check_open(&command, &packet, keys)
@@ -89,6 +89,9 @@ const RESPONSE: Layout = Layout {
     check: 7,
 };
 
+/// PCNTR, from CNTR on.
+const PCNTR: usize = 5;
+
 /// RC/CC and PCNTR are what the case says of them in clear.
 fn check_clear(
     case: &Value,
@@ -96,7 +99,6 @@ fn check_clear(
     packet: &[u8],
     cipher: Option<&CipherKey>,
 ) -> Result<(), String> {
-    const PCNTR: usize = 5;
     let (Some(&counted), Some(clear)) = (packet.get(layout.header + 2), packet.get(layout.cntr..))
     else {
         return Err("packet: too short".to_owned());
@@ -130,6 +132,17 @@ fn check_clear(
         )?;
     }
     Ok(())
+}
+
+/// Whether every padding octet is zero, as a sender that follows TS 102 225 §5.1 leaves them; a receiver ignores them.
+fn padded_with_zeros(packet: &[u8], cipher: Option<&CipherKey>) -> bool {
+    let mut clear = packet.get(RESPONSE.cntr..).unwrap_or_default().to_vec();
+    if cipher.is_some_and(|key| key.decipher(&mut clear).is_err()) {
+        return true;
+    }
+    let padding = clear.get(PCNTR).map_or(0, |&octets| usize::from(octets));
+    let from = clear.len().saturating_sub(padding);
+    clear[from..].iter().all(|&octet| octet == 0)
 }
 
 /// A card takes it too, unless SPI asks for a PoR that no card should give, or KIc and KID name two key sets.
@@ -212,7 +225,8 @@ fn reference<T: TryFrom<u64, Error = std::num::TryFromIntError>>(sms: &Value) ->
     T::try_from(number(sms, "concat_ref")?).map_err(|error| format!("concat_ref: {error}"))
 }
 
-/// The sender takes the response for what it is. One that it takes is also what the fields give.
+/// The sender takes the response for what it is. One that it takes is also what the fields give, unless its padding is not
+/// ours.
 fn response(case: &Value) -> Result<(), String> {
     let keys = case_keys(case)?;
     let packet = octets(case, "packet_with_udh")?;
@@ -243,9 +257,18 @@ fn response(case: &Value) -> Result<(), String> {
     if !bare {
         check_clear(case, &RESPONSE, &packet, cipher)?;
     }
+    if !padded_with_zeros(&packet, cipher) {
+        return Ok(());
+    }
+    // What is not secured may count as the command did, or not at all.
+    let bare_cntr = packet.get(RESPONSE.cntr..RESPONSE.cntr + PCNTR);
+    let bare_cntr = bare_cntr.and_then(|octets| octets.try_into().ok());
     let response = Response {
         tar: sent.tar,
-        cntr: if bare { Cntr::default() } else { sent.cntr },
+        cntr: match bare_cntr.filter(|_| bare) {
+            Some(octets) => Cntr::from_bytes(octets),
+            None => sent.cntr,
+        },
         status: ResponseStatus(status(case)?),
         data: octets(case, "data")?,
     };
@@ -271,7 +294,7 @@ fn check_status_and_data(case: &Value, got: ResponseStatus, data: &[u8]) -> Resu
 fn reassembly(case: &Value) -> Result<(), String> {
     let expected = list(expect(case)?, "packets");
     let expected: Vec<Vec<u8>> = expected.iter().map(hex_text).collect::<Result<_, _>>()?;
-    same_packets(&expected, &joined(&tpdus(case)?)?)
+    same_packets(&expected, &joined(&tpdus(case)?, |_| true))
 }
 
 pub(super) fn tpdus(case: &Value) -> Result<Vec<Vec<u8>>, String> {
@@ -283,15 +306,16 @@ fn hex_text(value: &Value) -> Result<Vec<u8>, String> {
     hex::decode(text).map_err(|error| error.to_string())
 }
 
-/// The command packets that the messages hold, in order of completion.
-pub(super) fn joined(tpdus: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, String> {
+/// The command packets that the messages hold, in order of completion. What is no message, or not for this receiver, is as
+/// if it had not come.
+pub(super) fn joined(tpdus: &[Vec<u8>], wanted: impl Fn(&Deliver) -> bool) -> Vec<Vec<u8>> {
     let mut reassembler = Reassembler::new(Limits {
         parts: u8::MAX,
         ..Limits::default()
     });
     let mut packets = Vec::new();
-    for tpdu in tpdus {
-        let deliver = parse(tpdu)?;
+    let delivers = tpdus.iter().filter_map(|tpdu| parse(tpdu).ok());
+    for deliver in delivers.filter(wanted) {
         // All at one time: no case is about messages that grow old.
         let outcome = reassembler.accept(&deliver.oa, &deliver.user_data, Timestamp::UNIX_EPOCH);
         if let Outcome::Complete(message) = outcome
@@ -300,7 +324,7 @@ pub(super) fn joined(tpdus: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, String> {
             packets.push(message.octets);
         }
     }
-    Ok(packets)
+    packets
 }
 
 fn parse(tpdu: &[u8]) -> Result<Deliver, String> {

@@ -303,6 +303,12 @@ impl<E: SmppEnd> ByteSession for Link<E> {
         self.report();
     }
 
+    fn handle_eof(&mut self, now: Timestamp) -> bool {
+        self.end.session().handle_eof(now);
+        self.report();
+        !self.end.seen().is_closed()
+    }
+
     fn handle_command(&mut self, command: Command<E::Output>, now: Timestamp) {
         match command {
             Command::Acknowledge(sequences) => {

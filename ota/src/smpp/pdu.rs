@@ -90,8 +90,8 @@ impl fmt::Debug for Bind {
 pub enum Pdu {
     /// bind_transmitter, bind_receiver or bind_transceiver.
     Bind(BindMode, Bind),
-    /// Its answer, with the `system_id` of the SMSC.
-    BindResp(BindMode, String),
+    /// Its answer, with the `system_id` of the SMSC and the `sc_interface_version` to be sent; the latter is not read.
+    BindResp(BindMode, String, Option<u8>),
     /// submit_sm.
     SubmitSm(Box<ShortMessage>),
     /// submit_sm_resp with its `message_id`; empty where the peer gave none.
@@ -125,7 +125,7 @@ impl Pdu {
     pub fn id(&self) -> CommandId {
         match self {
             Self::Bind(mode, _) => mode.request(),
-            Self::BindResp(mode, _) => mode.response(),
+            Self::BindResp(mode, ..) => mode.response(),
             Self::SubmitSm(_) => CommandId::SUBMIT_SM,
             Self::SubmitSmResp(_) => CommandId::SUBMIT_SM_RESP,
             Self::DeliverSm(_) => CommandId::DELIVER_SM,
@@ -157,15 +157,19 @@ impl Pdu {
             CommandId::CANCEL_SM_RESP => Ok(Self::CancelSmResp),
             CommandId::REPLACE_SM_RESP => Ok(Self::ReplaceSmResp),
             CommandId::SUBMIT_SM_RESP => Ok(Self::SubmitSmResp(first_text(octets))),
-            CommandId::BIND_TRANSMITTER_RESP => {
-                Ok(Self::BindResp(BindMode::Transmitter, first_text(octets)))
-            }
+            CommandId::BIND_TRANSMITTER_RESP => Ok(Self::BindResp(
+                BindMode::Transmitter,
+                first_text(octets),
+                None,
+            )),
             CommandId::BIND_RECEIVER_RESP => {
-                Ok(Self::BindResp(BindMode::Receiver, first_text(octets)))
+                Ok(Self::BindResp(BindMode::Receiver, first_text(octets), None))
             }
-            CommandId::BIND_TRANSCEIVER_RESP => {
-                Ok(Self::BindResp(BindMode::Transceiver, first_text(octets)))
-            }
+            CommandId::BIND_TRANSCEIVER_RESP => Ok(Self::BindResp(
+                BindMode::Transceiver,
+                first_text(octets),
+                None,
+            )),
             CommandId::ENQUIRE_LINK if octets.is_empty() => Ok(Self::EnquireLink),
             CommandId::UNBIND if octets.is_empty() => Ok(Self::Unbind),
             CommandId::ENQUIRE_LINK | CommandId::UNBIND => Err(CommandStatus::RINVCMDLEN),
@@ -227,9 +231,9 @@ impl Pdu {
             Self::Bind(BindMode::Transceiver, bind) => {
                 BindTransceiver::try_from(bind)?.encode(octets)
             }
-            Self::BindResp(mode, system_id) => {
+            Self::BindResp(mode, system_id, version) => {
                 let system_id = text("system_id", "at most 15 ASCII characters", system_id)?;
-                let version = Some(InterfaceVersion::from(VERSION));
+                let version = version.map(InterfaceVersion::from);
                 match mode {
                     BindMode::Transmitter => {
                         BindTransmitterResp::new(system_id, version).encode(octets)

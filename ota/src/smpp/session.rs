@@ -134,6 +134,11 @@ enum State {
     Bound(BindMode),
     /// unbind sent.
     Unbinding,
+    /// The peer sends no more. What it sent is still answered, then its unbind, if there was one.
+    Draining {
+        unbind: Option<u32>,
+        due: Timestamp,
+    },
     Closed,
 }
 
@@ -274,10 +279,26 @@ impl Session {
         self.close(CloseReason::PeerGone);
     }
 
+    /// The peer sends no more, but may still read. What it sent before is answered, within the time that a response may take;
+    /// then the session is over.
+    pub fn handle_eof(&mut self, now: Timestamp) {
+        match self.state {
+            // It will not answer anything either; what it sent stays to be answered.
+            State::Bound(_) | State::Unbinding => self.drain(None, now),
+            State::Draining { .. } | State::Closed => {}
+            State::Open => self.close(CloseReason::PeerGone),
+        }
+    }
+
     /// Time has passed. Calling it too early or too often is harmless.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         if self.is_closed() {
             return;
+        }
+        if let State::Draining { due, .. } = self.state
+            && due <= now
+        {
+            return self.drained();
         }
         if self.pending.values().any(|pending| pending.due <= now) {
             return self.close(CloseReason::ResponseTimeout);
@@ -299,6 +320,7 @@ impl Session {
         let bind = match (&self.role, self.state) {
             (_, State::Closed) => return None,
             (Role::Smsc { bind_due, .. }, State::Open) => Some(*bind_due),
+            (_, State::Draining { due, .. }) => Some(due),
             _ => None,
         };
         let response = self.pending.values().map(|pending| pending.due).min();
@@ -354,6 +376,7 @@ impl Session {
                 self.reply(Pdu::SubmitSmResp(message_id.to_owned()), status, sequence)
             }
         }
+        self.after_answer();
     }
 
     /// Answers a [`SessionEvent::Operation`]: of a query with what was found, of the others with the status only.
@@ -372,6 +395,7 @@ impl Session {
             Answer::Replace(status) => (Pdu::ReplaceSmResp, *status),
         };
         self.reply(pdu, status, sequence);
+        self.after_answer();
     }
 
     /// Ends the session in good order. Nothing more can be sent; what is unanswered may still be answered.
@@ -415,16 +439,45 @@ impl Session {
             }
             Ok(Pdu::Operate(operation)) => self.on_operation(operation, sequence),
             Ok(Pdu::EnquireLink) => self.reply(Pdu::EnquireLinkResp, CommandStatus::ROK, sequence),
-            Ok(Pdu::Unbind) => {
-                self.reply(Pdu::UnbindResp, CommandStatus::ROK, sequence);
-                self.close(CloseReason::PeerUnbound);
-            }
+            Ok(Pdu::Unbind) => self.drain(Some(sequence), now),
             Ok(response) => self.on_response(response, status, sequence, now),
         }
     }
 
+    /// Takes nothing more, and ends once everything is answered.
+    fn drain(&mut self, unbind: Option<u32>, now: Timestamp) {
+        let due = now
+            .checked_add(self.limits.response_within)
+            .unwrap_or(Timestamp::MAX);
+        self.state = State::Draining { unbind, due };
+        // Not sent yet, so they are the next session's.
+        self.waiting.clear();
+        self.after_answer();
+    }
+
+    fn after_answer(&mut self) {
+        if self.unanswered == 0 && matches!(self.state, State::Draining { .. }) {
+            self.drained();
+        }
+    }
+
+    fn drained(&mut self) {
+        match self.state {
+            State::Draining {
+                unbind: Some(sequence),
+                ..
+            } => {
+                self.reply(Pdu::UnbindResp, CommandStatus::ROK, sequence);
+                self.close(CloseReason::PeerUnbound);
+            }
+            _ => self.close(CloseReason::PeerGone),
+        }
+    }
+
     fn on_bind(&mut self, mode: BindMode, bind: &Bind, sequence: u32) {
-        let answer = |system_id: &str| Pdu::BindResp(mode, system_id.to_owned());
+        // An ESME of an earlier version knows no optional parameters (SMPP 3.4 §3.3).
+        let version = (bind.interface_version >= VERSION).then_some(VERSION);
+        let answer = |system_id: &str| Pdu::BindResp(mode, system_id.to_owned(), version);
         let Role::Smsc {
             config, refused, ..
         } = &mut self.role
@@ -513,16 +566,17 @@ impl Session {
             status
         };
         match response {
-            Pdu::BindResp(mode, system_id) if status.is_ok() => {
+            Pdu::BindResp(mode, system_id, _) if status.is_ok() => {
                 self.state = State::Bound(mode);
                 self.events
                     .push_back(SessionEvent::Bound { system_id, mode });
             }
             _ if self.state == State::Open => return self.close(CloseReason::BindRefused(status)),
-            _ if pending.response == CommandId::UNBIND_RESP => {
+            _ if pending.response == CommandId::UNBIND_RESP && self.state == State::Unbinding => {
                 return self.close(CloseReason::Unbound);
             }
-            _ if pending.response == CommandId::ENQUIRE_LINK_RESP => {}
+            _ if [CommandId::ENQUIRE_LINK_RESP, CommandId::UNBIND_RESP]
+                .contains(&pending.response) => {}
             Pdu::SubmitSmResp(message_id) if status.is_ok() => {
                 self.settle(pending.id, Ok(message_id))
             }

@@ -469,6 +469,20 @@ fn a_wrong_name_and_a_wrong_password_get_the_same_answer_and_the_third_ends_it()
 }
 
 #[test]
+fn an_esme_of_an_earlier_version_gets_no_optional_parameters() {
+    let mut bind = octets(BIND);
+    let version = bind.iter().rposition(|&octet| octet == 0x34).unwrap();
+    bind[version] = 0x33;
+    let mut smsc = smsc_with(Limits::default());
+    smsc.handle_bytes(&bind, start());
+    let mut expected = octets(BIND_RESP);
+    // Without sc_interface_version: tag, length, one octet.
+    expected.truncate(expected.len() - 5);
+    expected[3] -= 5;
+    assert_eq!(sent(&mut smsc), [expected]);
+}
+
+#[test]
 fn a_second_bind_is_refused() {
     let mut smsc = bound_smsc();
     smsc.handle_bytes(&octets(BIND), start());
@@ -666,6 +680,54 @@ fn unbind_ends_both_ends() {
         events(&mut esme),
         [SessionEvent::Closed(CloseReason::Unbound)]
     );
+}
+
+#[test]
+fn what_was_taken_before_an_unbind_or_the_end_of_the_stream_is_answered_first() {
+    let submits = [7, 8].map(|sequence| {
+        Pdu::SubmitSm(Box::new(mt()))
+            .encode(CommandStatus::ROK, sequence)
+            .unwrap()
+    });
+    let answer = |id: &str, sequence| {
+        Pdu::SubmitSmResp(id.into())
+            .encode(CommandStatus::ROK, sequence)
+            .unwrap()
+    };
+    let busy = || {
+        let mut smsc = bound_smsc();
+        smsc.handle_bytes(&submits.concat(), start());
+        assert_eq!(events(&mut smsc).len(), 2);
+        smsc
+    };
+    let unbind_resp = octets("00000010 80000006 00000000 0000000A");
+
+    let mut smsc = busy();
+    smsc.handle_bytes(&octets(UNBIND), start());
+    assert!(sent(&mut smsc).is_empty() && smsc.bound().is_none());
+    smsc.respond(7, CommandStatus::ROK, "A");
+    assert!(!smsc.is_closed());
+    smsc.respond(8, CommandStatus::ROK, "B");
+    let answers = [answer("A", 7), answer("B", 8), unbind_resp.clone()];
+    assert_eq!(sent(&mut smsc), answers);
+    let closed = [SessionEvent::Closed(CloseReason::PeerUnbound)];
+    assert_eq!(events(&mut smsc), closed);
+
+    let mut smsc = busy();
+    smsc.handle_eof(start());
+    smsc.respond(7, CommandStatus::ROK, "A");
+    smsc.respond(8, CommandStatus::ROK, "B");
+    assert_eq!(sent(&mut smsc), [answer("A", 7), answer("B", 8)]);
+    let closed = [SessionEvent::Closed(CloseReason::PeerGone)];
+    assert_eq!(events(&mut smsc), closed);
+
+    // Nobody answers: it ends all the same.
+    let mut smsc = busy();
+    smsc.handle_bytes(&octets(UNBIND), start());
+    let due = smsc.next_timeout().unwrap();
+    smsc.handle_timeout(due);
+    assert_eq!(sent(&mut smsc), [unbind_resp]);
+    assert!(smsc.is_closed());
 }
 
 #[test]

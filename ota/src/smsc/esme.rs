@@ -70,6 +70,7 @@ impl Work<'_> {
         message_id: &str,
         mut message: ShortMessage,
         expires: Timestamp,
+        submitted: Option<Stored>,
     ) {
         if self.config.number_deliveries && message.receipted_message_id().is_none() {
             message.set_receipted_message_id(message_id);
@@ -86,8 +87,43 @@ impl Work<'_> {
             message,
             expires,
             failures: 0,
+            submitted: submitted.map(Box::new),
         };
         self.try_delivery(system_id, &id, waiting);
+    }
+
+    /// Whether an absent ESME has as many messages waiting as may wait. What is on its way to a bound one is bounded by the
+    /// windows of the sessions.
+    pub(super) fn is_full(&self, system_id: &str) -> bool {
+        let links = self.links(system_id);
+        let prefix = key::waiting(&format!("{system_id}/"));
+        if links.links.iter().any(|(_, mode)| mode.receives()) {
+            return false;
+        }
+        let waiting = self.view.scan(&prefix);
+        let own = waiting.iter().filter(|(key, _)| {
+            let id = key.strip_prefix(key::WAITING).unwrap_or_default();
+            owner(id) == system_id
+        });
+        own.count() >= self.config.max_queue
+    }
+
+    /// A message for an ESME that has not ended, by the SMSC's id of it, which begins with the time of acceptance.
+    pub(super) fn waiting_by_message_id(&self, message_id: &str) -> Option<Waiting> {
+        let accepted = i64::from_str_radix(message_id.get(..11)?, 16).ok()?;
+        let accepted = Timestamp::from_millisecond(accepted).ok()?;
+        self.config
+            .esmes
+            .iter()
+            .find_map(|esme| self.waiting(&key::waiting_id(&esme.system_id, accepted, message_id)))
+    }
+
+    /// The message has ended: its sender learns it if he asked.
+    fn end_waiting(&mut self, id: &str, waiting: &Waiting, state: MessageState) {
+        self.put_waiting(id, None, None);
+        if let Some(submitted) = &waiting.submitted {
+            self.send_receipt(&waiting.message_id, submitted, state, None);
+        }
     }
 
     fn try_delivery(&mut self, system_id: &str, id: &str, waiting: Waiting) {
@@ -126,14 +162,14 @@ impl Work<'_> {
         match result {
             Ok(()) => {
                 self.event(own, None, SmscEvent::EsmeTook);
-                self.put_waiting(id, None, None);
+                self.end_waiting(id, &waiting, MessageState::DELIVERED);
             }
             Err(status) => {
                 let again = status.asks_to_wait()
                     || matches!(status, CommandStatus::RX_T_APPN | CommandStatus::RSYSERR);
                 self.event(own, None, SmscEvent::EsmeRefused { status, again });
                 if !again {
-                    return self.put_waiting(id, None, None);
+                    return self.end_waiting(id, &waiting, MessageState::UNDELIVERABLE);
                 }
                 waiting.failures = waiting.failures.saturating_add(1);
                 let due = self.retry_at(waiting.failures).min(waiting.expires);
@@ -148,7 +184,7 @@ impl Work<'_> {
         };
         if waiting.expires <= self.now {
             self.event(Id::smpp(&waiting.message_id), None, SmscEvent::EsmeTooLate);
-            return self.put_waiting(id, None, None);
+            return self.end_waiting(id, &waiting, MessageState::EXPIRED);
         }
         self.try_delivery(owner(id), id, waiting);
     }
@@ -175,7 +211,7 @@ impl Work<'_> {
             let receipt = receipt(message_id, stored, state, cause, self.now);
             let id = self.new_message_id();
             let expires = self.after(self.config.default_validity);
-            self.queue_for_esme(system_id, &id, receipt, expires);
+            self.queue_for_esme(system_id, &id, receipt, expires, None);
         }
     }
 }

@@ -64,7 +64,7 @@ pub struct Config {
     pub max_validity: SignedDuration,
     /// How long a phone may take to acknowledge (TS 24.011 §10: TR1N, 35 to 45 s).
     pub acknowledge_within: SignedDuration,
-    /// Messages that may wait for one phone.
+    /// Messages that may wait for one phone, and for one absent ESME.
     pub max_queue: usize,
     /// Puts the message id of the SMSC into `receipted_message_id` of every deliver_sm, not only of receipts. SMPP 3.4 leaves
     /// the parameter open there; with it a message can be followed over the link.

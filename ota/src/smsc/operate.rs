@@ -52,7 +52,14 @@ impl Work<'_> {
     }
 
     fn query(&self, who: &str, id: &str, source: &Party) -> Result<Found, CommandStatus> {
-        self.own(who, id, source)?;
+        if self.own(who, id, source).is_err() {
+            // One for another ESME, which can be asked for only.
+            let waiting = self.waiting_by_message_id(id);
+            let submitted = waiting.and_then(|waiting| waiting.submitted);
+            submitted
+                .filter(|submitted| is_own(submitted, who, source))
+                .ok_or(CommandStatus::RINVMSGID)?;
+        }
         Ok(Found {
             message_id: id.to_owned(),
             final_date: String::new(),
@@ -125,10 +132,7 @@ impl Work<'_> {
 
     /// A message of this account that has not ended, and the phone that it is for. Others' messages are nobody's business.
     fn own(&self, who: &str, id: &str, source: &Party) -> Result<(Msisdn, Stored), CommandStatus> {
-        let stored = self.stored(id).filter(|stored| {
-            stored.origin == Origin::Esme(who.to_owned())
-                && (source.address.is_empty() || source.address == stored.message.source)
-        });
+        let stored = self.stored(id).filter(|stored| is_own(stored, who, source));
         let stored = stored.ok_or(CommandStatus::RINVMSGID)?;
         let msisdn = stored.message.destination.parse();
         Ok((msisdn.map_err(|_| CommandStatus::RINVMSGID)?, stored))
@@ -143,6 +147,11 @@ impl Work<'_> {
                 .first()
                 .is_some_and(|first| first.message_id == id)
     }
+}
+
+fn is_own(stored: &Stored, who: &str, source: &Party) -> bool {
+    stored.origin == Origin::Esme(who.to_owned())
+        && (source.address.is_empty() || source.address == stored.message.source)
 }
 
 fn status(result: Result<(), CommandStatus>) -> CommandStatus {

@@ -128,6 +128,9 @@ pub struct Waiting {
     pub expires: Timestamp,
     /// Failures in a row.
     pub failures: u8,
+    /// What a receipt or a query_sm needs of the submit_sm, without its contents; `None` if no ESME sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submitted: Option<Box<Stored>>,
 }
 
 /// The sessions of an account, the newest last.

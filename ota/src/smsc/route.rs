@@ -118,7 +118,24 @@ impl Work<'_> {
     ) -> Result<String, CommandStatus> {
         let id = self.new_message_id();
         match route {
-            Route::Esme(system_id) => self.queue_for_esme(&system_id, &id, message, expires),
+            Route::Esme(system_id) => {
+                let submitted = match origin {
+                    Origin::Esme(_) if self.is_full(&system_id) => {
+                        return Err(CommandStatus::RMSGQFUL);
+                    }
+                    Origin::Esme(_) => Some(Stored {
+                        origin,
+                        message: ShortMessage {
+                            short_message: Vec::new(),
+                            tlvs: Vec::new(),
+                            ..message.clone()
+                        },
+                        accepted: self.now,
+                    }),
+                    Origin::Phone(_) => None,
+                };
+                self.queue_for_esme(&system_id, &id, message, expires, submitted);
+            }
             Route::Phone(msisdn) => {
                 let stored = Stored {
                     origin,

@@ -18,6 +18,7 @@ struct Talk {
     partial: String,
     transmits: VecDeque<String>,
     volume: usize,
+    owes: bool,
     timeout: Option<Timestamp>,
     closed: bool,
 }
@@ -30,6 +31,7 @@ impl Talk {
             partial: String::new(),
             transmits: VecDeque::new(),
             volume: 1,
+            owes: false,
             timeout: None,
             closed: false,
         }
@@ -54,8 +56,13 @@ impl ByteSession for Talk {
                     .extend(std::iter::repeat_n(answer, self.volume));
             }
             self.closed |= message == "bye.";
+            self.owes |= message == "later.";
             self.tell(message);
         }
+    }
+
+    fn handle_eof(&mut self, _: Timestamp) -> bool {
+        self.owes
     }
 
     fn handle_command(&mut self, command: &'static str, _: Timestamp) {
@@ -226,6 +233,33 @@ fn a_session_that_closes_ends_both_sides() {
         assert_eq!(at_the_other_end.recv().await.unwrap().0, "bye.");
         assert_eq!(at_the_other_end.recv().await.unwrap().0, "end: closed");
         bench.clock.idle().await;
+    });
+}
+
+/// A peer that sends no more still gets what it is owed.
+#[test]
+fn a_half_closed_connection_is_written_to_until_the_session_closes() {
+    block_on(async {
+        let bench = Bench::new(Limits::default());
+        let (heard, mut at_the_other_end) = mpsc::unbounded_channel();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, commands) = mpsc::channel(2);
+        let (clock, mut commands) = (bench.clock.clone(), Some(commands));
+        let accepted = move |_: SocketAddr| (Talk::new(&clock, &heard), commands.take().unwrap());
+        tokio::spawn(bench.links.clone().listen(listener, accepted));
+        let mut peer = TcpStream::connect(address).await.unwrap();
+        peer.write_all(b"later.").await.unwrap();
+        peer.shutdown().await.unwrap();
+        assert_eq!(at_the_other_end.recv().await.unwrap().0, "later.");
+        for command in ["done.", "bye."] {
+            sender.send((command, bench.clock.begin())).await.unwrap();
+        }
+        let mut got = String::new();
+        peer.read_to_string(&mut got).await.unwrap();
+        assert_eq!(got, "done.bye.");
+        let end = at_the_other_end.recv().await.unwrap().0;
+        assert_eq!(end, "end: closed by the peer");
     });
 }
 

@@ -5,6 +5,7 @@ mod chain;
 mod hostile;
 mod management;
 mod orders;
+mod secrets;
 
 use jiff::{SignedDuration, Timestamp};
 use ota_wire::ids::{Cntr, Iccid, Msisdn, Tar};

@@ -1,6 +1,7 @@
 //! Towards the ESMEs.
 
 use super::*;
+use crate::smpp::{Tlv, tag};
 
 #[test]
 fn an_answer_of_a_card_is_acknowledged_and_delivered() {
@@ -228,6 +229,85 @@ fn one_esme_writes_to_another() {
         ("", 0)
     );
     assert_eq!(message.short_message, packet(1));
+}
+
+/// Delivered, refused for good, too late: one receipt each, in both forms; until then query_sm finds the message.
+#[test]
+fn an_esme_learns_what_became_of_its_message_to_another() {
+    let outcomes = [
+        (Some(Ok(())), "DELIVRD", MessageState::DELIVERED),
+        (
+            Some(Err(CommandStatus::RX_P_APPN)),
+            "UNDELIV",
+            MessageState::UNDELIVERABLE,
+        ),
+        (None, "EXPIRED", MessageState::EXPIRED),
+    ];
+    for (answer, stat, state) in outcomes {
+        let mut world = World::bound();
+        if answer.is_some() {
+            world.bind("other", 2, BindMode::Transceiver);
+        }
+        let outputs = world.submit(ShortMessage {
+            source: "8220".into(),
+            destination: "8330".into(),
+            registered_delivery: registered_delivery::ALWAYS,
+            short_message: b"hi".to_vec(),
+            ..ShortMessage::default()
+        });
+        let query = Operation::Query {
+            message_id: ID[0].into(),
+            source: Party::default(),
+        };
+        let found = operate(&mut world, "midsim", query.clone());
+        assert!(matches!(found, Answer::Query(Ok(_))), "{found:?}");
+        let others = operate(&mut world, "other", query.clone());
+        assert_eq!(others, Answer::Query(Err(CommandStatus::RINVMSGID)));
+        let outputs = match answer {
+            Some(result) => {
+                let id = to_esme(&outputs)[0].1.to_owned();
+                world.step(Input::DeliverResp { id, result })
+            }
+            None => {
+                let end = world.now + SignedDuration::from_hours(24 * 30);
+                world.run(end)
+            }
+        };
+        let receipts = to_esme(&outputs);
+        let (to, _, receipt) = receipts[0];
+        assert_eq!(to, &link_of("midsim", 1));
+        assert!(receipt.is_receipt());
+        let text = String::from_utf8_lossy(&receipt.short_message).into_owned();
+        let head = format!("id:{} ", ID[0]);
+        assert!(text.starts_with(&head), "{text}");
+        assert!(text.contains(&format!("stat:{stat} ")), "{text}");
+        let coded = Tlv {
+            tag: tag::MESSAGE_STATE,
+            value: vec![state.0],
+        };
+        assert!(receipt.tlvs.contains(&coded));
+        let gone = operate(&mut world, "midsim", query);
+        assert_eq!(gone, Answer::Query(Err(CommandStatus::RINVMSGID)));
+    }
+}
+
+#[test]
+fn an_absent_esme_has_only_so_many_messages_waiting() {
+    let mut world = World::with(Config {
+        max_queue: 2,
+        ..config()
+    });
+    let message = ShortMessage {
+        destination: "8330".into(),
+        ..ShortMessage::default()
+    };
+    for _ in 0..2 {
+        world.submit(message.clone());
+    }
+    assert_eq!(
+        world.submit(message),
+        [response(CommandStatus::RMSGQFUL, "")]
+    );
 }
 
 #[test]
