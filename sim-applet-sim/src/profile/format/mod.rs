@@ -356,7 +356,7 @@ mod tests {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/profiles");
         let mut names = Vec::new();
         for folder in [root.clone(), root.join("weak")] {
-            for entry in folder.read_dir().into_iter().flatten().map(Result::unwrap) {
+            for entry in folder.read_dir().unwrap().map(Result::unwrap) {
                 if entry.path().extension().is_some_and(|it| it == "toml") {
                     let text = std::fs::read_to_string(entry.path()).unwrap();
                     let profile =
