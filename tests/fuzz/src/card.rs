@@ -1,14 +1,12 @@
 //! The card as a whole: a session of commands, power cuts and restarts.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use ota_wire::ids::Iccid;
-use ota_wire::keys::MasterKey;
-use sim_applet_sim::profile::{NetworkProfile, Profile, Subscriber};
+use sim_applet_sim::profile::Profile;
 use sim_applet_sim::state::CardState;
 use sim_applet_sim::uicc::Uicc;
 
-use super::Choices;
+use super::{Choices, sim};
 
 /// Commands of one session.
 const MOST_COMMANDS: usize = 200;
@@ -26,7 +24,7 @@ const MOST_PROACTIVE: usize = 16;
 ///
 /// Played by a card as it is by default, and by one with a menu.
 pub fn session(octets: &[u8]) {
-    for profile in [profile(), with_menu()] {
+    for profile in [sim::profile(), sim::with_menu()] {
         play(profile, octets);
     }
 }
@@ -88,36 +86,5 @@ fn assert_settles(card: &mut Uicc) {
 
 fn card(profile: &Arc<Profile>, state: Option<CardState>) -> Uicc {
     let state = state.unwrap_or_else(|| CardState::fresh(profile));
-    Uicc::new(profile.clone(), owner().clone(), state)
-}
-
-fn profile() -> &'static Arc<Profile> {
-    static PROFILE: OnceLock<Arc<Profile>> = OnceLock::new();
-    PROFILE.get_or_init(|| {
-        let network = NetworkProfile {
-            smsc: "+447700900999".parse().unwrap(),
-            platform: "8220".to_owned(),
-        };
-        Arc::new(Profile::standard(MasterKey::new([0x5A; 32]), network))
-    })
-}
-
-fn with_menu() -> &'static Arc<Profile> {
-    static PROFILE: OnceLock<Arc<Profile>> = OnceLock::new();
-    PROFILE.get_or_init(|| {
-        let mut with_menu = Profile::clone(profile());
-        with_menu.applet.menu = true;
-        Arc::new(with_menu)
-    })
-}
-
-fn owner() -> &'static Subscriber {
-    static OWNER: OnceLock<Subscriber> = OnceLock::new();
-    OWNER.get_or_init(|| Subscriber {
-        msisdn: "+447700900001".parse().unwrap(),
-        iccid: Iccid::with_check_digit("898800000000000001").unwrap(),
-        imsi: "001010000000001".parse().unwrap(),
-        pin: "1234".parse().unwrap(),
-        puk: "12345678".parse().unwrap(),
-    })
+    Uicc::new(profile.clone(), sim::owner().clone(), state)
 }

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use ota_wire::applet::{Challenge, Method, ResultCode, Text};
-use ota_wire::ids::{Cntr, Iccid, Tar};
-use ota_wire::keys::{Family, KeySet, MacAlgorithm, MasterKey, applet_mac_key};
+use ota_wire::ids::{Cntr, Tar};
+use ota_wire::keys::{Family, KeySet, MacAlgorithm, applet_mac_key};
 use ota_wire::packet::{Command, Spi};
 use ota_wire::rp::{Direction, Message};
 use ota_wire::sms::address::Address;
@@ -18,10 +17,9 @@ use ota_wire::sms::udh::{Iei, Reference};
 use rand_core::TryRng;
 use sim_applet_sim::event::{EventKind, Note};
 use sim_applet_sim::handset::{Action, Input, Output, Phone, ReaderInput, Reply, Step, Typed};
-use sim_applet_sim::profile::{NetworkProfile, Profile, Subscriber};
 use sim_applet_sim::state::CardState;
 
-use super::Choices;
+use super::{Choices, sim};
 
 /// Things that happen in one session.
 const MOST_EVENTS: usize = 100;
@@ -55,7 +53,7 @@ struct Session {
 impl Session {
     fn new() -> Self {
         let mut session = Self {
-            phone: phone(CardState::fresh(profile())),
+            phone: phone(CardState::fresh(sim::with_menu())),
             now: Timestamp::UNIX_EPOCH,
             rng: Counter(0),
             cntr: 0,
@@ -128,7 +126,7 @@ impl Session {
 
     /// A challenge with the right keys, or octets in the place of one.
     fn challenge(&mut self, what: u8, piece: &[u8]) {
-        let keys = KeySet::derive(&master(), &owner().iccid, 1, Family::Aes128);
+        let keys = KeySet::derive(&sim::master(), &sim::owner().iccid, 1, Family::Aes128);
         let text = String::from_utf8_lossy(piece);
         let data = match (what % 4, Text::encode(&text)) {
             (0, _) | (_, Err(_)) => piece.to_vec(),
@@ -148,7 +146,7 @@ impl Session {
                     digest: (kind == 3).then_some([7; 32]),
                 };
                 let mac = challenge.mac_algorithm;
-                challenge.seal(&applet_mac_key(&master(), &owner().iccid, mac))
+                challenge.seal(&applet_mac_key(&sim::master(), &sim::owner().iccid, mac))
             }
         };
         self.cntr += 1;
@@ -172,7 +170,7 @@ impl Session {
             self.mr = self.mr.wrapping_add(1);
             let platform = Address::short_code("8220").unwrap();
             let deliver = Deliver::for_card(platform, Scts::utc(self.now), part);
-            let centre = Address::international(&profile().network.smsc);
+            let centre = Address::international(&sim::with_menu().network.smsc);
             let message = Message::deliver(self.mr, centre, &deliver);
             self.step(Input::Rp(message.emit(Direction::ToPhone)));
         }
@@ -243,35 +241,7 @@ fn notes(step: &Step) -> impl Iterator<Item = &Note> {
 }
 
 fn phone(state: CardState) -> Phone {
-    Phone::new(profile().clone(), owner().clone(), state)
-}
-
-fn master() -> MasterKey {
-    MasterKey::new([0x5A; 32])
-}
-
-fn profile() -> &'static Arc<Profile> {
-    static PROFILE: OnceLock<Arc<Profile>> = OnceLock::new();
-    PROFILE.get_or_init(|| {
-        let network = NetworkProfile {
-            smsc: "+447700900999".parse().unwrap(),
-            platform: "8220".to_owned(),
-        };
-        let mut profile = Profile::standard(master(), network);
-        profile.applet.menu = true;
-        Arc::new(profile)
-    })
-}
-
-fn owner() -> &'static Subscriber {
-    static OWNER: OnceLock<Subscriber> = OnceLock::new();
-    OWNER.get_or_init(|| Subscriber {
-        msisdn: "+447700900001".parse().unwrap(),
-        iccid: Iccid::with_check_digit("898800000000000001").unwrap(),
-        imsi: "001010000000001".parse().unwrap(),
-        pin: "1234".parse().unwrap(),
-        puk: "12345678".parse().unwrap(),
-    })
+    Phone::new(sim::with_menu().clone(), sim::owner().clone(), state)
 }
 
 /// Chance that is none.

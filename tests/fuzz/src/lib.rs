@@ -15,6 +15,7 @@ pub mod mss;
 pub mod op;
 pub mod packet;
 pub mod pki;
+mod sim;
 pub mod smpp;
 pub mod sms;
 
