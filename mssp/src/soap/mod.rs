@@ -141,25 +141,14 @@ impl Call {
             ),
         })?;
         let version = version_of(&root)?;
-        Self::from_envelope(&root, version).map_err(|fault| Refusal { version, fault })
+        Self::from_envelope(root, version).map_err(|fault| Refusal { version, fault })
     }
 
-    fn from_envelope(root: &Element, version: Version) -> Result<Self, Fault> {
+    fn from_envelope(root: Element, version: Version) -> Result<Self, Fault> {
         let env = Some(version.namespace());
-        let mut roaming = None;
-        let mut below = root.elements().peekable();
-        if let Some(header) = below.next_if(|e| e.is(env, "Header")) {
-            roaming = check_header(header, version)?;
-        }
-        let (Some(body), None, true) = (
-            below.next_if(|e| e.is(env, "Body")),
-            below.next(),
-            root.has_only_elements(),
-        ) else {
-            return Err(wrong(
-                "an Envelope holds an optional Header and then one Body, nothing else",
-            ));
-        };
+        let (header, body) = header_and_body(&root, env)?;
+        let roaming = header.map(|header| check_header(header, version));
+        let roaming = roaming.transpose()?.flatten();
         let wrapper = only_child(body, "Body")?;
         if wrapper.is(env, "Fault") {
             return Err(wrong(format!(
@@ -175,17 +164,40 @@ impl Call {
             )));
         }
         let part = only_child(wrapper, &wrapper.local)?;
+        let shape = Shape {
+            version,
+            wrapper: wrapper.ns.as_deref().map(str::to_owned),
+            part: part.ns.as_deref().map(str::to_owned),
+            roaming: roaming.as_ref().map(|roaming| roaming.block.clone()),
+        };
+        let operation = wrapper.local.clone();
+        // Each of the three holds its only element, or Body the last one of Envelope.
+        let last = |element: Element| element.into_elements().next_back();
+        let part = last(root).and_then(last).and_then(last);
         Ok(Self {
-            shape: Shape {
-                version,
-                wrapper: wrapper.ns.as_deref().map(str::to_owned),
-                part: part.ns.as_deref().map(str::to_owned),
-                roaming: roaming.as_ref().map(|roaming| roaming.block.clone()),
-            },
-            operation: wrapper.local.clone(),
-            part: part.clone(),
+            shape,
+            part: part.ok_or_else(|| wrong(format!("{operation} holds nothing")))?,
+            operation,
             roaming,
         })
+    }
+}
+
+fn header_and_body<'a>(
+    root: &'a Element,
+    env: Option<&str>,
+) -> Result<(Option<&'a Element>, &'a Element), Fault> {
+    let mut below = root.elements().peekable();
+    let header = below.next_if(|e| e.is(env, "Header"));
+    match (
+        below.next_if(|e| e.is(env, "Body")),
+        below.next(),
+        root.has_only_elements(),
+    ) {
+        (Some(body), None, true) => Ok((header, body)),
+        _ => Err(wrong(
+            "an Envelope holds an optional Header and then one Body, nothing else",
+        )),
     }
 }
 
