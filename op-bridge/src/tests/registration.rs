@@ -150,6 +150,30 @@ fn registered_keys_verify_assertions_and_requests() {
 }
 
 #[test]
+fn rfc_7517_b_key_with_its_certificate_can_be_registered_and_no_other_key_with_it() {
+    let rfc = crate::jose::tests::rfc();
+    let mut key = rfc["rfc7517"]["x5c"]["key"].clone();
+    let metadata = |key: &Value| {
+        let mut metadata = poll_client();
+        metadata["token_endpoint_auth_method"] = json!("private_key_jwt");
+        metadata["jwks"] = json!({ "keys": [key] });
+        metadata
+    };
+    let mut world = World::new();
+    let (status, body) = register(&mut world, &metadata(&key));
+    assert_eq!(status, 201, "{body}");
+    assert_eq!(body["jwks"]["keys"][0], key);
+    key["n"] = rfc["rfc7517"]["public"]["keys"][1]["n"].clone();
+    let (status, body) = register(&mut world, &metadata(&key));
+    assert_eq!(status, 400);
+    let why = body["error_description"].as_str().unwrap();
+    assert!(
+        why.starts_with("jwks has an x5c certificate of another key"),
+        "{why}"
+    );
+}
+
+#[test]
 fn metadata_that_cannot_be_kept_are_refused_by_name() {
     let key = TestSigner::new().public_jwk();
     let mut private = key.clone();
