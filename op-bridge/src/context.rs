@@ -77,6 +77,11 @@ impl<'a> Context<'a> {
         self.step.outputs.push(Output::Reply { to, response });
     }
 
+    pub(crate) fn if_open(&mut self, to: RequestId, key: &Key) {
+        let key = key.0.clone();
+        self.step.outputs.push(Output::IfOpen { to, key });
+    }
+
     pub(crate) fn send(&mut self, send: Send) {
         self.step.outputs.push(Output::Send(send));
     }

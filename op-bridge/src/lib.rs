@@ -132,6 +132,7 @@ impl Op {
                 auth_req_id,
                 approve,
             } => flow::decide(&mut cx, &auth_req_id, approve),
+            Input::Open { id, key } => token::resume(&mut cx, id, &Key(key)),
             Input::Timer { key } => route::timer(&mut cx, &key),
         }
         cx.step

@@ -53,6 +53,13 @@ pub enum Input {
         /// Whether the user approves.
         approve: bool,
     },
+    /// The connection that an [`Output::IfOpen`] asked about is open.
+    Open {
+        /// The connection.
+        id: RequestId,
+        /// Key of the authentication request that it waits for.
+        key: String,
+    },
     /// A timer fell due.
     Timer {
         /// Its key, as in [`Write::Timer`].
@@ -69,6 +76,14 @@ pub enum Output {
         /// The answer.
         response: http::Response<Bytes>,
     },
+    /// Hand in [`Input::Open`] if this connection is still open, and nothing otherwise: what can be given away once is
+    /// made for somebody who is there.
+    IfOpen {
+        /// The connection.
+        to: RequestId,
+        /// Comes back in [`Input::Open`].
+        key: String,
+    },
     /// Call somebody else's HTTP endpoint.
     Send(Send),
 }
@@ -77,7 +92,7 @@ impl Output {
     /// Id and octets of an output that must survive a crash.
     pub fn durable(&self) -> Option<(String, Vec<u8>)> {
         match self {
-            Self::Reply { .. } => None,
+            Self::IfOpen { .. } | Self::Reply { .. } => None,
             Self::Send(send) => Some((format!("send/{}", send.id), serde_json::to_vec(send).ok()?)),
         }
     }

@@ -235,6 +235,12 @@ impl Network {
             Emission::Op(op_bridge::Output::Reply { to, response }) => {
                 self.op_replies.reply(RequestId(to.0), response);
             }
+            Emission::Op(op_bridge::Output::IfOpen { to, key }) => {
+                if self.op_replies.is_open(RequestId(to.0)) {
+                    let open = op_bridge::Input::Open { id: to, key };
+                    self.deliver(Message::Op(open), receipt, flight.clone());
+                }
+            }
             Emission::Mssp(mssp::Output::Reply { to, response }) => {
                 self.mssp_replies.reply(RequestId(to.0), response);
             }

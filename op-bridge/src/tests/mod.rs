@@ -46,6 +46,8 @@ pub(crate) struct World {
     pub(crate) sent: Vec<Send>,
     pub(crate) events: Vec<Event>,
     pub(crate) signer: Arc<TestSigner>,
+    /// Connections that were closed by their clients.
+    pub(crate) left: Vec<RequestId>,
     next_id: u64,
 }
 
@@ -104,6 +106,7 @@ impl World {
             sent: Vec::new(),
             events: Vec::new(),
             signer,
+            left: Vec::new(),
             next_id: 1,
         }
     }
@@ -122,12 +125,19 @@ impl World {
             let _ = event.row();
         }
         self.events.extend(step.events);
-        for output in &step.outputs {
-            if let Output::Send(send) = output {
-                self.sent.push(send.clone());
+        let mut released = Vec::new();
+        for output in step.outputs {
+            match &output {
+                Output::Send(send) => self.sent.push(send.clone()),
+                Output::IfOpen { to, key } if !self.left.contains(to) => {
+                    let (id, key) = (*to, key.clone());
+                    released.extend(self.step(Input::Open { id, key }));
+                }
+                Output::IfOpen { .. } | Output::Reply { .. } => {}
             }
+            released.push(output);
         }
-        step.outputs
+        released
     }
 
     pub(crate) fn http_input(&mut self, request: http::Request<Bytes>) -> Input {
@@ -279,7 +289,7 @@ impl World {
 pub(crate) fn reply(outputs: Vec<Output>) -> Option<http::Response<Bytes>> {
     let mut replies = outputs.into_iter().filter_map(|output| match output {
         Output::Reply { response, .. } => Some(response),
-        Output::Send(_) => None,
+        Output::IfOpen { .. } | Output::Send(_) => None,
     });
     let first = replies.next();
     assert!(replies.next().is_none(), "more than one reply");
