@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // What the OIDF conformance suite's plan `fapi-ciba-id1` (plain_fapi) asks of an OP, request by request in its order, against a
 // running `midsim up`: poll and ping, private_key_jwt and mutual TLS, clients of the world file and clients that register
-// themselves. Then certificates and notifications over TLS beyond the plan: a push to https, and servers that are not believed.
+// themselves. Then what the OP calls over TLS beyond the plan: a push to https, keys at a jwks_uri, servers that are not believed.
 //   node suite.mjs MIDSIM WORLD_FILE      (run where jose is installed; needs openssl)
 // The clock of the OP stands and is moved, so that nothing waits. Exit status 0 only when every answer was as it should be.
 import assert from 'node:assert/strict';
@@ -143,6 +143,10 @@ class Receiver {
     receiver.server = createServer(identity, async (request, response) => {
       let body = '';
       for await (const chunk of request) body += chunk;
+      if (request.url === '/jwks.json') {
+        receiver.fetched = (receiver.fetched ?? 0) + 1;
+        return response.writeHead(200, { 'content-type': 'application/jwk-set+json' }).end(JSON.stringify({ keys: receiver.keys }));
+      }
       receiver.arrived.push({ url: request.url, headers: request.headers, body: JSON.parse(body || 'null') });
       response.writeHead(receiver.answer.status, receiver.answer.headers).end(receiver.answer.body);
       receiver.wake?.();
@@ -504,7 +508,8 @@ async function pings(client) {
 // Dynamic registration as the plan does it.
 async function register(suite, about) {
   const members = {
-    grant_types: [CIBA, 'refresh_token'], response_types: [], jwks: { keys: [jwkOf(about.name, about.alg)] },
+    grant_types: [CIBA, 'refresh_token'], response_types: [],
+    ...(about.jwksUri ? { jwks_uri: about.jwksUri } : { jwks: { keys: [jwkOf(about.name, about.alg)] } }),
     backchannel_token_delivery_mode: about.mode, backchannel_user_code_parameter: false,
     backchannel_authentication_request_signing_alg: about.alg, id_token_signed_response_alg: about.idTokenAlg,
     tls_client_certificate_bound_access_tokens: true,
@@ -581,6 +586,27 @@ async function notifications(world, receiver, stranger) {
       const { payload } = await jose.jwtVerify(body.id_token, suite.keys,
         { issuer: suite.metadata.issuer, audience: 'push', currentDate: new Date(suite.now * 1000) });
       check('auth_req_id in the id_token', payload[`${CLAIM}auth_req_id`] === id, payload);
+    });
+    await module('keys at a jwks_uri', async () => {
+      const keep = (...names) => [receiver, stranger].forEach((server) => { server.keys = names.map((name) => jwkOf(name, 'PS256')); });
+      const at = (server) => register(suite, { auth: 'private_key_jwt', mode: 'poll', alg: 'PS256', idTokenAlg: 'PS256', name: 'self1',
+        jwksUri: server.url.replace('/cb', '/jwks.json') });
+      const client = await at(receiver);
+      keep('self1');
+      await client.flow({ acr_values: 'mod-mf' });
+      await client.flow({ acr_values: 'mod-mf' });
+      check('fetched once', receiver.fetched === 1, receiver.fetched);
+      // The client goes over to another key.
+      const next = new Client(suite, { ...client, name: 'self2' });
+      keep('self2', 'self1');
+      const early = await next.authorize({ acr_values: 'mod-mf' });
+      check('not fetched again at once', early.status === 401 && receiver.fetched === 1, early.body);
+      await suite.advance(30);
+      await next.flow({ acr_values: 'mod-mf' });
+      await client.flow({ acr_values: 'mod-mf' });
+      check('fetched twice', receiver.fetched === 2, receiver.fetched);
+      const unknown = await (await at(stranger)).authorize({ acr_values: 'mod-mf' });
+      check('a server that is not believed', unknown.status === 401 && !stranger.fetched, unknown.body);
     });
     await module('an endpoint with a certificate of nobody known', async () => {
       const { id, poll } = await begin('ping');

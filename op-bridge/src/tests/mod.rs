@@ -17,6 +17,7 @@ mod client_auth;
 mod delivery;
 mod endpoints;
 mod hints;
+mod key_sets;
 mod long_poll;
 mod mssp;
 mod mutated;
@@ -46,6 +47,8 @@ pub(crate) struct World {
     pub(crate) sent: Vec<Send>,
     pub(crate) events: Vec<Event>,
     pub(crate) signer: Arc<TestSigner>,
+    /// What waits for something to be fetched: connection, URL and request.
+    pub(crate) fetches: Vec<(RequestId, String, http::Request<Bytes>)>,
     /// Connections that were closed by their clients.
     pub(crate) left: Vec<RequestId>,
     next_id: u64,
@@ -106,6 +109,7 @@ impl World {
             sent: Vec::new(),
             events: Vec::new(),
             signer,
+            fetches: Vec::new(),
             left: Vec::new(),
             next_id: 1,
         }
@@ -132,6 +136,10 @@ impl World {
                 Output::IfOpen { to, key } if !self.left.contains(to) => {
                     let (id, key) = (*to, key.clone());
                     released.extend(self.step(Input::Open { id, key }));
+                }
+                Output::Fetch { to, url, request } => {
+                    let request = http::Request::clone(request);
+                    self.fetches.push((*to, url.clone(), request));
                 }
                 Output::IfOpen { .. } | Output::Reply { .. } => {}
             }
@@ -289,7 +297,7 @@ impl World {
 pub(crate) fn reply(outputs: Vec<Output>) -> Option<http::Response<Bytes>> {
     let mut replies = outputs.into_iter().filter_map(|output| match output {
         Output::Reply { response, .. } => Some(response),
-        Output::IfOpen { .. } | Output::Send(_) => None,
+        Output::Fetch { .. } | Output::IfOpen { .. } | Output::Send(_) => None,
     });
     let first = replies.next();
     assert!(replies.next().is_none(), "more than one reply");

@@ -263,7 +263,12 @@ fn metadata_that_cannot_be_kept_are_refused_by_name() {
         (json!({"jwks": {"keys": [private]}}), "jwks"),
         (json!({"jwks": {"keys": [weak]}}), "jwks"),
         (json!({"jwks": "x"}), "jwks"),
-        (json!({"jwks_uri": "https://rp.example/jwks"}), "jwks_uri"),
+        (
+            json!({"jwks_uri": "https://rp.example/jwks", "jwks": {"keys": [key]}}),
+            "jwks_uri",
+        ),
+        (json!({"jwks_uri": "http://rp.example/jwks"}), "jwks_uri"),
+        (json!({"jwks_uri": 7}), "jwks_uri"),
         (
             json!({"grant_types": ["authorization_code"]}),
             "grant_types",
@@ -348,6 +353,31 @@ fn nobody_registers_into_the_sector_of_another_client() {
         let description = body["error_description"].as_str().unwrap();
         assert!(description.starts_with(member), "{metadata}: {description}");
     }
+}
+
+#[test]
+fn a_jwks_uri_can_be_registered_and_is_the_sector_of_who_has_a_key_there() {
+    let mut world = World::new();
+    let metadata = json!({
+        "backchannel_token_delivery_mode": "poll",
+        "token_endpoint_auth_method": "private_key_jwt",
+        "backchannel_authentication_request_signing_alg": "ES256",
+        "jwks_uri": "https://rp.example/jwks",
+        "subject_type": "pairwise",
+    });
+    let (status, body) = register(&mut world, &metadata);
+    assert_eq!(status, 201, "{body}");
+    assert_eq!(body["jwks_uri"], metadata["jwks_uri"]);
+    // A secret proves nothing about the keys over there.
+    let mut secret = metadata.clone();
+    secret["token_endpoint_auth_method"] = json!("client_secret_basic");
+    let (status, body) = register(&mut world, &secret);
+    assert_eq!(
+        (status, &body["error"]),
+        (400, &json!("invalid_client_metadata"))
+    );
+    let why = body["error_description"].as_str().unwrap();
+    assert!(why.starts_with("subject_type"), "{why}");
 }
 
 #[test]
