@@ -76,6 +76,22 @@ pub(super) fn client(
             "is required here: FAPI-CIBA section 5.2.2 wants signed requests, with ES256 or PS256",
         ));
     }
+    let always_signed = from.flag("require_signed_request_object")?;
+    if always_signed && signing_alg.is_none() {
+        return Err(invalid(
+            "require_signed_request_object",
+            "true needs backchannel_authentication_request_signing_alg, ES256 or PS256 (RFC 9101 section 10.5)",
+        ));
+    }
+    if config.requests.signed
+        && from.0.contains_key("require_signed_request_object")
+        && !always_signed
+    {
+        return Err(invalid(
+            "require_signed_request_object",
+            "must be true, or left out: FAPI-CIBA section 5.2.2 wants every request signed",
+        ));
+    }
     let user_code = from.flag("backchannel_user_code_parameter")?;
     if user_code && !config.user_codes {
         return Err(invalid(
@@ -118,13 +134,14 @@ pub(super) fn client(
 
 /// The members that count, as they are told to the client (RFC 7591 §3.2.1).
 pub(super) fn registered(client: &Client, asked: &Map<String, Value>) -> Map<String, Value> {
-    const AS_ASKED: [&str; 16] = [
+    const AS_ASKED: [&str; 17] = [
         "backchannel_authentication_request_signing_alg",
         "backchannel_client_notification_endpoint",
         "client_name",
         "id_token_signed_response_alg",
         "jwks",
         "jwks_uri",
+        "require_signed_request_object",
         "scope",
         "sector_identifier_uri",
         "subject_type",

@@ -274,6 +274,14 @@ fn metadata_that_cannot_be_kept_are_refused_by_name() {
             "grant_types",
         ),
         (json!({"grant_types": "x"}), "grant_types"),
+        (
+            json!({"require_signed_request_object": true}),
+            "require_signed_request_object",
+        ),
+        (
+            json!({"require_signed_request_object": "yes"}),
+            "require_signed_request_object",
+        ),
         (json!({"response_types": ["code"]}), "response_types"),
         (json!({"subject_type": "other"}), "subject_type"),
         (
@@ -518,6 +526,7 @@ fn fapi_ciba_registration_wants_keys_and_signed_requests() {
     assert_eq!(body["tls_client_certificate_bound_access_tokens"], true);
     for (member, value) in [
         ("tls_client_certificate_bound_access_tokens", json!(false)),
+        ("require_signed_request_object", json!(false)),
         ("backchannel_token_delivery_mode", json!("push")),
         ("token_endpoint_auth_method", json!("client_secret_basic")),
         (
