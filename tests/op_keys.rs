@@ -1,52 +1,18 @@
 //! Clients that keep their keys at a jwks_uri, over sockets: who is called, how often, and what the trace has of it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
 use midsim::suite::{Builder, OpSwitches};
 use midsim::world::World;
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::support::signer::Signer;
 use crate::support::sockets::{Answer, BEN, Bench, Closed, Server, field};
 
-const KEY: &str = include_str!("../fixtures/keys/client-es256-TEST-ONLY.jwk");
-
-/// The private key of the sources' clients.
-struct Signer(EcdsaKeyPair);
-
-impl Signer {
-    fn new() -> Self {
-        let jwk: Value = serde_json::from_str(KEY).unwrap();
-        let part = |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap();
-        let point = [vec![4], part("x"), part("y")].concat();
-        let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
-        let random = SystemRandom::new();
-        let pair =
-            EcdsaKeyPair::from_private_key_and_public_key(algorithm, &part("d"), &point, &random);
-        Self(pair.unwrap())
-    }
-
-    /// What it keeps at its jwks_uri.
-    fn set() -> Value {
-        let mut jwk: Value = serde_json::from_str(KEY).unwrap();
-        jwk.as_object_mut().unwrap().remove("d");
-        json!({ "keys": [jwk] })
-    }
-
-    fn assertion(&self, bench: &Bench, client_id: &str, jti: &str) -> String {
-        let exp = bench.suite.clock().now().as_second() + 60;
-        let claims = json!({
-            "iss": client_id, "sub": client_id, "aud": bench.suite.op_url(), "exp": exp, "jti": jti,
-        });
-        let input = [json!({"alg": "ES256"}), claims]
-            .map(|part| URL_SAFE_NO_PAD.encode(part.to_string()))
-            .join(".");
-        let signature = self.0.sign(&SystemRandom::new(), input.as_bytes());
-        let signature = URL_SAFE_NO_PAD.encode(signature.unwrap());
-        format!("{input}.{signature}")
-    }
+fn assertion(bench: &Bench, signer: &Signer, client_id: &str, jti: &str) -> String {
+    let exp = bench.suite.clock().now().as_second() + 60;
+    signer.es256(&json!({
+        "iss": client_id, "sub": client_id, "aud": bench.suite.op_url(), "exp": exp, "jti": jti,
+    }))
 }
 
 async fn approving() -> Bench {
@@ -74,7 +40,7 @@ async fn register(bench: &Bench, jwks_uri: &str) -> String {
 }
 
 async fn ask(bench: &Bench, signer: &Signer, client_id: &str, jti: &str) -> Answer {
-    let assertion = signer.assertion(bench, client_id, jti);
+    let assertion = assertion(bench, signer, client_id, jti);
     let number = BEN.replace('+', "%2B");
     let body = format!(
         "scope=openid&acr_values=mod-mf&login_hint={number}&client_assertion={assertion}&\
@@ -97,7 +63,7 @@ async fn requests_at_once_share_one_fetch_of_a_jwks_uri() {
     let bench = approving().await;
     let place = Closed::new();
     let url = place.url("/jwks.json");
-    let server = Server::document(place.open(), &Signer::set());
+    let server = Server::document(place.open(), &json!({ "keys": [Signer::jwk()] }));
     let client_id = register(&bench, &url).await;
     let signer = Signer::new();
     let one = |jti: &'static str| ask(&bench, &signer, &client_id, jti);
