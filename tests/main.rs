@@ -24,6 +24,8 @@ mod mssp_input;
 mod neighbours;
 mod op;
 mod op_answers;
+mod op_hostile;
+mod op_keys;
 mod ota;
 mod readers;
 mod readme;

@@ -8,6 +8,7 @@ pub mod sockets;
 
 mod convert;
 pub mod discovery;
+mod fetches;
 pub(crate) mod http;
 mod parties;
 mod phones;

@@ -55,6 +55,11 @@ impl Replies {
         open.answer.send(response).is_ok()
     }
 
+    /// Whether this request waits for its answer, its client being there.
+    pub fn is_open(&self, id: RequestId) -> bool {
+        lock(&self.0.open).contains_key(&id)
+    }
+
     /// How many requests are open.
     pub fn open(&self) -> usize {
         lock(&self.0.open).len()
