@@ -18,6 +18,7 @@ mod faults;
 #[path = "fuzz/src/lib.rs"]
 mod fuzz;
 mod fuzzing;
+mod java_clients;
 mod library;
 mod mssp_causes;
 mod mssp_input;

@@ -89,7 +89,7 @@ impl Exchange {
 pub fn too_large(head: &Parts) -> Response<Bytes> {
     let version = version_of(head);
     let detail = format!("the message is larger than {MAX_OCTETS} octets");
-    let fault = Fault::new(Code::WRONG_PARAM, detail).to_xml(version, Dialect::default());
+    let fault = Fault::new(Code::WRONG_PARAM, detail).to_xml(&version.into(), Dialect::default());
     envelope(StatusCode::INTERNAL_SERVER_ERROR, version, fault.into())
 }
 
@@ -149,10 +149,7 @@ impl Turn<'_> {
     fn post(&mut self, connection: RequestId, request: &Request<Bytes>, version: Version) {
         let mut exchange = Exchange {
             connection,
-            shape: Shape {
-                version,
-                ..Shape::default()
-            },
+            shape: version.into(),
             dialect: self.config.dialect,
             deviations: Vec::new(),
             request: Body(request.body().clone()),
@@ -170,7 +167,7 @@ impl Turn<'_> {
         let call = match parsed {
             Ok(call) => call,
             Err(refusal) => {
-                exchange.shape.version = refusal.version;
+                exchange.shape = *refusal.shape;
                 return self.refuse(&exchange, StatusCode::INTERNAL_SERVER_ERROR, &refusal.fault);
             }
         };
@@ -292,7 +289,7 @@ impl Turn<'_> {
         (own, parent, ends): (Id, Option<Id>, bool),
     ) {
         let version = exchange.shape.version;
-        let body = Bytes::from(fault.to_xml(version, exchange.dialect));
+        let body = Bytes::from(fault.to_xml(&exchange.shape, exchange.dialect));
         let answered = EventKind::Answered {
             body: Body(body.clone()),
             ends,
