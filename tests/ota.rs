@@ -1,6 +1,8 @@
 //! The HTTP API of the OTA platform, with the whole chain behind it: SMPP, SMSC, handset, card.
 
 use http::Method;
+use midsim::suite::Builder;
+use midsim::world::World;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -20,7 +22,11 @@ struct Ota {
 
 impl Ota {
     async fn start() -> Self {
-        let bench = Bench::start().await;
+        Self::of(Builder::new(World::default())).await
+    }
+
+    async fn of(builder: Builder) -> Self {
+        let bench = Bench::of(builder).await;
         let url = bench.suite.urls().ota.clone();
         Self { bench, url }
     }
@@ -117,6 +123,67 @@ async fn the_platform_reads_a_card_exchanges_its_keys_and_locks_the_applet() {
             .contains("command 1"),
         "{refused}"
     );
+    ota.bench.finish().await;
+}
+
+/// A POST whose sender does not stay for the answer.
+async fn post_and_leave(ota: &Ota, path: &str, body: Value) -> TcpStream {
+    let at = ota.url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    let body = body.to_string();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {at}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+async fn versions(ota: &Ota) -> Vec<u64> {
+    let (_, shown) = ota.get(&format!("/v1/key-sets/{ICCID}")).await;
+    let sets = shown["key_sets"].as_array().unwrap();
+    sets.iter()
+        .map(|set| set["version"].as_u64().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_key_set_is_imported_when_the_card_has_it_whoever_waits() {
+    let ota = Ota::start().await;
+    let keys = json!({"version": 3, "kic_algorithm": "aes", "kic": "000102030405060708090A0B0C0D0E0F",
+        "kid_algorithm": "aes", "kid": "101112131415161718191A1B1C1D1E1F"});
+    let put = json!({"id": "put", "msisdn": NUMBER, "action": "put-key", "key_set": keys,
+        "kik": "202122232425262728292A2B2C2D2E2F"});
+    let sim = ota.bench.suite.sim(NUMBER.parse().unwrap());
+    sim.set_coverage(false).await;
+    let waiting = post_and_leave(&ota, "/v1/remote", put.clone()).await;
+    let mut state = Value::Null;
+    while state != "sent" {
+        tokio::task::yield_now().await;
+        state = ota.get("/v1/messages/put").await.1["state"].take();
+    }
+    drop(waiting);
+    ota.bench.idle().await;
+    assert_eq!(versions(&ota).await, [1], "the card has not answered");
+    sim.set_coverage(true).await;
+    ota.bench.idle().await;
+    assert_eq!(versions(&ota).await, [1, 3]);
+    // Who asks again gets the same order's result, and the new keys work.
+    let (status, done) = ota.remote(put).await;
+    assert_eq!(
+        (status, &done["result"]["done"]),
+        (200, &json!(true)),
+        "{done}"
+    );
+    let with_new = json!({"msisdn": NUMBER, "action": "read-iccid", "key_version": 3});
+    assert_eq!(ota.remote(with_new).await.0, 200);
+    for trace in ota.bench.suite.trace_log().list(100) {
+        let text = format!("{:?}", trace.render().lines).to_uppercase();
+        assert!(
+            !text.contains("04050607") && !text.contains("14151617"),
+            "{text}"
+        );
+    }
     ota.bench.finish().await;
 }
 
@@ -440,9 +507,9 @@ async fn user_data_goes_in_message_payload_where_the_world_says_so() {
         "[smpp]\n",
         "[smpp]\ndata_coding = 0xF6\nmessage_payload = true\n",
     );
-    let world = midsim::world::World::parse(&text).unwrap();
+    let world = World::parse(&text).unwrap();
     assert!(world.smpp.message_payload);
-    let bench = Bench::of(midsim::suite::Builder::new(world)).await;
+    let bench = Bench::of(Builder::new(world)).await;
     let url = format!("{}/v1/remote", bench.suite.urls().ota);
     let headers = [("content-type", "application/json")];
     let body = json!({"msisdn": NUMBER, "action": "read-iccid"}).to_string();

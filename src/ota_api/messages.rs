@@ -125,6 +125,7 @@ impl Target {
             expires,
             por,
             key_version: self.key_version,
+            key_set: None,
         })
     }
 }
@@ -270,7 +271,7 @@ pub(super) async fn remote(state: State, body: Bytes) -> Response {
 async fn manage(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
     let RemoteOrder { target, action } = parse(body)?;
     let (_, iccid) = target.card(api)?;
-    let mut import = None;
+    let mut brings = None;
     let task = match action {
         Action::ReadIccid => Task::ReadIccid,
         Action::Lock { aid } => Task::Lock {
@@ -288,9 +289,10 @@ async fn manage(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
             let entry: Entry = serde_json::from_value(key_set)
                 .map_err(|error| unprocessable(&format!("key_set: {error}")))?;
             let keys = entry
-                .key_set()
+                .check()
+                .and_then(|()| entry.key_set())
                 .map_err(|error| unprocessable(&format!("key_set: {error}")))?;
-            import = Some(entry);
+            brings = Some(entry);
             let kik = CipherKey::new(keys.kic.algorithm(), Secret::new(octets("kik", &kik)?))
                 .map_err(|error| unprocessable(&format!("kik: {error}")))?;
             // The card has the KIK of its first key set from the factory.
@@ -310,7 +312,8 @@ async fn manage(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
     let script = task
         .script()
         .map_err(|error| unprocessable(&error.to_string()))?;
-    let submit = target.submit(api, task.tar(), script, Por::Always)?;
+    let mut submit = target.submit(api, task.tar(), script, Por::Always)?;
+    submit.key_set = brings;
     let id = submit.id.trim_start_matches(JOBS).to_owned();
     let mut changed = api.network.parties().results.watch();
     give(api, submit).await?;
@@ -329,12 +332,6 @@ async fn manage(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
                 Err(refused) => {
                     document["result"] = json!({"refused": refused.to_string()});
                     return Ok((StatusCode::BAD_GATEWAY, Json(document)).into_response());
-                }
-            }
-            if let Some(entry) = import {
-                // The card has the keys: from now on the platform knows them, too.
-                if !api.tell(Input::Import(vec![entry])).await {
-                    return Err(Box::new(not_committed()));
                 }
             }
             return Ok(Json(document).into_response());

@@ -13,6 +13,7 @@ pub(super) fn submit(submit: mssp::Submit) -> platform::Submit {
         correlation: submit.correlation,
         por: platform::Por::OnError,
         key_version: None,
+        key_set: None,
     }
 }
 

@@ -32,14 +32,19 @@ pub(crate) fn port_bases() -> impl Iterator<Item = u16> {
 impl Up {
     /// Starts it; `None` if it ends before it is ready, because a port is in use, say.
     pub(crate) fn start(data: &Path, base: u16, options: &[&str]) -> Option<Self> {
+        Self::start_as(&["up"], data, base, options)
+    }
+
+    /// The same for another command that stays.
+    pub(crate) fn start_as(
+        command: &[&str],
+        data: &Path,
+        base: u16,
+        options: &[&str],
+    ) -> Option<Self> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_midsim"))
-            .args([
-                "up",
-                "--json",
-                "--port-base",
-                &base.to_string(),
-                "--data-dir",
-            ])
+            .args(command)
+            .args(["--json", "--port-base", &base.to_string(), "--data-dir"])
             .arg(data)
             .args(options)
             .stdout(Stdio::piped())
@@ -132,6 +137,29 @@ impl Up {
         let headers = [("Content-Type", "application/json")];
         let answer = http("POST", &format!("{}{path}", self.url("ui")), &headers, body);
         answer.is_some_and(|(status, _)| status == 200)
+    }
+
+    /// A request with JSON to the OTA platform's API.
+    pub(crate) fn ota(&self, method: &str, path: &str, body: &str) -> Option<(u16, Value)> {
+        let headers = [("Content-Type", "application/json")];
+        http(
+            method,
+            &format!("{}{path}", self.url("ota")),
+            &headers,
+            body,
+        )
+    }
+
+    /// Sends JSON to the OTA platform's API and leaves the request open.
+    pub(crate) fn hold_ota(&self, path: &str, body: &str) -> TcpStream {
+        let host = self.url("ota").trim_start_matches("http://");
+        let mut stream = TcpStream::connect(host).unwrap();
+        let length = body.len();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
     }
 
     /// POST of a form by the client `poll` to the OP.

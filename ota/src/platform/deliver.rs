@@ -151,6 +151,7 @@ impl Work<'_> {
                     status: checked.status.0,
                     data: checked.data,
                 };
+                self.learn_key_set(&job, &response);
                 job.response = Some(response.clone());
                 self.report(&job.submit.id, Outcome::Acknowledged(response));
                 self.end(job, JobState::Answered);

@@ -131,6 +131,10 @@ pub struct Submit {
     /// Which key set protects it; without, the one for the application, or else the card's first.
     #[serde(default)]
     pub key_version: Option<u8>,
+    /// The key set that the payload puts on the card ([`remote::Task::PutKey`]): imported once the card says that it has it,
+    /// in the commit of that response. Its keys are forgotten when the order is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_set: Option<key_sets::Entry>,
 }
 
 /// When the card is to send a response packet. It is always ciphered, with CC, and by SMS-SUBMIT: SMPP carries no data of a

@@ -171,6 +171,7 @@ fn order(id: &str, n: u8, payload: &[u8]) -> Submit {
         correlation: format!("applet:8988:{id}"),
         por: Por::OnError,
         key_version: None,
+        key_set: None,
     }
 }
 
