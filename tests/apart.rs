@@ -15,7 +15,7 @@ fn start(command: &[&str], folder: &Folder, name: &str, options: &[&str]) -> (Up
         let up = Up::start_as(command, &data, base, options)?;
         Some((up, base))
     });
-    started.expect("free ports")
+    started.unwrap()
 }
 
 fn versions(up: &Up) -> Vec<u64> {

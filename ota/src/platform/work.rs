@@ -202,8 +202,15 @@ impl<'a> Work<'a> {
 
     /// Ends a job and lets the next one to the same card go.
     pub(super) fn end(&mut self, mut job: Job, state: JobState) {
-        if let JobState::Failed(reason) = &state {
-            self.report(&job.submit.id, Outcome::Failed(reason.clone()));
+        let news = match &state {
+            JobState::Failed(reason) => Some(Outcome::Failed(reason.clone())),
+            JobState::Expired => Some(Outcome::Expired),
+            JobState::Cancelled => Some(Outcome::Cancelled),
+            // Who has told of the answer has told this, too.
+            JobState::Answered | JobState::Queued | JobState::Under(_) => None,
+        };
+        if let Some(news) = news {
+            self.report(&job.submit.id, news);
         }
         let id = job.submit.id.clone();
         let card = job.card.clone();

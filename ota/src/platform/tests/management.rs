@@ -71,6 +71,39 @@ fn a_response_packet_that_was_wanted_ends_the_job_and_brings_its_data() {
 }
 
 #[test]
+fn an_order_is_the_same_one_only_if_every_field_is() {
+    let known = put_key("p");
+    type Change = fn(&mut Submit);
+    let others: [(&str, Change); 9] = [
+        ("msisdn", |it| it.msisdn = msisdn(2)),
+        ("tar", |it| it.tar = Tar::MID),
+        ("payload", |it| it.payload.push(0)),
+        ("expires", |it| it.expires += seconds(1)),
+        ("valid_for", |it| it.valid_for = Some(300)),
+        ("correlation", |it| it.correlation.push('x')),
+        ("por", |it| it.por = Por::None),
+        ("key_version", |it| it.key_version = Some(2)),
+        ("key_set", |it| it.key_set = Some(entry(1, 3, &[]))),
+    ];
+    for (field, change) in others {
+        let mut other = known.clone();
+        change(&mut other);
+        assert!(!other.repeats(&known), "{field}");
+    }
+    // A job that is over has no keys any more, and a span is counted anew from each arrival.
+    let mut over = known.clone();
+    over.key_set.as_mut().unwrap().forget_keys();
+    assert!(known.repeats(&over));
+    let span = |from: i64, valid_for| Submit {
+        expires: start() + seconds(from + i64::from(valid_for)),
+        valid_for: Some(valid_for),
+        ..order("s", 1, b"x")
+    };
+    assert!(span(7, 60).repeats(&span(0, 60)));
+    assert!(!span(0, 61).repeats(&span(1, 60)));
+}
+
+#[test]
 fn a_bare_message_ends_only_the_job_that_it_can_be_the_answer_to() {
     let mut world = World::new();
     let mut config = Config::new(SHORT_CODE, master(), Arc::new(Everybody));
@@ -108,6 +141,14 @@ fn a_cancelled_job_lets_the_next_one_go_and_its_late_answer_is_nobodys() {
     world.submit(order("k", 1, b"y"));
     let next = world.step(Input::Cancel { id: "j".into() });
     assert_eq!(submitted(&next)[0].0, "k/1");
+    let outcome = Outcome::Cancelled;
+    assert_eq!(
+        next[0],
+        Output::Report {
+            id: "j".into(),
+            outcome
+        }
+    );
     let por = taken(&mut card, &first, b"late");
     assert_eq!(world.por(1, &por), []);
     assert_eq!(world.step(Input::Cancel { id: "j".into() }), [], "again");
