@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
@@ -19,6 +20,8 @@ use crate::runtime::lock;
 
 /// Events kept for those who come back.
 const KEPT: usize = 4096;
+/// The longest silence of a stream.
+const QUIET: Duration = Duration::from_secs(15);
 /// Events that may wait for one slow reader.
 const WAITING: usize = 64;
 
@@ -167,9 +170,20 @@ pub(super) async fn stream(state: State, headers: HeaderMap) -> Response {
                     return;
                 }
             }
-            tokio::select! {
-                changed = seen.changed() => if changed.is_err() { return },
+            let news = tokio::select! {
+                news = tokio::time::timeout(QUIET, seen.changed()) => news,
                 () = api.shutdown.draining() => return,
+            };
+            match news {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return,
+                // A sign of life for the reader, and for us: who is gone does not take it.
+                Err(_) => {
+                    let comment = Bytes::from_static(b":\n\n");
+                    if sender.send_data(comment).await.is_err() {
+                        return;
+                    }
+                }
             }
         }
     });

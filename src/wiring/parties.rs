@@ -75,8 +75,30 @@ impl Receipt {
     pub const NONE: Self = Self::Op(None);
 }
 
+/// Which parties are in this process; the others are reached by their URLs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Serves {
+    /// The OP.
+    pub op: bool,
+    /// The MSSP.
+    pub mssp: bool,
+    /// The OTA platform with the SMSC, the handsets and their cards.
+    pub ota: bool,
+}
+
+impl Serves {
+    /// All of them.
+    pub const ALL: Self = Self {
+        op: true,
+        mssp: true,
+        ota: true,
+    };
+}
+
 /// All parties, the clock they go by, and what is known about them.
 pub struct Parties {
+    /// Which of them take part.
+    pub serves: Serves,
     pub(super) op: Driver<OpParty>,
     pub(super) mssp: Driver<MsspParty>,
     pub(super) platform: Driver<PlatformParty>,
@@ -105,8 +127,10 @@ impl Parties {
         smsc: Driver<SmscParty>,
         phones: Phones,
         clock: Clock,
+        serves: Serves,
     ) -> Self {
         Self {
+            serves,
             op,
             mssp,
             platform,
@@ -180,7 +204,7 @@ impl Parties {
             Emission::Mssp(output) => Receipt::Mssp(id(&self.mssp, output)),
             Emission::Op(output) => Receipt::Op(id(&self.op, output)),
             // Results stay in the outbox for as long as the stream may have to repeat them.
-            Emission::Platform(output) if is_result(output) => Receipt::NONE,
+            Emission::Platform(output) if self.is_result(output) => Receipt::NONE,
             Emission::Platform(output) => Receipt::Platform(id(&self.platform, output)),
             Emission::Smsc(output) => Receipt::Smsc(id(&self.smsc, output)),
             Emission::Phone(..) => Receipt::NONE,
@@ -314,10 +338,10 @@ impl Parties {
     /// What emissions mean: messages between parties of one operator are passed on here, over links that can be faulty.
     pub fn effects(&self, emission: Emission) -> Vec<Effect> {
         match emission {
-            Emission::Mssp(mssp::Output::Submit(submit)) => deliver(Message::Platform(
-                ota::platform::Input::Submit(convert::submit(submit)),
-            )),
-            Emission::Platform(output) if is_result(&output) => {
+            Emission::Mssp(mssp::Output::Submit(submit)) if self.serves.ota => deliver(
+                Message::Platform(ota::platform::Input::Submit(convert::submit(submit))),
+            ),
+            Emission::Platform(output) if self.is_result(&output) => {
                 self.keep_result(&output);
                 Vec::new()
             }
@@ -351,6 +375,21 @@ impl Parties {
                 .collect(),
             Emission::Phone(msisdn, output) => self.phones.effects(&self.users, &msisdn, output),
             other => vec![Effect::Network(other)],
+        }
+    }
+
+    /// Whether it is for those who follow the platform's API: it belongs to a message that came that way, or there is no MSSP here
+    /// that it could be for.
+    fn is_result(&self, output: &ota::platform::Output) -> bool {
+        match output {
+            ota::platform::Output::Report { id, .. } => {
+                !self.serves.mssp || id.starts_with(ota_api::JOBS)
+            }
+            ota::platform::Output::Mo { correlation, .. } => {
+                let of_api = |correlation: &String| correlation.starts_with(ota_api::CORRELATION);
+                !self.serves.mssp || correlation.as_ref().is_some_and(of_api)
+            }
+            ota::platform::Output::SubmitSm { .. } => false,
         }
     }
 
@@ -402,17 +441,6 @@ impl Parties {
     pub(super) fn injected(&self, injected: Injected) {
         self.trace
             .record(self.clock.now(), [AnyEvent::Fault(injected)]);
-    }
-}
-
-/// Whether it belongs to a message that came by the platform's API.
-fn is_result(output: &ota::platform::Output) -> bool {
-    match output {
-        ota::platform::Output::Report { id, .. } => id.starts_with(ota_api::JOBS),
-        ota::platform::Output::Mo { correlation, .. } => correlation
-            .as_ref()
-            .is_some_and(|correlation| correlation.starts_with(ota_api::CORRELATION)),
-        ota::platform::Output::SubmitSm { .. } => false,
     }
 }
 

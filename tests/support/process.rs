@@ -71,6 +71,17 @@ impl Up {
         self.urls[name].as_str().unwrap()
     }
 
+    /// Whether it says that it has one of this name.
+    pub(crate) fn has_url(&self, name: &str) -> bool {
+        self.urls[name].is_string()
+    }
+
+    /// The status of a GET of the control API.
+    pub(crate) fn probe(&self, path: &str) -> Option<u16> {
+        let answer = http("GET", &format!("{}{path}", self.url("ui")), &[], "");
+        answer.map(|(status, _)| status)
+    }
+
     /// Octets of memory, by their name in proc_pid_status(5).
     #[cfg(target_os = "linux")]
     pub(crate) fn memory(&self, name: &str) -> u64 {
