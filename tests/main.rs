@@ -4,6 +4,7 @@
     reason = "clippy's leave for tests does not reach helpers of integration tests"
 )]
 
+mod apart;
 mod architecture;
 mod bad_input;
 mod cli;
