@@ -402,3 +402,83 @@ async fn what_the_user_does_has_ficoms_second_number() {
     assert_eq!(fault(&bench, &query("+447700900020")).await, [403, 4031]);
     bench.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contracts_and_registrations_have_their_numbers() {
+    let world = DEFAULT.to_owned()
+        + "\n[[mssp.ap]]\nid = \"http://shy.test/ap\"\npassword = \"midsim-ap\"\nhandshake = true\n\
+           [[mssp.ap]]\nid = \"http://mesh.test/ap\"\npassword = \"midsim-ap\"\nroaming = true\n";
+    let bench = Bench::of(Builder::new(World::parse(&world).unwrap())).await;
+    let url = bench.suite.mssp_url();
+    let request = |ap: &str| signature_request("midsim-ap", BEN, "A1").replace(FICOM.0, ap);
+    let through_mesh = |entry: &str| {
+        request("http://mesh.test/ap").replace(
+            "<env:Body>",
+            &format!(
+                "<env:Header><r:RoamingHeader xmlns:r=\"http://uri.etsi.org/TS102207/v1.1.2#\">{entry}</r:RoamingHeader>\
+                 </env:Header><env:Body>"
+            ),
+        )
+    };
+    let late = "<r:RoamingHeaderEntry><r:RE_SenderInfo Instant=\"2020-01-01T00:00:00Z\" TimeOut=\"60\"/></r:RoamingHeaderEntry>";
+    let register = |number: &str, more: &str| {
+        format!(
+            "<env:Envelope xmlns:env=\"http://www.w3.org/2003/05/soap-envelope\"><env:Body><MSS_Registration>\
+             <mss:MSS_RegistrationReq xmlns:mss=\"http://uri.etsi.org/TS102204/v1.1.2#\" MajorVersion=\"1\" MinorVersion=\"1\">\
+             <mss:AP_Info AP_ID=\"{}\" AP_TransID=\"AR\" AP_PWD=\"midsim-ap\" Instant=\"2026-11-22T10:30:00Z\"/>\
+             <mss:MSSP_Info><mss:MSSP_ID/></mss:MSSP_Info><mss:MobileUser><mss:MSISDN>{number}</mss:MSISDN></mss:MobileUser>\
+             {more}</mss:MSS_RegistrationReq></MSS_Registration></env:Body></env:Envelope>",
+            FICOM.0
+        )
+    };
+    for (sent, code) in [
+        (request("http://shy.test/ap"), 106),
+        (request("http://mesh.test/ap"), 701),
+        (through_mesh(""), 710),
+        (through_mesh(late), 720),
+        (register("+447700900099", ""), 407),
+        (register(BEN, "<mss:EncryptedData/>"), 407),
+    ] {
+        let answer = bench.soap(&url, sent).await;
+        answer.is_soap_fault(500, code);
+    }
+    bench.finish().await;
+}
+
+/// Each number that a fault can have is in the documentation, with the test that shows it or why there is none.
+#[test]
+fn the_documentation_names_a_test_for_every_fault() {
+    const FAULTS: &str = include_str!("../mssp/docs/faults.md");
+    let tests = [
+        include_str!("mssp_causes.rs"),
+        include_str!("mssp_input.rs"),
+        include_str!("../mssp/src/transaction/tests/dialects.rs"),
+    ]
+    .concat();
+    let section = |title: &str| {
+        let (_, rest) = FAULTS.split_once(&format!("\n## {title}\n")).unwrap();
+        rest.split("\n## ").next().unwrap()
+    };
+    let shown = section("Which test shows it");
+    let named: Vec<_> = shown.split('`').skip(1).step_by(2).collect();
+    assert!(named.len() > 15, "{named:?}");
+    for name in named.iter().filter(|name| **name != "tests/") {
+        let there = [format!("fn {name}("), format!("    {name}: ")];
+        assert!(
+            there.iter().any(|form| tests.contains(form.as_str())),
+            "there is no test {name}"
+        );
+    }
+    let numbers = |section: &str| -> Vec<u16> {
+        let cells = section.lines().filter_map(|line| line.split('|').nth(1));
+        cells
+            .flat_map(|cell| cell.split(','))
+            .filter_map(|number| number.trim().parse().ok())
+            .collect()
+    };
+    let (with, without) = (numbers(shown), numbers(section("Without a cause here")));
+    for number in (100..1000).filter(|number| mssp::code::Code(*number).is_fault()) {
+        let places = [&with, &without].map(|list| list.contains(&number));
+        assert_ne!(places[0], places[1], "{number}");
+    }
+}
