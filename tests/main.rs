@@ -4,6 +4,7 @@
     reason = "clippy's leave for tests does not reach helpers of integration tests"
 )]
 
+mod apart;
 mod architecture;
 mod bad_input;
 mod cli;
@@ -18,6 +19,7 @@ mod faults;
 #[path = "fuzz/src/lib.rs"]
 mod fuzz;
 mod fuzzing;
+mod java_clients;
 mod library;
 mod mssp_causes;
 mod mssp_input;

@@ -16,6 +16,7 @@ use sim_applet_sim::handset::{Input, Output, ReaderInput, ReaderOutput, Refusal}
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::apart::OtaLink;
 use super::fetches::Fetches;
 use super::http::{self as convert, Refused};
 use super::parties::{Effect, Emission, Message, Parties, Receipt};
@@ -41,6 +42,8 @@ pub struct Network {
     clients: Clients,
     fetches: Fetches,
     links: OnceLock<Links>,
+    /// To an OTA platform in another process.
+    ota: OnceLock<Arc<OtaLink>>,
 }
 
 /// Through whom the parties call others. They share no connection, since a connection keeps who it said it is.
@@ -66,7 +69,16 @@ impl Network {
             clients,
             fetches: Fetches::default(),
             links: OnceLock::new(),
+            ota: OnceLock::new(),
         })
+    }
+
+    /// Begins to follow an OTA platform in another process. To be called once.
+    pub(crate) fn start_ota_link(self: &Arc<Self>, link: OtaLink, tasks: &mut JoinSet<()>) {
+        let link = Arc::new(link);
+        // A second call would be a bug of ours; the first link stays.
+        let _ = self.ota.set(link.clone());
+        tasks.spawn(link.follow(self.clone()));
     }
 
     /// Starts the SMSC's listener and the platform's connection to it. To be called once.
@@ -98,9 +110,14 @@ impl Network {
         &self.parties
     }
 
-    /// Whether the OTA platform is bound to the SMSC.
+    /// Whether everything that the parties here need for a message to a card is connected: the OTA platform to the SMSC, an MSSP
+    /// without one of its own to the OTA platform.
     pub fn is_bound(&self) -> bool {
-        self.links.get().is_some_and(Links::is_bound)
+        let serves = self.parties.serves;
+        if serves.ota {
+            return self.links.get().is_some_and(Links::is_bound);
+        }
+        !serves.mssp || self.ota.get().is_some_and(|ota| ota.is_connected())
     }
 
     /// Hands a message to its party, in a task of its own.
@@ -264,9 +281,18 @@ impl Network {
                 let flight = flight.clone();
                 tokio::spawn(async move { network.mssp_sends(send, receipt, flight).await });
             }
+            Emission::Mssp(mssp::Output::Submit(submit)) => {
+                // Without a link there is a platform in this process.
+                if let Some(link) = self.ota.get().cloned() {
+                    let (network, flight) = (self.clone(), flight.clone());
+                    tokio::spawn(async move {
+                        link.submit(&network, submit, receipt, flight).await;
+                    });
+                }
+            }
             // `Parties::effects` leaves none of these to the network, or [`carry_out`](Self::carry_out) has taken it.
             Emission::Platform(_) | Emission::Smsc(_) => {}
-            Emission::Mssp(_) | Emission::Phone(..) => {}
+            Emission::Phone(..) => {}
         }
     }
 

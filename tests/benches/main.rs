@@ -32,6 +32,12 @@ mod timing;
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
+/// That of the program itself.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 /// Whatever goes wrong ends the run.
 type Result<T> = std::result::Result<T, Failure>;
 type Failure = Box<dyn std::error::Error + Send + Sync>;

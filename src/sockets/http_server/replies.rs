@@ -1,6 +1,6 @@
 //! Open requests and the answers to them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -25,7 +25,7 @@ pub struct Replies(Arc<Table>);
 struct Table {
     clock: Clock,
     next: AtomicU64,
-    open: Mutex<HashMap<RequestId, Open>>,
+    open: Mutex<BTreeMap<RequestId, Open>>,
 }
 
 struct Open {
