@@ -4,6 +4,7 @@
     reason = "clippy's leave for tests does not reach helpers of integration tests"
 )]
 
+mod apart;
 mod architecture;
 mod bad_input;
 mod cli;
@@ -25,6 +26,8 @@ mod mssp_input;
 mod neighbours;
 mod op;
 mod op_answers;
+mod op_hostile;
+mod op_keys;
 mod ota;
 mod readers;
 mod readme;

@@ -58,8 +58,13 @@ impl Handled {
 impl Exchange {
     /// Says which transaction the request is about, once that is known.
     pub(crate) fn belongs_to(&mut self, txn: &Transaction) {
-        self.mssp_trans_id = Some(txn.id.clone());
-        self.ap_trans_id = Some(txn.origin.ap_trans_id.clone());
+        self.is_about(txn.id.clone(), txn.origin.ap_trans_id.clone());
+    }
+
+    /// The same by its MSSP_TransID and its AP_TransID.
+    pub(crate) fn is_about(&mut self, mssp_trans_id: String, ap_trans_id: String) {
+        self.mssp_trans_id = Some(mssp_trans_id);
+        self.ap_trans_id = Some(ap_trans_id);
     }
 
     fn requested(&self) -> EventKind {

@@ -152,18 +152,17 @@ impl Call {
         })?;
         let version = version_of(&root)?;
         let mut shape = Shape::from(version);
-        Self::from_envelope(&root, &mut shape).map_err(|fault| Refusal {
+        Self::from_envelope(root, &mut shape).map_err(|fault| Refusal {
             shape: Box::new(shape),
             fault,
         })
     }
 
     /// What is learned of the shape stays in `shape`, even if nothing comes of the call.
-    fn from_envelope(root: &Element, shape: &mut Shape) -> Result<Self, Fault> {
+    fn from_envelope(root: Element, shape: &mut Shape) -> Result<Self, Fault> {
         let env = Some(shape.version.namespace());
         let mut roaming = None;
-        let mut below = root.elements().peekable();
-        if let Some(header) = below.next_if(|e| e.is(env, "Header")) {
+        if let Some(header) = root.elements().next().filter(|e| e.is(env, "Header")) {
             let (found, not_understood) = check_header(header, shape.version)?;
             shape.roaming = found.as_ref().map(|roaming| roaming.block.clone());
             roaming = found;
@@ -171,15 +170,7 @@ impl Call {
                 return Err(fault);
             }
         }
-        let (Some(body), None, true) = (
-            below.next_if(|e| e.is(env, "Body")),
-            below.next(),
-            root.has_only_elements(),
-        ) else {
-            return Err(wrong(
-                "an Envelope holds an optional Header and then one Body, nothing else",
-            ));
-        };
+        let body = body_of(&root, env)?;
         let wrapper = only_child(body, "Body")?;
         if wrapper.is(env, "Fault") {
             return Err(wrong(format!(
@@ -197,12 +188,32 @@ impl Call {
         let part = only_child(wrapper, &wrapper.local)?;
         shape.wrapper = wrapper.ns.as_deref().map(str::to_owned);
         shape.part = part.ns.as_deref().map(str::to_owned);
+        let operation = wrapper.local.clone();
+        // Each of the three holds its only element, or Body the last one of Envelope.
+        let last = |element: Element| element.into_elements().next_back();
+        let part = last(root).and_then(last).and_then(last);
         Ok(Self {
             shape: shape.clone(),
-            operation: wrapper.local.clone(),
-            part: part.clone(),
+            part: part.ok_or_else(|| wrong(format!("{operation} holds nothing")))?,
+            operation,
             roaming,
         })
+    }
+}
+
+/// The Body of an envelope that may have a Header before it, and has nothing else.
+fn body_of<'a>(root: &'a Element, env: Option<&str>) -> Result<&'a Element, Fault> {
+    let mut below = root.elements().peekable();
+    below.next_if(|e| e.is(env, "Header"));
+    match (
+        below.next_if(|e| e.is(env, "Body")),
+        below.next(),
+        root.has_only_elements(),
+    ) {
+        (Some(body), None, true) => Ok(body),
+        _ => Err(wrong(
+            "an Envelope holds an optional Header and then one Body, nothing else",
+        )),
     }
 }
 
