@@ -180,12 +180,18 @@ impl SmppEnd for SmscEnd {
         }
     }
 
-    fn unsent(output: smsc::Output, _: &SendError) -> Option<Message> {
+    fn unsent(output: smsc::Output, error: &SendError) -> Option<Message> {
         let smsc::Output::Deliver { id, .. } = output else {
             return None;
         };
-        let result = Err(CommandStatus::RSYSERR);
-        Some(Message::Smsc(smsc::Input::DeliverResp { id, result }))
+        Some(Message::Smsc(match error {
+            SendError::NotBound | SendError::Full { .. } => smsc::Input::NotSent { id },
+            // No session will ever carry it.
+            SendError::Field(_) => {
+                let result = Err(CommandStatus::RINVMSGLEN);
+                smsc::Input::DeliverResp { id, result }
+            }
+        }))
     }
 
     fn report(&mut self, event: SessionEvent) -> Option<Arrived> {

@@ -119,10 +119,10 @@ impl Work<'_> {
         let id = self.new_message_id();
         match route {
             Route::Esme(system_id) => {
+                if self.is_full(&system_id) {
+                    return Err(CommandStatus::RMSGQFUL);
+                }
                 let submitted = match origin {
-                    Origin::Esme(_) if self.is_full(&system_id) => {
-                        return Err(CommandStatus::RMSGQFUL);
-                    }
                     Origin::Esme(_) => Some(Stored {
                         origin,
                         message: ShortMessage {
