@@ -125,7 +125,9 @@ impl SmppEnd for EsmeEnd {
             SessionEvent::Response { id, result } => {
                 (platform::Input::SubmitSmResp { id, result }, None)
             }
-            SessionEvent::Operation { .. } | SessionEvent::Pdu { .. } => return None,
+            SessionEvent::Multi { .. }
+            | SessionEvent::Operation { .. }
+            | SessionEvent::Pdu { .. } => return None,
         };
         Some(Arrived {
             message: Message::Platform(input),
@@ -165,6 +167,15 @@ impl SmppEnd for SmscEnd {
                 ..
             } => {
                 self.session.respond(*sequence, *status, message_id);
+                Ok(())
+            }
+            smsc::Output::MultiResp {
+                sequence,
+                status,
+                taken,
+                ..
+            } => {
+                self.session.respond_multi(*sequence, *status, taken);
                 Ok(())
             }
             smsc::Output::Answer {
@@ -210,6 +221,11 @@ impl SmppEnd for SmscEnd {
                 sequence,
                 message: *message,
             },
+            (SessionEvent::Multi { sequence, multi }, Some(esme)) => smsc::Input::SubmitMulti {
+                esme: esme.clone(),
+                sequence,
+                multi: *multi,
+            },
             (
                 SessionEvent::Operation {
                     sequence,
@@ -229,6 +245,7 @@ impl SmppEnd for SmscEnd {
             (
                 SessionEvent::Closed(_)
                 | SessionEvent::Message { .. }
+                | SessionEvent::Multi { .. }
                 | SessionEvent::Operation { .. }
                 | SessionEvent::Pdu { .. },
                 _,

@@ -164,18 +164,26 @@ impl Work<'_> {
         self.waiting_ids(system_id).len() >= self.config.max_esme_queue
     }
 
-    /// A message for an ESME that has not ended, by the SMSC's id of it, which begins with the time of acceptance.
-    pub(super) fn waiting_by_message_id(&self, message_id: &str) -> Option<Waiting> {
+    /// The SMSC's own id of a message for an ESME that has not ended, by the message's id, which begins with the time of acceptance.
+    pub(super) fn waiting_id(&self, message_id: &str) -> Option<String> {
         let accepted = i64::from_str_radix(message_id.get(..11)?, 16).ok()?;
         let accepted = Timestamp::from_millisecond(accepted).ok()?;
-        self.config
+        let mut ids = self
+            .config
             .esmes
             .iter()
-            .find_map(|esme| self.waiting(&key::waiting_id(&esme.system_id, accepted, message_id)))
+            .map(|esme| key::waiting_id(&esme.system_id, accepted, message_id));
+        ids.find(|id| self.waiting(id).is_some())
+    }
+
+    /// Whether its ESME may have a message already.
+    pub(super) fn is_sent(&self, id: &str, waiting: &Waiting) -> bool {
+        let links = self.links(owner(id)).links;
+        links.iter().any(|(link, _)| waiting.sent == Some(*link))
     }
 
     /// The message has ended: its sender learns it if he asked.
-    fn end_waiting(&mut self, id: &str, waiting: &Waiting, state: MessageState) {
+    pub(super) fn end_waiting(&mut self, id: &str, waiting: &Waiting, state: MessageState) {
         self.put_waiting(id, None, None);
         if let Some(submitted) = &waiting.submitted {
             self.send_receipt(&waiting.message_id, submitted, state, None);
@@ -280,7 +288,8 @@ impl Work<'_> {
         };
         // A receipt that finds no room is not worth what it would push out.
         if wanted && !self.is_full(system_id) {
-            let receipt = receipt(message_id, stored, state, cause, self.now);
+            let told = stored.told.as_deref().unwrap_or(message_id);
+            let receipt = receipt(told, stored, state, cause, self.now);
             let id = self.new_message_id();
             let expires = self.after(self.config.default_validity);
             self.queue_for_esme(system_id, &id, receipt, expires, None);

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use crate::octets;
-use crate::smpp::{Answer, BindMode, CommandStatus, Operation, ShortMessage};
+use crate::smpp::{Answer, BindMode, CommandStatus, Multi, MultiTaken, Operation, ShortMessage};
 use crate::step::{self, View};
 pub use record::{
     Backlog, Change, InFlight, LastMo, Links, Origin, Pause, Phone, Queue, Queued, Stored, Waiting,
@@ -131,6 +131,15 @@ pub enum Input {
         /// What.
         message: ShortMessage,
     },
+    /// A submit_multi.
+    SubmitMulti {
+        /// Where from.
+        esme: EsmeId,
+        /// Its sequence number.
+        sequence: u32,
+        /// What.
+        multi: Multi,
+    },
     /// A query_sm, cancel_sm or replace_sm.
     Operate {
         /// Where from.
@@ -186,6 +195,17 @@ pub enum Output {
         /// The SMSC's id of it; empty in a refusal.
         message_id: String,
     },
+    /// Answers a submit_multi.
+    MultiResp {
+        /// Whom.
+        esme: EsmeId,
+        /// Sequence number of the submit_multi.
+        sequence: u32,
+        /// ESME_ROK once the message is kept for one receiver at least.
+        status: CommandStatus,
+        /// The SMSC's id of it, and the receivers that it is not kept for.
+        taken: MultiTaken,
+    },
     /// Answers a query_sm, cancel_sm or replace_sm.
     Answer {
         /// Whom.
@@ -238,6 +258,11 @@ impl Smsc {
                 sequence,
                 message,
             } => work.submit(esme, sequence, message),
+            Input::SubmitMulti {
+                esme,
+                sequence,
+                multi,
+            } => work.submit_multi(esme, sequence, &multi),
             Input::Operate {
                 esme,
                 sequence,

@@ -75,6 +75,9 @@ pub struct Stored {
     pub message: ShortMessage,
     /// When it was accepted: TP-SCTS.
     pub accepted: Timestamp,
+    /// The id that its sender was told, where that is not the message's own: of a submit_multi there are several messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<String>,
 }
 
 /// A phone: what is under way to it and what waits.

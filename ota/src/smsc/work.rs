@@ -24,6 +24,8 @@ pub(super) struct Work<'a> {
     phones: BTreeMap<Msisdn, Phone>,
     /// The timer that each phone had before the step.
     dues: RefCell<BTreeMap<Msisdn, Option<Timestamp>>>,
+    /// The id that the sender of what is kept now was told, if not its own.
+    pub(super) told: Option<String>,
     /// The timer that this step is about.
     pub(super) fired: Option<String>,
     stored: BTreeMap<String, Option<Stored>>,
@@ -48,6 +50,7 @@ impl<'a> Work<'a> {
             rng,
             phones: BTreeMap::new(),
             dues: RefCell::default(),
+            told: None,
             fired: None,
             stored: BTreeMap::new(),
             waiting: BTreeMap::new(),

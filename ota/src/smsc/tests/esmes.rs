@@ -1,7 +1,7 @@
 //! Towards the ESMEs.
 
 use super::*;
-use crate::smpp::{Tlv, tag};
+use crate::smpp::{Destination, Refused, Tlv, tag};
 
 #[test]
 fn an_answer_of_a_card_is_acknowledged_and_delivered() {
@@ -598,4 +598,197 @@ fn an_esme_cannot_speak_as_the_smsc() {
         world.submit(forged),
         [response(CommandStatus::RINVESMCLASS, "")]
     );
+}
+
+#[test]
+fn a_message_for_another_esme_is_replaced_and_cancelled_until_that_one_may_have_it() {
+    let mut world = World::bound();
+    let message = |user_data: &[u8]| ShortMessage {
+        source: "8220".into(),
+        destination: "8330".into(),
+        registered_delivery: registered_delivery::ALWAYS,
+        short_message: user_data.to_vec(),
+        ..ShortMessage::default()
+    };
+    let id_of = |outputs: &[Output]| match &outputs[0] {
+        Output::SubmitResp { message_id, .. } => message_id.clone(),
+        other => panic!("{other:?}"),
+    };
+    let replace = |message_id: &str, validity: &str| Operation::Replace {
+        message_id: message_id.into(),
+        source: Party::default(),
+        schedule: String::new(),
+        validity: validity.into(),
+        registered_delivery: 0,
+        short_message: b"new".to_vec(),
+    };
+    let cancel = |message_id: &str, destination: &str| Operation::Cancel {
+        service_type: String::new(),
+        message_id: message_id.into(),
+        source: Party::default(),
+        destination: Party {
+            address: destination.into(),
+            ..Party::default()
+        },
+    };
+    let (ok, not_its) = (CommandStatus::ROK, CommandStatus::RINVMSGID);
+    let outputs = world.submit(message(b"old"));
+    let first = id_of(&outputs);
+    world.now += seconds(1);
+    let outputs = world.submit(message(b"gone"));
+    let second = id_of(&outputs);
+    for (operation, answer) in [
+        (replace(&first, ""), Answer::Replace(not_its)),
+        (cancel(&first, ""), Answer::Cancel(not_its)),
+    ] {
+        assert_eq!(operate(&mut world, "other", operation), answer);
+    }
+    let bad = operate(&mut world, "midsim", replace(&first, "yesterday"));
+    assert_eq!(bad, Answer::Replace(CommandStatus::RINVEXPIRY));
+    let replaced = operate(&mut world, "midsim", replace(&first, "000000010000000R"));
+    assert_eq!(replaced, Answer::Replace(ok));
+    // Cancelled, with the receipt that was asked for.
+    let outputs = world.step(Input::Operate {
+        esme: link_of("midsim", 1),
+        sequence: 9,
+        operation: cancel(&second, ""),
+    });
+    let receipt = to_esme(&outputs)[0].2;
+    assert_eq!(receipt.message_state(), Some(MessageState::DELETED));
+    let outputs = world.bind("other", 2, BindMode::Receiver);
+    let [(_, id, delivered)] = to_esme(&outputs)[..] else {
+        panic!("{outputs:?}")
+    };
+    assert_eq!(delivered.short_message, b"new");
+    let id = id.to_owned();
+    // Now it may have it.
+    for (operation, answer) in [
+        (
+            replace(&first, ""),
+            Answer::Replace(CommandStatus::RREPLACEFAIL),
+        ),
+        (
+            cancel(&first, ""),
+            Answer::Cancel(CommandStatus::RCANCELFAIL),
+        ),
+        (
+            cancel("", "8330"),
+            Answer::Cancel(CommandStatus::RCANCELFAIL),
+        ),
+    ] {
+        assert_eq!(operate(&mut world, "midsim", operation), answer);
+    }
+    assert_eq!(world.step(Input::DeliverResp { id, result: Ok(()) }), []);
+    // By address: what waits for that one, and nothing else.
+    world.step(Input::Unbound {
+        esme: link_of("other", 2),
+    });
+    for n in 0..2 {
+        world.now += seconds(1);
+        world.submit(message(&[n]));
+    }
+    world.rp(1, &from_card(1, "8330", b"of a phone"));
+    let cancelled = operate(&mut world, "midsim", cancel("", "8330"));
+    assert_eq!(cancelled, Answer::Cancel(ok));
+    let rest = world.bind("other", 3, BindMode::Receiver);
+    assert_eq!(numbers(&rest), *b"o");
+}
+
+#[test]
+fn a_message_stands_in_one_place_only() {
+    let mut world = World::bound();
+    let mut message = to_phone(1, &packet(1));
+    message.tlvs.push(Tlv {
+        tag: tag::MESSAGE_PAYLOAD,
+        value: vec![1],
+    });
+    let refused = [response(CommandStatus::ROPTPARNOTALLWD, "")];
+    assert_eq!(world.submit(message.clone()), refused);
+    let empty = ShortMessage {
+        in_payload: true,
+        ..to_phone(1, b"")
+    };
+    let missing = [response(CommandStatus::RMISSINGOPTPARAM, "")];
+    assert_eq!(world.submit(empty), missing);
+    let long = ShortMessage {
+        source: "1".repeat(21),
+        ..to_phone(1, &packet(1))
+    };
+    let refused = [response(CommandStatus::RINVSRCADR, "")];
+    assert_eq!(world.submit(long), refused);
+}
+
+#[test]
+fn a_submit_multi_reaches_each_receiver_and_names_those_it_does_not() {
+    let mut world = World::bound();
+    world.bind("other", 2, BindMode::Receiver);
+    let party = |address: &str| Party {
+        address: address.into(),
+        ..Party::default()
+    };
+    let submit = |world: &mut World, destinations: Vec<Destination>| {
+        world.step(Input::SubmitMulti {
+            esme: link_of("midsim", 1),
+            sequence: 7,
+            multi: Multi {
+                message: ShortMessage {
+                    destination: String::new(),
+                    registered_delivery: registered_delivery::ALWAYS,
+                    ..to_phone(1, &packet(9))
+                },
+                destinations,
+            },
+        })
+    };
+    let to: Vec<_> = [
+        "8330",
+        "15005550006",
+        msisdn(1).digits(),
+        msisdn(2).digits(),
+    ]
+    .into_iter()
+    .map(|address| Destination::Address(party(address)))
+    .collect();
+    let outputs = submit(&mut world, to);
+    let Output::MultiResp {
+        sequence: 7,
+        status: CommandStatus::ROK,
+        taken,
+        ..
+    } = &outputs[0]
+    else {
+        panic!("{outputs:?}")
+    };
+    let nobody = Refused {
+        destination: party("15005550006"),
+        status: CommandStatus::RINVDSTADR,
+    };
+    assert_eq!(taken.refused, [nobody]);
+    assert_eq!(to_esme(&outputs)[0].2.short_message, packet(9));
+    let phones = delivered(&outputs);
+    assert_eq!(phones.len(), 2);
+    // Each receipt speaks of the one message, and names its receiver.
+    for n in [1, 2] {
+        let outputs = world.ack(n, 1);
+        let receipt = to_esme(&outputs)[0].2;
+        assert_eq!(
+            receipt.receipted_message_id().as_ref(),
+            Some(&taken.message_id)
+        );
+        assert_eq!(receipt.source, msisdn(n).digits());
+    }
+    // No receiver at all, and a list, of which there are none.
+    for (destination, expected) in [
+        (
+            Destination::Address(party("15005550006")),
+            CommandStatus::RSUBMITFAIL,
+        ),
+        (Destination::List("all".into()), CommandStatus::RINVDLNAME),
+    ] {
+        let outputs = submit(&mut world, vec![destination]);
+        assert!(
+            matches!(&outputs[..], [Output::MultiResp { status, .. }] if *status == expected),
+            "{outputs:?}"
+        );
+    }
 }
