@@ -3,11 +3,14 @@
 //! A party knows only its own identifiers and the one it was given ("own" and "parent"). [`TraceLog`] follows these
 //! links, so that the events of seven parties end up in one list. Events are kept as values; they are turned into
 //! text when somebody looks.
+//!
+//! Recording puts events into a short queue, in the order that is theirs for good; they are joined in that order by whoever looks, or by
+//! whoever finds the queue full. So those who record hardly ever wait for each other.
 
 mod render;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -15,7 +18,7 @@ use tokio::sync::watch;
 pub use render::{Line, RenderedTrace};
 
 /// Transactions that are kept; the oldest goes first.
-const TRACES: usize = 10_000;
+const TRACES: usize = 1_000;
 /// Events that one transaction keeps; a retry loop must not eat the memory.
 const EVENTS: usize = 2_000;
 
@@ -24,6 +27,13 @@ const LARGE: usize = 16 * 1024;
 /// Octets of large messages that are kept; the oldest transaction that has some goes first. Whoever sends a megabyte again
 /// and again must not eat the memory either.
 const LARGE_IN_ALL: usize = 64 * 1024 * 1024;
+
+/// So many events in the queue are joined by whoever put in the last of them.
+const FULL: usize = 512;
+/// Or so many octets of large messages.
+const FULL_OF_LARGE: usize = 4 * 1024 * 1024;
+/// So many times as much is waited for, when somebody else is joining.
+const OVERFULL: usize = 4;
 
 /// Anything that a party or a link has to tell.
 pub enum AnyEvent {
@@ -59,35 +69,50 @@ pub struct Trace {
     pub id: String,
     /// In order of arrival.
     pub events: Vec<Recorded>,
-    links: Vec<String>,
+    links: Vec<Arc<str>>,
     /// Octets of its large messages.
     large: usize,
 }
 
 /// Collects events and joins them.
 pub struct TraceLog {
-    inner: Mutex<Inner>,
+    arrived: Mutex<Arrived>,
+    /// Locked before `arrived`, where both are.
+    joined: Mutex<Joined>,
     seen: watch::Sender<u64>,
 }
 
+/// Events that belong to no transaction yet.
 #[derive(Default)]
-struct Inner {
-    traces: HashMap<u64, Trace>,
-    order: VecDeque<u64>,
-    by_link: HashMap<String, u64>,
-    next_trace: u64,
+struct Arrived {
+    events: Vec<Recorded>,
+    /// That of the last event.
     seq: u64,
+    /// Octets of large messages among them.
+    large: usize,
+}
+
+#[derive(Default)]
+struct Joined {
+    traces: HashMap<u64, Trace>,
+    /// Ascending, since a transaction's number is greater than those before it.
+    order: VecDeque<u64>,
+    by_link: HashMap<Arc<str>, u64>,
+    next_trace: u64,
     /// Octets of all large messages.
     large: usize,
     /// Transactions that left, until whoever holds the lock has let go of it.
     forgotten: Vec<Trace>,
+    /// Room for the next events that are joined.
+    spare: Vec<Recorded>,
 }
 
 impl TraceLog {
     /// An empty log.
     pub fn new() -> Self {
         Self {
-            inner: Mutex::default(),
+            arrived: Mutex::default(),
+            joined: Mutex::default(),
             seen: watch::Sender::new(0),
         }
     }
@@ -95,28 +120,73 @@ impl TraceLog {
     /// Adds what one step reported.
     pub fn record(&self, at: Timestamp, events: impl IntoIterator<Item = AnyEvent>) {
         // Others wait for the lock: what needs no lock is done before and after.
-        let events: Vec<_> = events
-            .into_iter()
-            .map(|event| (event.octets(), Arc::new(event)))
-            .collect();
+        let events: Vec<_> = events.into_iter().map(Arc::new).collect();
         if events.is_empty() {
             return;
         }
-        let mut inner = self.lock();
-        for (octets, event) in events {
-            inner.add(at, event, octets);
+        let large: usize = events.iter().map(|event| large(event)).sum();
+        let mut arrived = lock(&self.arrived);
+        arrived.large += large;
+        for event in events {
+            arrived.seq += 1;
+            let seq = arrived.seq;
+            arrived.events.push(Recorded { seq, at, event });
         }
-        let seq = inner.seq;
-        let forgotten = std::mem::take(&mut inner.forgotten);
-        drop(inner);
+        let seq = arrived.seq;
+        let full = (arrived.events.len() / FULL).max(arrived.large / FULL_OF_LARGE);
+        drop(arrived);
+        if full >= OVERFULL {
+            self.join(lock(&self.joined));
+        } else if full > 0 {
+            match self.joined.try_lock() {
+                Ok(joined) => self.join(joined),
+                Err(TryLockError::Poisoned(poisoned)) => self.join(poisoned.into_inner()),
+                // Somebody is joining already.
+                Err(TryLockError::WouldBlock) => {}
+            }
+        }
+        // Whoever begins to watch afterwards is told of `seq` as they begin.
+        if self.seen.receiver_count() > 0 {
+            self.tell(seq);
+        }
+    }
+
+    /// Joins what has arrived.
+    fn join(&self, mut joined: MutexGuard<'_, Joined>) {
+        let forgotten = self.join_all(&mut joined);
+        drop(joined);
         drop(forgotten);
-        self.seen.send_replace(seq);
+    }
+
+    fn join_all(&self, joined: &mut Joined) -> Vec<Trace> {
+        let mut events = std::mem::take(&mut joined.spare);
+        let mut arrived = lock(&self.arrived);
+        std::mem::swap(&mut arrived.events, &mut events);
+        arrived.large = 0;
+        drop(arrived);
+        for event in events.drain(..) {
+            joined.add(event);
+        }
+        joined.spare = events;
+        std::mem::take(&mut joined.forgotten)
+    }
+
+    /// All transactions, as they are now.
+    fn settled(&self) -> MutexGuard<'_, Joined> {
+        let mut joined = lock(&self.joined);
+        let forgotten = self.join_all(&mut joined);
+        if forgotten.is_empty() {
+            return joined;
+        }
+        drop(joined);
+        drop(forgotten);
+        self.settled()
     }
 
     /// The transaction that has this trace id, or that one of its parties knows by this identifier
     /// (`ap_trans_id:…` or only the value).
     pub fn get(&self, id: &str) -> Option<Trace> {
-        let inner = self.lock();
+        let inner = self.settled();
         let number = id
             .strip_prefix('t')
             .and_then(|n| n.parse().ok())
@@ -136,7 +206,7 @@ impl TraceLog {
     /// The transaction that began last; one that took none of the sixteen steps (a request for userinfo, say) only if
     /// there is no other.
     pub fn last(&self) -> Option<Trace> {
-        let inner = self.lock();
+        let inner = self.settled();
         let traces = || {
             inner
                 .order
@@ -152,7 +222,7 @@ impl TraceLog {
 
     /// Transactions, newest first.
     pub fn list(&self, most: usize) -> Vec<Trace> {
-        let inner = self.lock();
+        let inner = self.settled();
         inner
             .order
             .iter()
@@ -165,13 +235,32 @@ impl TraceLog {
 
     /// Changes whenever something was recorded; carries the last `seq`.
     pub fn watch(&self) -> watch::Receiver<u64> {
-        self.seen.subscribe()
+        let mut seen = self.seen.subscribe();
+        let seq = lock(&self.arrived).seq;
+        self.tell(seq);
+        seen.mark_unchanged();
+        seen
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic while recording leaves a log that is still good to read.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tell(&self, seq: u64) {
+        self.seen.send_if_modified(|last| {
+            let later = seq > *last;
+            *last = seq.max(*last);
+            later
+        });
     }
+}
+
+/// A panic while recording leaves a log that is still good to read.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Octets of a message, if it is large.
+fn large(event: &AnyEvent) -> usize {
+    Some(event.octets())
+        .filter(|octets| *octets >= LARGE)
+        .unwrap_or(0)
 }
 
 impl Trace {
@@ -190,15 +279,15 @@ impl Default for TraceLog {
     }
 }
 
-impl Inner {
-    /// `octets` is the size of the event's message.
-    fn add(&mut self, at: Timestamp, event: Arc<AnyEvent>, octets: usize) {
-        self.seq += 1;
-        let (own, parent) = event.links();
+impl Joined {
+    fn add(&mut self, recorded: Recorded) {
+        let large = large(&recorded.event);
+        let (own, parent) = recorded.event.links();
         let by_parent = parent.and_then(|parent| self.by_link.get(parent).copied());
         // A number that comes round names another message when it has another cause.
         let comes_round = !is_lasting(own) && parent.is_some_and(is_lasting);
-        let by_own = self.by_link.get(own).copied().filter(|_| !comes_round);
+        let known = self.by_link.get(own).copied();
+        let by_own = known.filter(|_| !comes_round);
         let number = match (by_parent, by_own) {
             // A party that was told of a link late joins what was seen of it before.
             (Some(parent), Some(own_trace)) if parent != own_trace && is_lasting(own) => {
@@ -207,32 +296,23 @@ impl Inner {
             (Some(number), _) | (None, Some(number)) => number,
             (None, None) => self.begin(),
         };
-        let own = own.to_owned();
         // Its cause may be recorded a moment later: commits are in order, their tasks' words about them are not.
-        let cause = parent
-            .filter(|parent| by_parent.is_none() && is_lasting(parent))
-            .map(str::to_owned);
-        let large = Some(octets).filter(|octets| *octets >= LARGE);
-        let recorded = Recorded {
-            seq: self.seq,
-            at,
-            event,
+        let cause = parent.filter(|parent| by_parent.is_none() && is_lasting(parent));
+        let own = Some(own).filter(|_| known != Some(number));
+        let Some(trace) = self.traces.get_mut(&number) else {
+            return;
         };
-        for link in [Some(own), cause].into_iter().flatten() {
-            if self.by_link.get(&link) == Some(&number) {
-                continue;
-            }
-            self.by_link.insert(link.clone(), number);
-            if let Some(trace) = self.traces.get_mut(&number) {
+        for link in own.into_iter().chain(cause) {
+            if self.by_link.get(link) != Some(&number) {
+                let link: Arc<str> = link.into();
+                self.by_link.insert(link.clone(), number);
                 trace.links.push(link);
             }
         }
-        if let Some(trace) = self.traces.get_mut(&number)
-            && trace.events.len() < EVENTS
-        {
+        if trace.events.len() < EVENTS {
             trace.events.push(recorded);
-            trace.large += large.unwrap_or(0);
-            self.large += large.unwrap_or(0);
+            trace.large += large;
+            self.large += large;
         }
         while self.large > LARGE_IN_ALL
             && let Some(at) = self.order.iter().position(|n| self.traces[n].large > 0)
@@ -248,7 +328,9 @@ impl Inner {
         let Some(from) = self.traces.remove(&younger) else {
             return older;
         };
-        self.order.retain(|number| *number != younger);
+        if let Ok(at) = self.order.binary_search(&younger) {
+            self.order.remove(at);
+        }
         for link in &from.links {
             if self.by_link.get(link) == Some(&younger) {
                 self.by_link.insert(link.clone(), older);
@@ -381,5 +463,75 @@ mod tests {
         assert_eq!(large, LARGE_IN_ALL / MEGABYTE);
         assert!(kept(0), "it is small");
         assert!(kept(100) && !kept(1), "the oldest goes first");
+    }
+
+    #[test]
+    fn recorded_side_by_side_nothing_is_lost_or_waits_without_bound() {
+        const EACH: usize = 5_000;
+        const THREADS: usize = 4;
+        let log = TraceLog::new();
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let log = &log;
+                scope.spawn(move || {
+                    for n in 0..EACH {
+                        // Few transactions, so that no bound on them is reached.
+                        let name = format!("mssp_trans_id:{thread}-{}", n / 1_000);
+                        log.record(Timestamp::UNIX_EPOCH, [lost(&name)]);
+                    }
+                });
+            }
+        });
+        // Each of them may have put in one more before it looked.
+        let most = FULL * OVERFULL + THREADS;
+        let waiting = lock(&log.arrived).events.len();
+        assert!(waiting <= most, "{waiting} wait");
+        let traces = log.list(usize::MAX);
+        assert_eq!(traces.len(), THREADS * EACH / 1_000);
+        let mut all: Vec<_> = traces
+            .iter()
+            .flat_map(|trace| trace.events.iter().map(|event| event.seq))
+            .collect();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(1..=(THREADS * EACH) as u64));
+        for trace in &traces {
+            assert!(trace.events.is_sorted_by_key(|event| event.seq));
+        }
+    }
+
+    #[test]
+    fn who_watches_late_hears_what_comes_and_knows_what_was() {
+        let log = TraceLog::new();
+        log.record(Timestamp::UNIX_EPOCH, [lost("mssp_trans_id:M1")]);
+        let mut seen = log.watch();
+        assert_eq!(*seen.borrow(), 1);
+        assert!(!seen.has_changed().unwrap());
+        log.record(Timestamp::UNIX_EPOCH, [lost("a"), lost("b")]);
+        assert!(seen.has_changed().unwrap());
+        assert_eq!(*seen.borrow_and_update(), 3);
+    }
+
+    #[test]
+    fn transactions_that_merge_leave_no_hole_in_their_order() {
+        use ota_wire::trace::Id;
+
+        let event = |own: &str, parent: Option<&str>| {
+            AnyEvent::Mssp(mssp::Event {
+                own: Id::job(own),
+                parent: parent.map(Id::job),
+                kind: mssp::event::EventKind::Requested {
+                    body: mssp::event::Body(Vec::new().into()),
+                    deviations: Vec::new(),
+                },
+            })
+        };
+        let log = TraceLog::new();
+        for name in ["a", "b", "c"] {
+            log.record(Timestamp::UNIX_EPOCH, [event(name, None)]);
+        }
+        log.record(Timestamp::UNIX_EPOCH, [event("b", Some("a"))]);
+        let ids: Vec<_> = log.list(9).into_iter().map(|trace| trace.id).collect();
+        assert_eq!(ids, ["t3", "t1"]);
+        assert_eq!(log.get("job:b").unwrap().events.len(), 3);
     }
 }

@@ -9,6 +9,7 @@ pub mod sockets;
 pub(crate) mod apart;
 mod convert;
 pub mod discovery;
+mod fetches;
 pub(crate) mod http;
 mod parties;
 mod phones;

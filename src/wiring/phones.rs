@@ -97,12 +97,16 @@ struct User {
 impl Handset {
     /// Whether it can be made anew from its card's record without anybody noticing.
     fn is_idle(&self) -> bool {
-        let user = lock(&self.user);
-        let plain = !user.replaced && user.deciding.is_empty() && lock(&self.ended).is_empty();
-        plain
+        self.is_plain()
             && self.phone.try_lock().is_ok_and(|powered| {
                 !powered.lost && (!powered.first.is_empty() || powered.phone.is_idle())
             })
+    }
+
+    /// Whether its user is the one of the world and has nothing in mind, and nobody waits for its messages.
+    fn is_plain(&self) -> bool {
+        let user = lock(&self.user);
+        !user.replaced && user.deciding.is_empty() && lock(&self.ended).is_empty()
     }
 }
 
@@ -182,7 +186,10 @@ impl Phones {
             }
         }
         if matches!(input, Input::Reader(ReaderInput::Eject)) && powered.phone.may_stay_off() {
-            // It is switched on when it is next used.
+            // It is switched on when it is next used, and made anew then or now.
+            if self.put_away(msisdn, &handset) {
+                return Ok((Vec::new(), Vec::new()));
+            }
             if let Some(subscriber) = self.world.subscriber(msisdn) {
                 *powered = self.powered(&subscriber, &handset.card_key)?;
                 return Ok((Vec::new(), Vec::new()));
@@ -218,6 +225,28 @@ impl Phones {
             self.journal(&handset.card_key, phone, lost).await?;
         }
         Ok((outputs, events))
+    }
+
+    /// Lets go of a handset of which the card's record tells everything, unless somebody else has it in hand.
+    fn put_away(&self, msisdn: &Msisdn, handset: &Arc<Handset>) -> bool {
+        let mut shard = lock(self.shard(msisdn));
+        // The shard has it, and the caller.
+        let put_away = Arc::strong_count(handset) == 2 && handset.is_plain();
+        if put_away {
+            shard.handsets.remove(msisdn);
+            if let Some(at) = shard.order.iter().rposition(|other| other == msisdn) {
+                shard.order.remove(at);
+            }
+        }
+        put_away
+    }
+
+    fn shard(&self, msisdn: &Msisdn) -> &Mutex<Shard> {
+        let sum = msisdn
+            .digits()
+            .bytes()
+            .fold(0usize, |sum, byte| sum.wrapping_mul(31) + usize::from(byte));
+        &self.shards[sum % SHARDS]
     }
 
     /// Writes what the card must remember. The lock on the handset is held: the next step of this card must not overtake
@@ -417,11 +446,7 @@ impl Phones {
 
     /// The handset of a number, if the number is one of ours.
     fn handset(&self, msisdn: &Msisdn) -> Result<Option<Arc<Handset>>, HandleError> {
-        let shard = msisdn
-            .digits()
-            .bytes()
-            .fold(0usize, |sum, byte| sum.wrapping_mul(31) + usize::from(byte));
-        let mut shard = lock(&self.shards[shard % SHARDS]);
+        let mut shard = lock(self.shard(msisdn));
         if let Some(handset) = shard.handsets.get(msisdn) {
             return Ok(Some(handset.clone()));
         }
@@ -430,8 +455,7 @@ impl Phones {
         };
         let card_key = format!("card/{}", subscriber.iccid.digits());
         let powered = self.powered(&subscriber, &card_key)?;
-        let owner = owner(&subscriber).map_err(|error| damaged("world", &error))?;
-        let knows = PersonaState::new(owner.pin);
+        let knows = PersonaState::new(powered.phone.subscriber().pin.clone());
         let script = self.script(subscriber.persona);
         let handset = Arc::new(Handset {
             phone: tokio::sync::Mutex::new(powered),

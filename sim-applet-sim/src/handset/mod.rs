@@ -313,17 +313,13 @@ impl Phone {
         let link = self
             .powered
             .as_ref()
-            .and_then(|powered| powered.link.clone());
-        let link = link.or_else(|| self.place.link().cloned());
-        let link = link.unwrap_or_else(|| Link {
-            own: Id::new("phone", self.subscriber().msisdn.digits()),
-            parent: None,
-        });
-        turn.step.events.push(Event {
-            own: link.own,
-            parent: link.parent,
-            kind,
-        });
+            .and_then(|powered| powered.link.as_ref());
+        let link = link.or_else(|| self.place.link());
+        let (own, parent) = match link {
+            Some(link) => (link.own.clone(), link.parent.clone()),
+            None => (Id::new("phone", self.subscriber().msisdn.digits()), None),
+        };
+        turn.step.events.push(Event { own, parent, kind });
     }
 
     /// What happens next to an idle phone has nothing to do with the last message any more.
