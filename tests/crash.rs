@@ -475,6 +475,7 @@ fn submit(address: &str, message: &ShortMessage) -> String {
                 SessionEvent::Response { result, .. } => return result.unwrap(),
                 SessionEvent::Closed(why) => panic!("{why}"),
                 SessionEvent::Message { .. }
+                | SessionEvent::Multi { .. }
                 | SessionEvent::Operation { .. }
                 | SessionEvent::Pdu { .. } => {}
             }
