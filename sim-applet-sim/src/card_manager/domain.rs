@@ -33,15 +33,15 @@ pub(crate) fn names(profile: &Profile) -> impl Iterator<Item = &[u8]> {
     [profile.domain.aid.as_slice(), &COMMON_AID].into_iter()
 }
 
-/// What SELECT answers: name and the longest command data that the domain takes.
-pub(crate) fn control_information(profile: &Profile) -> Vec<u8> {
+/// What SELECT of an application without files answers: its name, and the longest command data that it takes.
+pub(crate) fn control_information(aid: &[u8]) -> Vec<u8> {
     const FCI: u32 = 0x6F;
     const NAME: u32 = 0x84;
     const PROPRIETARY: u32 = 0xA5;
     const LONGEST: u32 = 0x9F65;
     let mut writer = Writer::new();
     writer.constructed(FCI, |fci| {
-        fci.ber(NAME, &profile.domain.aid);
+        fci.ber(NAME, aid);
         fci.constructed(PROPRIETARY, |inner| {
             inner.ber(LONGEST, &[0xFF]);
         });
@@ -57,13 +57,13 @@ impl Uicc {
         apdu: &apdu::Command,
         waiting: &[u8],
     ) -> Option<Response> {
-        let mut domain = session.domain.take()?;
+        let mut domain = session.channel.domain.take()?;
         let secure = apdu.cla & SECURE_MESSAGING != 0;
         let reply = match (apdu.cla & !SECURE_MESSAGING, apdu.ins) {
             (CLA, Ins::GET_RESPONSE) if secure => {
                 let mut same = apdu.clone();
                 same.cla = CLA;
-                session.domain = Some(domain);
+                session.channel.domain = Some(domain);
                 return Some(self.reply(session, &same, waiting.to_vec()));
             }
             (CLA, Ins::INITIALIZE_UPDATE) if !secure => {
@@ -76,11 +76,11 @@ impl Uicc {
             }
             (CLA, Ins::STATUS) if apdu.p1 & 0xF0 != 0 => self.unprotected(&mut domain, apdu),
             _ => {
-                session.domain = Some(domain);
+                session.channel.domain = Some(domain);
                 return None;
             }
         };
-        session.domain = Some(domain);
+        session.channel.domain = Some(domain);
         Some(match reply {
             Ok(Reply::Waiting(data)) if !data.is_empty() => {
                 let sw = Sw::more_data(data.len());
