@@ -26,6 +26,7 @@ pub const TOPICS: &[Topic] = topics! {
     "quickstart": "src/docs/quickstart.md",
     "world": "src/docs/world.md",
     "tls": "src/docs/tls.md",
+    "apart": "src/docs/apart.md",
     "encode": "src/docs/encode.md",
     "op": "op-bridge/docs/op.md",
     "clients": "op-bridge/docs/clients.md",

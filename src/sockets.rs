@@ -9,12 +9,14 @@
 //! | [`shutdown`] | a stop that drains, a second one that does not |
 //! | [`http_server`] | one shell for every party that speaks HTTP |
 //! | [`http_client`] | one guarded client for all they send |
+//! | [`event_stream`] | server-sent events, as their client reads them |
 //! | [`addresses`] | whom that client may call |
 //! | [`tcp`] | sessions over octet streams (SMPP), both ends |
 //! | [`tls`] | TLS for both ends of HTTP, and the test CA |
 //! | [`vpcd`] | the card's end of a virtual PC/SC reader |
 
 pub mod addresses;
+pub mod event_stream;
 pub mod http_client;
 pub mod http_server;
 pub mod ports;

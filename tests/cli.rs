@@ -328,8 +328,8 @@ fn a_port_in_use_is_named_with_a_way_out_that_works() {
     }
     for (argument, expected) in [
         (
-            "--port=ota=1",
-            "nothing listens as \"ota\"; there are ui, op, mssp, smpp, op-mtls",
+            "--port=otto=1",
+            "nothing listens as \"otto\"; there are ui, op, mssp, ota, smpp, discovery, op-mtls",
         ),
         ("--port=ui", "write it as ui=8221"),
         ("--port=ui=70000", "0 to 65535"),

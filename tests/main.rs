@@ -4,6 +4,7 @@
     reason = "clippy's leave for tests does not reach helpers of integration tests"
 )]
 
+mod apart;
 mod architecture;
 mod bad_input;
 mod cli;
@@ -18,12 +19,15 @@ mod faults;
 #[path = "fuzz/src/lib.rs"]
 mod fuzz;
 mod fuzzing;
+mod java_clients;
 mod library;
 mod mssp_causes;
 mod mssp_input;
 mod neighbours;
 mod op;
 mod op_answers;
+mod op_hostile;
+mod op_keys;
 mod ota;
 mod readers;
 mod readme;

@@ -9,6 +9,8 @@ use midsim::trace::Line;
 use midsim::wiring::Humans;
 use midsim::world::World;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::sockets::{ADA, Answer, BEN, Bench, field, line, named};
 
@@ -193,6 +195,42 @@ async fn a_held_poll_is_answered_by_the_decision() {
             .await;
     });
     pending.is_oauth_error(400, "authorization_pending");
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_a_held_poll_gets_its_tokens_later() {
+    let bench = with(OpSwitches {
+        authenticator: op_bridge::Authenticator::Wait,
+        poll_hold: 30,
+        ..OpSwitches::default()
+    })
+    .await;
+    let id = bench.begin("poll", BEN).await;
+    let host = bench.suite.op_url().replace("http://", "");
+    let form = format!("grant_type=urn%3Aopenid%3Aparams%3Agrant-type%3Aciba&auth_req_id={id}");
+    let request = format!(
+        "POST /token HTTP/1.1\r\nHost: {host}\r\nAuthorization: Basic cG9sbDpwb2xsLXNlY3JldA==\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    let mut stream = TcpStream::connect(&host).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut traces = bench.suite.trace_log().watch();
+    let arrived = |_: &u64| !named(&bench.lines(&id), "POST /token").is_empty();
+    traces.wait_for(arrived).await.unwrap();
+    // It closes its end; the OP closes the other when it has noticed.
+    stream.shutdown().await.unwrap();
+    let mut answered = Vec::new();
+    stream.read_to_end(&mut answered).await.unwrap();
+    assert!(answered.is_empty(), "it was held");
+
+    assert_eq!(decide(&bench, &id, "allow").await.status, 204);
+    bench.idle().await;
+    let tokens = bench.token("poll", &id).await;
+    assert_eq!(tokens.status, 200, "{}", tokens.text());
+    let second = bench.token("poll", &id).await;
+    second.is_oauth_error(400, "invalid_grant");
     bench.finish().await;
 }
 

@@ -1,6 +1,8 @@
 //! The HTTP API of the OTA platform, with the whole chain behind it: SMPP, SMSC, handset, card.
 
 use http::Method;
+use midsim::suite::Builder;
+use midsim::world::World;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -16,21 +18,60 @@ const APPLET: &str = "f04d49444d4944";
 struct Ota {
     bench: Bench,
     url: String,
+    /// What `/openapi.json` says; every answer is held against it.
+    document: Value,
 }
 
 impl Ota {
     async fn start() -> Self {
-        let bench = Bench::start().await;
+        Self::of(Builder::new(World::default())).await
+    }
+
+    async fn of(builder: Builder) -> Self {
+        let bench = Bench::of(builder).await;
         let url = bench.suite.urls().ota.clone();
-        Self { bench, url }
+        let document = bench
+            .request(Method::GET, &format!("{url}/openapi.json"), &[], "")
+            .await
+            .json();
+        Self {
+            bench,
+            url,
+            document,
+        }
+    }
+
+    /// Whether the document knows of this status of this call.
+    fn documents(&self, method: &Method, path: &str, status: u16) -> bool {
+        let method = method.as_str().to_lowercase();
+        let mut places = self.document["paths"].as_object().unwrap().iter();
+        let same = |pattern: &str| {
+            let (mut one, mut other) = (pattern.split('/'), path.split('/'));
+            let segments = one
+                .by_ref()
+                .zip(other.by_ref())
+                .all(|(a, b)| a == b || a.starts_with('{'));
+            segments && one.next().is_none() && other.next().is_none()
+        };
+        places.any(|(pattern, methods)| {
+            same(pattern) && methods[&method]["responses"][status.to_string()].is_object()
+        })
     }
 
     async fn call(&self, method: Method, path: &str, body: Value) -> Answer {
         let headers = [("content-type", "application/json")];
         let url = format!("{}{path}", self.url);
-        self.bench
-            .request(method, &url, &headers, body.to_string())
-            .await
+        let answer = self
+            .bench
+            .request(method.clone(), &url, &headers, body.to_string())
+            .await;
+        assert!(
+            self.documents(&method, path, answer.status),
+            "{method} {path}: {} is not documented: {}",
+            answer.status,
+            answer.text()
+        );
+        answer
     }
 
     async fn post(&self, path: &str, body: Value) -> (u16, Value) {
@@ -120,6 +161,67 @@ async fn the_platform_reads_a_card_exchanges_its_keys_and_locks_the_applet() {
     ota.bench.finish().await;
 }
 
+/// A POST whose sender does not stay for the answer.
+async fn post_and_leave(ota: &Ota, path: &str, body: Value) -> TcpStream {
+    let at = ota.url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    let body = body.to_string();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {at}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
+async fn versions(ota: &Ota) -> Vec<u64> {
+    let (_, shown) = ota.get(&format!("/v1/key-sets/{ICCID}")).await;
+    let sets = shown["key_sets"].as_array().unwrap();
+    sets.iter()
+        .map(|set| set["version"].as_u64().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_key_set_is_imported_when_the_card_has_it_whoever_waits() {
+    let ota = Ota::start().await;
+    let keys = json!({"version": 3, "kic_algorithm": "aes", "kic": "000102030405060708090A0B0C0D0E0F",
+        "kid_algorithm": "aes", "kid": "101112131415161718191A1B1C1D1E1F"});
+    let put = json!({"id": "put", "msisdn": NUMBER, "action": "put-key", "key_set": keys,
+        "kik": "202122232425262728292A2B2C2D2E2F"});
+    let sim = ota.bench.suite.sim(NUMBER.parse().unwrap());
+    sim.set_coverage(false).await;
+    let waiting = post_and_leave(&ota, "/v1/remote", put.clone()).await;
+    let mut state = Value::Null;
+    while state != "sent" {
+        tokio::task::yield_now().await;
+        state = ota.get("/v1/messages/put").await.1["state"].take();
+    }
+    drop(waiting);
+    ota.bench.idle().await;
+    assert_eq!(versions(&ota).await, [1], "the card has not answered");
+    sim.set_coverage(true).await;
+    ota.bench.idle().await;
+    assert_eq!(versions(&ota).await, [1, 3]);
+    // Who asks again gets the same order's result, and the new keys work.
+    let (status, done) = ota.remote(put).await;
+    assert_eq!(
+        (status, &done["result"]["done"]),
+        (200, &json!(true)),
+        "{done}"
+    );
+    let with_new = json!({"msisdn": NUMBER, "action": "read-iccid", "key_version": 3});
+    assert_eq!(ota.remote(with_new).await.0, 200);
+    for trace in ota.bench.suite.trace_log().list(100) {
+        let text = format!("{:?}", trace.render().lines).to_uppercase();
+        assert!(
+            !text.contains("04050607") && !text.contains("14151617"),
+            "{text}"
+        );
+    }
+    ota.bench.finish().await;
+}
+
 #[tokio::test]
 async fn a_message_is_taken_once_and_its_fate_can_be_asked_for() {
     let ota = Ota::start().await;
@@ -129,12 +231,27 @@ async fn a_message_is_taken_once_and_its_fate_can_be_asked_for() {
     assert_eq!((status, &taken["id"]), (202, &json!("m-1")), "{taken}");
     ota.bench.idle().await;
     assert_eq!(
-        ota.post("/v1/messages", order).await.0,
+        ota.post("/v1/messages", order.clone()).await.0,
         200,
         "it is the same"
     );
-    let other = json!({"id": "m-1", "iccid": ICCID, "tar": "4d4944", "payload": "0103"});
-    assert_eq!(ota.post("/v1/messages", other).await.0, 409);
+    // Whatever else is said makes it another one.
+    for (field, value) in [
+        ("payload", json!("0103")),
+        ("tar", json!("B00000")),
+        ("por", json!("none")),
+        ("key_version", json!(1)),
+        ("valid_for", json!(301)),
+        ("msisdn", json!("+447700900003")),
+    ] {
+        let mut other = order.clone();
+        other[field] = value;
+        if field == "msisdn" {
+            other["iccid"].take();
+        }
+        let (status, problem) = ota.post("/v1/messages", other).await;
+        assert_eq!(status, 409, "{field}: {problem}");
+    }
     let (_, shown) = ota.get("/v1/messages/m-1").await;
     assert_eq!(
         (&shown["state"], &shown["msisdn"]),
@@ -172,6 +289,16 @@ async fn a_message_is_taken_once_and_its_fate_can_be_asked_for() {
             "valid_for",
         ),
         (
+            json!({"msisdn": NUMBER, "tar": "4D4944", "payload": "", "expires": "2020-01-01T00:00:00Z"}),
+            422,
+            "expires",
+        ),
+        (
+            json!({"msisdn": NUMBER, "tar": "4D4944", "payload": "", "expires": soon(&ota, 9), "valid_for": 9}),
+            422,
+            "either",
+        ),
+        (
             json!({"msisdn": NUMBER, "tar": "4D4944", "payload": "", "id": "a/b"}),
             422,
             "id",
@@ -190,6 +317,152 @@ async fn a_message_is_taken_once_and_its_fate_can_be_asked_for() {
         );
     }
     assert_eq!(ota.get("/v1/messages/nobody").await.0, 404);
+    ota.bench.finish().await;
+}
+
+/// So many seconds from now.
+fn soon(ota: &Ota, seconds: i64) -> String {
+    let now = ota.bench.suite.clock().now();
+    (now + jiff::SignedDuration::from_secs(seconds)).to_string()
+}
+
+#[tokio::test]
+async fn remote_management_takes_no_field_that_is_not_for_the_action() {
+    let ota = Ota::start().await;
+    for (action, field) in [
+        ("read-iccid", "colour"),
+        ("read-iccid", "aid"),
+        ("lock", "kik"),
+        ("lock", "tar"),
+    ] {
+        let mut order = json!({"msisdn": NUMBER, "action": action, field: "00"});
+        if action == "lock" {
+            order["aid"] = APPLET.into();
+        }
+        let (status, problem) = ota.remote(order).await;
+        assert_eq!(status, 422, "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            detail.contains(&format!("unknown field `{field}`")),
+            "{detail}"
+        );
+    }
+    ota.bench.finish().await;
+}
+
+#[tokio::test]
+async fn whatever_is_not_there_is_refused_by_a_problem_document() {
+    let ota = Ota::start().await;
+    let json = [("content-type", "application/json")];
+    let text = [("content-type", "text/plain")];
+    let large = " ".repeat((1 << 20) + 1);
+    for (method, path, headers, body, status, header, value) in [
+        (Method::GET, "/v1/messages", &json, "", 405, "allow", "POST"),
+        (
+            Method::PUT,
+            "/v1/messages/m",
+            &json,
+            "",
+            405,
+            "allow",
+            "GET,HEAD,DELETE",
+        ),
+        (
+            Method::DELETE,
+            "/v1/events",
+            &json,
+            "",
+            405,
+            "allow",
+            "GET,HEAD",
+        ),
+        (Method::GET, "/v2/messages", &json, "", 404, "", ""),
+        (
+            Method::POST,
+            "/v1/remote",
+            &text,
+            "{}",
+            415,
+            "accept-post",
+            "application/json",
+        ),
+        (
+            Method::POST,
+            "/v1/key-sets",
+            &json,
+            large.as_str(),
+            413,
+            "",
+            "",
+        ),
+        (Method::POST, "/v1/messages", &json, "{", 422, "", ""),
+    ] {
+        let url = format!("{}{path}", ota.url);
+        let answer = ota
+            .bench
+            .request(method.clone(), &url, headers, body.to_owned())
+            .await;
+        let what = format!("{method} {path}: {}", answer.text());
+        assert_eq!(answer.status, status, "{what}");
+        let kind = answer.headers.get("content-type").unwrap();
+        assert_eq!(kind, "application/problem+json", "{what}");
+        assert_eq!(answer.json()["status"], status, "{what}");
+        assert!(
+            !answer.json()["detail"].as_str().unwrap().is_empty(),
+            "{what}"
+        );
+        if !header.is_empty() {
+            assert_eq!(answer.headers.get(header).unwrap(), value, "{what}");
+        }
+    }
+    ota.bench.finish().await;
+}
+
+#[tokio::test]
+async fn every_end_of_a_message_is_an_event_and_is_told_again_to_who_comes_back() {
+    let ota = Ota::start().await;
+    let sim = ota.bench.suite.sim(NUMBER.parse().unwrap());
+    let order = |id: &str, valid_for: u32, key_version: u8| {
+        json!({"id": id, "msisdn": NUMBER, "tar": "4D4944",
+        "payload": "00", "por": "always", "valid_for": valid_for, "key_version": key_version})
+    };
+    ota.post("/v1/messages", order("good", 60, 1)).await;
+    ota.bench.idle().await;
+    sim.set_coverage(false).await;
+    for (id, valid_for, key_version) in
+        [("failed", 60, 9), ("cancelled", 60, 1), ("expired", 10, 1)]
+    {
+        ota.post("/v1/messages", order(id, valid_for, key_version))
+            .await;
+    }
+    ota.bench.idle().await;
+    ota.call(Method::DELETE, "/v1/messages/cancelled", Value::Null)
+        .await;
+    ota.bench.advance(10).await;
+    // An id of another life: the states of what is still there, then every event.
+    let all = events(&ota, Some("00000000-1"), 10).await;
+    let mut ends: Vec<_> = all
+        .iter()
+        .filter(|(_, kind, _)| !["state", "sent"].contains(&kind.as_str()))
+        .map(|(_, kind, value)| (kind.as_str(), value["id"].as_str().unwrap()))
+        .collect();
+    ends.sort_unstable();
+    assert_eq!(
+        ends,
+        [
+            ("acknowledged", "good"),
+            ("cancelled", "cancelled"),
+            ("expired", "expired"),
+            ("failed", "failed")
+        ],
+        "{all:?}"
+    );
+    let of = |kind: &str| all.iter().position(|(_, it, _)| it == kind).unwrap();
+    assert_eq!(all[of("failed")].2["code"], "keys");
+    // From the cancellation on: the expiry came after it.
+    let rest = events(&ota, Some(&all[of("cancelled")].0), 1).await;
+    assert_eq!(rest, all[of("cancelled") + 1..]);
+    assert!(rest.iter().any(|(_, kind, _)| kind == "expired"));
     ota.bench.finish().await;
 }
 
@@ -284,11 +557,12 @@ async fn events(ota: &Ota, last: Option<&str>, count: usize) -> Vec<(String, Str
 async fn a_stream_tells_what_comes_of_messages_and_goes_on_where_it_broke() {
     let ota = Ota::start().await;
     let order = |id: &str| json!({"id": id, "msisdn": NUMBER, "tar": "4D4944", "payload": "00", "por": "always"});
-    // Whoever comes late with an id of another life gets the state of everything.
+    // Whoever comes late with an id of another life gets the state of everything, and every event again.
     ota.post("/v1/messages", order("a")).await;
     ota.bench.idle().await;
-    let [(first, kind, state)] = &events(&ota, Some("00000000-1"), 1).await[..] else {
-        panic!()
+    let late = events(&ota, Some("00000000-1"), 3).await;
+    let [(_, kind, state), (_, _, _), (first, _, _)] = &late[..] else {
+        panic!("{late:?}")
     };
     assert_eq!(
         (kind.as_str(), &state["state"]),
@@ -342,7 +616,7 @@ async fn the_guards_of_the_control_api_hold_here_too() {
 #[tokio::test]
 async fn everything_that_is_documented_is_there() {
     let ota = Ota::start().await;
-    let (_, document) = ota.get("/openapi.json").await;
+    let document = ota.document.clone();
     assert_eq!(document["openapi"], "3.1.0");
     let text = document.to_string();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -440,9 +714,9 @@ async fn user_data_goes_in_message_payload_where_the_world_says_so() {
         "[smpp]\n",
         "[smpp]\ndata_coding = 0xF6\nmessage_payload = true\n",
     );
-    let world = midsim::world::World::parse(&text).unwrap();
+    let world = World::parse(&text).unwrap();
     assert!(world.smpp.message_payload);
-    let bench = Bench::of(midsim::suite::Builder::new(world)).await;
+    let bench = Bench::of(Builder::new(world)).await;
     let url = format!("{}/v1/remote", bench.suite.urls().ota);
     let headers = [("content-type", "application/json")];
     let body = json!({"msisdn": NUMBER, "action": "read-iccid"}).to_string();

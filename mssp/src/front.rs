@@ -58,8 +58,13 @@ impl Handled {
 impl Exchange {
     /// Says which transaction the request is about, once that is known.
     pub(crate) fn belongs_to(&mut self, txn: &Transaction) {
-        self.mssp_trans_id = Some(txn.id.clone());
-        self.ap_trans_id = Some(txn.origin.ap_trans_id.clone());
+        self.is_about(txn.id.clone(), txn.origin.ap_trans_id.clone());
+    }
+
+    /// The same by its MSSP_TransID and its AP_TransID.
+    pub(crate) fn is_about(&mut self, mssp_trans_id: String, ap_trans_id: String) {
+        self.mssp_trans_id = Some(mssp_trans_id);
+        self.ap_trans_id = Some(ap_trans_id);
     }
 
     fn requested(&self) -> EventKind {
@@ -84,7 +89,7 @@ impl Exchange {
 pub fn too_large(head: &Parts) -> Response<Bytes> {
     let version = version_of(head);
     let detail = format!("the message is larger than {MAX_OCTETS} octets");
-    let fault = Fault::new(Code::WRONG_PARAM, detail).to_xml(version, Dialect::default());
+    let fault = Fault::new(Code::WRONG_PARAM, detail).to_xml(&version.into(), Dialect::default());
     envelope(StatusCode::INTERNAL_SERVER_ERROR, version, fault.into())
 }
 
@@ -144,10 +149,7 @@ impl Turn<'_> {
     fn post(&mut self, connection: RequestId, request: &Request<Bytes>, version: Version) {
         let mut exchange = Exchange {
             connection,
-            shape: Shape {
-                version,
-                ..Shape::default()
-            },
+            shape: version.into(),
             dialect: self.config.dialect,
             deviations: Vec::new(),
             request: Body(request.body().clone()),
@@ -165,7 +167,7 @@ impl Turn<'_> {
         let call = match parsed {
             Ok(call) => call,
             Err(refusal) => {
-                exchange.shape.version = refusal.version;
+                exchange.shape = *refusal.shape;
                 return self.refuse(&exchange, StatusCode::INTERNAL_SERVER_ERROR, &refusal.fault);
             }
         };
@@ -287,7 +289,7 @@ impl Turn<'_> {
         (own, parent, ends): (Id, Option<Id>, bool),
     ) {
         let version = exchange.shape.version;
-        let body = Bytes::from(fault.to_xml(version, exchange.dialect));
+        let body = Bytes::from(fault.to_xml(&exchange.shape, exchange.dialect));
         let answered = EventKind::Answered {
             body: Body(body.clone()),
             ends,

@@ -18,12 +18,12 @@ use ota_wire::{
     applet::MacAlgorithm,
     ids::{Iccid, Msisdn},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::{
     code::Code,
     config::UserState,
-    messages::{DateTime, InterfaceVersion, MssSignature, SignatureReq},
+    messages::{DateTime, InterfaceVersion, MobileUser, MssSignature, SignatureReq},
     pki::{credential::CertificateState, x509::KeyUsage},
     soap::Shape,
     step::{RequestId, View, Write},
@@ -71,6 +71,39 @@ pub struct Transaction {
     /// Whether the AP has called MSS_Receipt.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub receipted: bool,
+}
+
+/// The part of a [`Transaction`] that an AP is told as long as it has not ended: APs ask again and again, and reading less
+/// of the record is quicker.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Glance {
+    pub(crate) id: String,
+    pub(crate) origin: GlanceOrigin,
+    pub(crate) request: GlanceRequest,
+    #[serde(with = "serial::instant")]
+    deadline: Timestamp,
+    #[serde(default)]
+    outcome: Option<IgnoredAny>,
+}
+
+/// The part of an [`Origin`].
+#[derive(Debug, Deserialize)]
+pub(crate) struct GlanceOrigin {
+    pub(crate) ap_id: String,
+    pub(crate) ap_trans_id: String,
+}
+
+/// The part of a [`SignatureReq`].
+#[derive(Debug, Deserialize)]
+pub(crate) struct GlanceRequest {
+    pub(crate) user: MobileUser,
+}
+
+impl Glance {
+    /// Whether it is under way.
+    pub(crate) fn is_open(&self, now: Timestamp) -> bool {
+        self.outcome.is_none() && now < self.deadline
+    }
 }
 
 /// What a signature of a key has to be.

@@ -53,7 +53,7 @@ const RECEIPT_EXTENSION: &str = "http://www.swisscom.ch/TS102204/ext/v1.0.0";
 /// The fault for what is no request.
 pub(crate) fn parse(document: &[u8]) -> Result<Call, Refusal> {
     read(document, false).map_err(|detail| Refusal {
-        version: Version::Json,
+        shape: Box::new(Version::Json.into()),
         fault: Fault::new(Code::WRONG_PARAM, detail),
     })
 }
@@ -61,7 +61,7 @@ pub(crate) fn parse(document: &[u8]) -> Result<Call, Refusal> {
 /// Reads a request, an answer or a fault, for whoever shows it.
 pub(crate) fn parse_any(document: &[u8]) -> Result<Call, Refusal> {
     read(document, true).map_err(|detail| Refusal {
-        version: Version::Json,
+        shape: Box::new(Version::Json.into()),
         fault: Fault::new(Code::WRONG_PARAM, detail),
     })
 }

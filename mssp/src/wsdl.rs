@@ -1,7 +1,8 @@
 //! The WSDL (TS 102 204 §10.5) and its schemas (annex A), served to whoever wants to generate a client.
 //!
-//! The documents import each other by relative references (`?xsd=1`), so that they resolve against the URL they were
-//! loaded from.
+//! The documents import each other by relative references, so that they resolve against the URL they were loaded from.
+//! As written they are a query alone (`?xsd=1`). That is served with the last segment of the path before it: Java's
+//! `java.net.URL` drops the segment when it resolves a query (as RFC 2396 had it, before RFC 3986 §5.2.2).
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header::HOST, uri::Authority};
@@ -15,24 +16,36 @@ const SCHEMAS: [&str; 2] = [
 ];
 /// The base of the addresses in [`WSDL`], to be replaced by the one that the client sees.
 const WRITTEN_BASE: &str = "http://127.0.0.1:8204";
+/// What references to the schemas begin with.
+const WRITTEN_SIBLING: &str = "?xsd=";
 
 /// Answers a GET, if its query asks for one of the documents.
 pub(crate) fn serve(request: &Request<Bytes>, base_url: Option<&str>) -> Option<Response<Bytes>> {
     let query = request.uri().query()?;
     let (name, value) = query.split_once('=').unwrap_or((query, ""));
     let document = match name.to_ascii_lowercase().as_str() {
-        "wsdl" => Bytes::from(WSDL.replace(WRITTEN_BASE, &base(request, base_url))),
+        "wsdl" => WSDL.replace(WRITTEN_BASE, &base(request, base_url)),
         "xsd" => {
             let number: usize = value.parse().ok()?;
-            Bytes::from_static(SCHEMAS.get(number.checked_sub(1)?)?.as_bytes())
+            (*SCHEMAS.get(number.checked_sub(1)?)?).to_owned()
         }
         _ => return None,
     };
+    let sibling = format!("\"{}{WRITTEN_SIBLING}", here(request.uri().path()));
+    let document = document.replace(&format!("\"{WRITTEN_SIBLING}"), &sibling);
     Some(response(
         StatusCode::OK,
         "text/xml; charset=utf-8",
-        document,
+        document.into(),
     ))
+}
+
+/// A relative reference to the document at `path` itself, without its query, escaped for an attribute.
+fn here(path: &str) -> String {
+    let segment = path.rsplit('/').next().unwrap_or_default();
+    // A colon in the first segment would make a scheme of what stands before it (RFC 3986 §4.2).
+    let dot = if segment.contains(':') { "./" } else { "" };
+    Writer::escaped(&format!("{dot}{segment}"))
 }
 
 /// Scheme and authority of the service, escaped for an attribute.
@@ -55,7 +68,11 @@ mod tests {
     use crate::{samples::find, xml::parse};
 
     fn get(query: &str, host: &str) -> Option<String> {
-        let request = Request::get(format!("/soap?{query}"))
+        get_at("/soap", query, host)
+    }
+
+    fn get_at(path: &str, query: &str, host: &str) -> Option<String> {
+        let request = Request::get(format!("{path}?{query}"))
             .header(HOST, host)
             .body(Bytes::new())
             .unwrap();
@@ -113,6 +130,25 @@ mod tests {
     }
 
     #[test]
+    fn imports_stay_at_the_path_they_are_read_from() {
+        for (path, location) in [
+            ("/soap", "soap?xsd=1"),
+            (
+                "/soap/services/MSS_SignaturePort",
+                "MSS_SignaturePort?xsd=1",
+            ),
+            ("/soap/", "?xsd=1"),
+            ("/soap/a:b", "./a:b?xsd=1"),
+            ("/soap/a&b", "a&b?xsd=1"),
+        ] {
+            let wsdl = get_at(path, "wsdl", "h").unwrap();
+            let root = parse(wsdl.as_bytes()).unwrap();
+            let import = find(&root, "import").unwrap();
+            assert_eq!(import.attribute(None, "schemaLocation"), Some(location));
+        }
+    }
+
+    #[test]
     fn imports_lead_to_served_documents_and_nowhere_else() {
         for document in [
             get("wsdl", "h").unwrap(),
@@ -124,7 +160,8 @@ mod tests {
             let mut stack = vec![&root];
             while let Some(element) = stack.pop() {
                 if let Some(location) = element.attribute(None, "schemaLocation") {
-                    assert!(get(location.trim_start_matches('?'), "h").is_some());
+                    let query = location.strip_prefix("soap?").unwrap();
+                    assert!(get(query, "h").is_some());
                 }
                 stack.extend(element.elements());
             }

@@ -77,7 +77,7 @@ fn examine(cx: &mut Context<'_>, request: &http::Request<Bytes>) -> Result<Order
             ),
         ));
     }
-    let form = request_object::open(cx, &client, form)?;
+    let form = request_object::open(cx, &client, request, form)?;
     let op = cx.op;
     let scope = scope(&client, &form)?;
     let hint = Hint::of(&form)?;

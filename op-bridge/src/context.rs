@@ -11,6 +11,7 @@ use rand_core::Rng;
 use crate::Op;
 use crate::config::Client;
 use crate::event::{Event, EventKind, Id};
+use crate::key_set::FetchedKeys;
 use crate::record::{Key, Request, load};
 use crate::registration;
 use crate::secret::random_token;
@@ -22,6 +23,10 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Timestamp,
     pub(crate) rng: &'a mut dyn Rng,
     pub(crate) step: Step,
+    /// Keys that this step begins with, by the SHA-256 of their URL: they are not in the records yet.
+    pub(crate) fetched: Option<(String, FetchedKeys)>,
+    /// What has to be fetched before the request can be handled.
+    pub(crate) fetch: Option<(String, http::Request<Bytes>)>,
 }
 
 impl<'a> Context<'a> {
@@ -37,6 +42,8 @@ impl<'a> Context<'a> {
             now,
             rng,
             step: Step::default(),
+            fetched: None,
+            fetch: None,
         }
     }
 
@@ -75,6 +82,11 @@ impl<'a> Context<'a> {
 
     pub(crate) fn reply(&mut self, to: RequestId, response: Response<Bytes>) {
         self.step.outputs.push(Output::Reply { to, response });
+    }
+
+    pub(crate) fn if_open(&mut self, to: RequestId, key: &Key) {
+        let key = key.0.clone();
+        self.step.outputs.push(Output::IfOpen { to, key });
     }
 
     pub(crate) fn send(&mut self, send: Send) {

@@ -90,6 +90,13 @@ pub enum EventKind {
         /// Why.
         failure: Failure,
     },
+    /// Keys of a client were fetched from its `jwks_uri`.
+    Keys {
+        /// From where.
+        url: String,
+        /// How many keys of use there were, or why none.
+        outcome: Result<usize, String>,
+    },
     /// The MSSP's answer to a SOAP request of ours; step 14 when it brings the outcome.
     MsspAnswer {
         /// Operation it answers.

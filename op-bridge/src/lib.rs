@@ -35,6 +35,7 @@ mod hint;
 mod introspection;
 mod issuance;
 mod jose;
+mod key_set;
 mod keys;
 mod loopback;
 mod metadata;
@@ -77,6 +78,7 @@ pub use jose::jwe::{Allowed, BadPrivateKey, DecryptionKey, KeyManagement};
 pub use jose::jwk::{Jwk, JwkError, JwkSet, PublicKey};
 pub use jose::jws::JwsAlg;
 pub use jose::{Algorithm, JoseError, Signer};
+pub use key_set::FetchedKeys;
 pub use keys::{KeySet, Keys};
 pub use mss::StatusCode;
 pub use peer::PeerCertificate;
@@ -132,6 +134,13 @@ impl Op {
                 auth_req_id,
                 approve,
             } => flow::decide(&mut cx, &auth_req_id, approve),
+            Input::Fetched {
+                id,
+                request,
+                url,
+                result,
+            } => key_set::fetched(&mut cx, id, request, url, result),
+            Input::Open { id, key } => token::resume(&mut cx, id, &Key(key)),
             Input::Timer { key } => route::timer(&mut cx, &key),
         }
         cx.step

@@ -6,6 +6,7 @@
 //! | `notify/<SHA-256 of the notification secret>` | [`Notification`] |
 //! | `at/<SHA-256 of the access token>` | [`AccessToken`] |
 //! | `client/<client_id>` | [`RegisteredClient`](crate::RegisteredClient), a client that registered itself |
+//! | `keys/<SHA-256 of a jwks_uri>` | [`FetchedKeys`](crate::FetchedKeys) |
 //! | `jti/<SHA-256>` | that a jti was used |
 //! | `rt/<SHA-256 of the refresh token>` | [`RefreshToken`] |
 //!

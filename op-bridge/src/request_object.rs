@@ -2,6 +2,7 @@
 //!
 //! Every defect is invalid_request (CIBA Core §13).
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use crate::config::Client;
@@ -9,6 +10,7 @@ use crate::context::Context;
 use crate::forms::Form;
 use crate::jose::jws::{Jws, Keys};
 use crate::jose::jwt::{Claims, wrong};
+use crate::key_set;
 use crate::oauth::OAuthError;
 use crate::replay;
 
@@ -36,7 +38,12 @@ const OF_OTHERS: [&str; 6] = [
 ];
 
 /// The parameters of the request, after its signature and claims were checked if it is signed.
-pub(crate) fn open(cx: &mut Context<'_>, client: &Client, form: Form) -> Result<Form, OAuthError> {
+pub(crate) fn open(
+    cx: &mut Context<'_>,
+    client: &Client,
+    http: &http::Request<Bytes>,
+    form: Form,
+) -> Result<Form, OAuthError> {
     if form.get("request_uri").is_some() {
         return Err(OAuthError::invalid_request(
             "request_uri is not defined for CIBA; send request, or the parameters themselves (CIBA Core section 7.1)",
@@ -67,8 +74,9 @@ pub(crate) fn open(cx: &mut Context<'_>, client: &Client, form: Form) -> Result<
     let bad =
         |why| OAuthError::invalid_request(format!("request: {why} (CIBA Core section 7.1.1)"));
     let read = Jws::parse(request).map_err(bad)?;
-    read.verify(&[alg], Keys::Public(&client.authentication.jwks))
-        .map_err(bad)?;
+    let keys = key_set::of(cx, client, http, |keys| keys.have(read.kid()))
+        .map_err(|why| OAuthError::invalid_request(format!("request: {why}")))?;
+    read.verify(&[alg], Keys::Public(&keys.jwks)).map_err(bad)?;
     let claims = Claims::parse(&read.payload).map_err(bad)?;
     claims.must_be("iss", &client.id).map_err(bad)?;
     claims

@@ -10,7 +10,7 @@ use crate::record::Key;
 use crate::registration::Registration;
 use crate::step::{RequestId, SendError};
 use crate::{
-    authorize, deliver, flow, introspection, metadata, notification, registration, replay,
+    authorize, deliver, flow, introspection, key_set, metadata, notification, registration, replay,
     revocation, token, userinfo,
 };
 
@@ -85,6 +85,7 @@ pub(crate) fn request(cx: &mut Context<'_>, id: RequestId, request: Request<Byte
         }
         _ => notification::handle(cx, id, request, secret.unwrap_or_default()),
     }
+    key_set::wait(cx, id);
 }
 
 pub(crate) fn answer(cx: &mut Context<'_>, id: &str, result: Result<Response<Bytes>, SendError>) {
@@ -112,6 +113,7 @@ pub(crate) fn timer(cx: &mut Context<'_>, timer: &str) {
         "poll" => token::poll_timer(cx, &Key(rest.to_owned())),
         "deliver" => deliver::timer(cx, &Key(rest.to_owned())),
         "jti" => replay::expiry_timer(cx, rest),
+        "keys" => key_set::expiry_timer(cx, rest),
         "at" | "rt" => token::expiry_timer(cx, kind, rest),
         _ => {}
     }

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
+use crate::key_set::FetchedKeys;
 use crate::record::{AccessToken, Key, Notification, RefreshToken, Request};
 use crate::registration::RegisteredClient;
 
@@ -53,6 +54,24 @@ pub enum Input {
         /// Whether the user approves.
         approve: bool,
     },
+    /// How an [`Output::Fetch`] went.
+    Fetched {
+        /// The open connection whose request needs what was fetched.
+        id: RequestId,
+        /// That request; `None` if its client has left since.
+        request: Option<http::Request<Bytes>>,
+        /// From where.
+        url: String,
+        /// The answer, or why there is none.
+        result: Result<http::Response<Bytes>, SendError>,
+    },
+    /// The connection that an [`Output::IfOpen`] asked about is open.
+    Open {
+        /// The connection.
+        id: RequestId,
+        /// Key of the authentication request that it waits for.
+        key: String,
+    },
     /// A timer fell due.
     Timer {
         /// Its key, as in [`Write::Timer`].
@@ -69,6 +88,24 @@ pub enum Output {
         /// The answer.
         response: http::Response<Bytes>,
     },
+    /// GET this URL, which a client has named, and hand the answer in with the request that needs it: [`Input::Fetched`].
+    /// Redirects must not be followed. Several at a time for one URL can share one exchange.
+    Fetch {
+        /// The open connection of the request.
+        to: RequestId,
+        /// What to get.
+        url: String,
+        /// Comes back in [`Input::Fetched`].
+        request: Box<http::Request<Bytes>>,
+    },
+    /// Hand in [`Input::Open`] if this connection is still open, and nothing otherwise: what can be given away once is
+    /// made for somebody who is there.
+    IfOpen {
+        /// The connection.
+        to: RequestId,
+        /// Comes back in [`Input::Open`].
+        key: String,
+    },
     /// Call somebody else's HTTP endpoint.
     Send(Send),
 }
@@ -77,7 +114,7 @@ impl Output {
     /// Id and octets of an output that must survive a crash.
     pub fn durable(&self) -> Option<(String, Vec<u8>)> {
         match self {
-            Self::Reply { .. } => None,
+            Self::Fetch { .. } | Self::IfOpen { .. } | Self::Reply { .. } => None,
             Self::Send(send) => Some((format!("send/{}", send.id), serde_json::to_vec(send).ok()?)),
         }
     }
@@ -182,10 +219,14 @@ pub enum Change {
     ForgetRefreshToken(String),
     /// The authentication request is gone.
     ForgetRequest(Key),
+    /// The keys of a client, by the SHA-256 of their URL, are gone.
+    ForgetKeys(String),
     /// What was used once (by its key) could not be used any more anyway.
     ForgetUsed(String),
     /// A client that registered itself, by its client_id.
     Client(String, Box<RegisteredClient>),
+    /// Keys of a client, by the SHA-256 of their URL.
+    Keys(String, Box<FetchedKeys>),
     /// A notification secret (by its SHA-256) and the transaction it belongs to.
     Notification(String, Notification),
     /// A new or changed refresh token.
@@ -236,6 +277,10 @@ impl Change {
             Self::ForgetClient(id) => Write::Delete {
                 key: RegisteredClient::key(&id),
             },
+            Self::ForgetKeys(hash) => Write::Delete {
+                key: FetchedKeys::key(&hash),
+            },
+            Self::Keys(hash, keys) => put(FetchedKeys::key(&hash), &keys),
             Self::ForgetUsed(key) => Write::Delete { key },
             Self::Used(key) => put(key, &true),
             Self::ForgetAccessToken(hash) => Write::Delete {

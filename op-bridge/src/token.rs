@@ -6,6 +6,7 @@
 //!
 //! With `polling.hold` a poll without an outcome stays open until there is one or the time is up (long polling, CIBA Core §7.3).
 //! A client must not have two of them; the later takes the place of the earlier, which is told authorization_pending.
+//! A client that leaves while it is held loses nothing: the next poll gets the tokens.
 
 use std::sync::Arc;
 
@@ -76,12 +77,35 @@ fn reply(cx: &mut Context<'_>, id: RequestId, own: Id, outcome: Result<Tokens, O
     cx.reply(id, response);
 }
 
-/// The request has an outcome: tells a poll that waits for it.
+/// The request has an outcome: tells a poll that waits for it. Tokens come out once, so they are not made before it is
+/// known that whoever polled has not left.
 pub(crate) fn outcome(cx: &mut Context<'_>, key: &Key, request: &mut Request) {
-    let Some(poll) = request.poll.take() else {
+    let Some(poll) = &request.poll else {
         return;
     };
     cx.timer(key.poll_timer(), None);
+    if matches!(request.state, State::Approved { .. }) {
+        return cx.if_open(poll.request, key);
+    }
+    conclude_held(cx, request);
+}
+
+/// The client whose poll is held is still there.
+pub(crate) fn resume(cx: &mut Context<'_>, id: RequestId, key: &Key) {
+    let Some(mut request) = cx.request(key) else {
+        return;
+    };
+    if request.poll.as_ref().is_some_and(|poll| poll.request == id) {
+        conclude_held(cx, &mut request);
+        cx.store(key, request);
+    }
+}
+
+/// Answers the poll that is held.
+fn conclude_held(cx: &mut Context<'_>, request: &mut Request) {
+    let Some(poll) = request.poll.take() else {
+        return;
+    };
     let own = Id::ap_trans_id(&request.attempt.ap_trans_id);
     let outcome = conclude(cx, request, own.clone(), poll.thumbprint.as_deref());
     reply(cx, poll.request, own, outcome);

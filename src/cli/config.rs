@@ -25,7 +25,7 @@ const PORTS_VARIABLE: &str = "MIDSIM_PORT";
 const PORTS_TABLE: &str = "ports.";
 
 /// Keys of the file and the options they stand for.
-const KEYS: [(&str, &str); 29] = [
+const KEYS: [(&str, &str); 31] = [
     ("admin_token_file", "admin_token_file"),
     ("allow_host", "allow_host"),
     ("allow_notify", "allow_notify"),
@@ -37,6 +37,7 @@ const KEYS: [(&str, &str); 29] = [
     ("keys", "keys"),
     ("listen", "listen"),
     ("mss", "mss"),
+    ("mssp_url", "mssp_url"),
     ("no_human", "no_human"),
     ("op.authenticator", "op_authenticator"),
     ("op.expires_in", "op_expires_in"),
@@ -46,6 +47,7 @@ const KEYS: [(&str, &str); 29] = [
     ("op.refresh_tokens", "op_refresh_tokens"),
     ("op.slow_down", "op_slow_down"),
     ("op.unknown_user", "op_unknown_user"),
+    ("ota_url", "ota_url"),
     ("port_base", "port_base"),
     ("ports_file", "ports_file"),
     ("seed", "seed"),

@@ -9,6 +9,7 @@ mod exec;
 mod key_sets;
 mod keys;
 mod options;
+mod serve;
 mod sim;
 mod steps;
 mod up;
@@ -50,6 +51,7 @@ enum Command {
     Encode(encode::Encode),
     Exec(exec::Exec),
     Keys(key_sets::Keys),
+    Serve(serve::Serve),
     Sim(sim::Sim),
     Up(up::Up),
     Vectors(vectors::Vectors),
@@ -99,6 +101,7 @@ impl Cli {
             Command::Encode(command) => command.run(),
             Command::Exec(command) => command.run(),
             Command::Keys(command) => command.run(),
+            Command::Serve(command) => command.run(),
             Command::Sim(command) => command.run(),
             Command::Up(command) => command.run(),
             Command::Vectors(command) => command.run(),

@@ -32,9 +32,11 @@ Configuration:
     card_profile = \"c.toml\"                         authenticator = \"mssp\"
     allow_weak_cards = true                         interval = 5
     allow_notify = [\"10.0.0.0/8\"]                 slow_down = true
-                                                    poll_hold = 0
-    [world]                                         expires_in = 120
-    path = \"world.toml\"                             refresh_tokens = false
+    mssp_url = \"http://h:8204/soap\"                 poll_hold = 0
+    ota_url = \"http://h:8248\"                       expires_in = 120
+                                                    refresh_tokens = false
+    [world]
+    path = \"world.toml\"
 
     [tls]
     services = [\"op\", \"mssp\"]
@@ -241,7 +243,7 @@ pub(super) struct PortOptions {
     /// Listen on N, N+1, … instead of the usual ports; 0 takes free ones
     #[arg(long, value_name = "N", env = "MIDSIM_PORT_BASE", hide_env = true, value_parser = port)]
     port_base: Option<u16>,
-    /// One port: ui, op, mssp, smpp or op-mtls; 0 takes a free one. Can be repeated; in the environment a list with commas
+    /// One port: ui, op, mssp, ota, smpp, discovery or op-mtls; 0 takes a free one. Can be repeated; in the environment a list with commas
     #[arg(long, value_name = "SERVICE=N")]
     port: Vec<ServicePort>,
     /// Write the ports as JSON when everything is ready
@@ -287,11 +289,13 @@ pub(super) struct ServicePort {
 }
 
 /// The services that something answers at.
-const SERVED: [Service; 5] = [
+const SERVED: [Service; 7] = [
     Service::Ui,
     Service::Op,
     Service::Mssp,
+    Service::Ota,
     Service::Smpp,
+    Service::Discovery,
     Service::OpMtls,
 ];
 
@@ -461,10 +465,23 @@ impl OpOptions {
 
 impl PortOptions {
     /// Tells the suite where to listen and whom to let in.
-    pub(super) fn apply(&self, mut builder: Builder) -> Result<Builder, SetupError> {
+    pub(super) fn apply(&self, builder: Builder) -> Result<Builder, SetupError> {
+        self.apply_with(builder, &[])
+    }
+
+    /// The same; without a base, these services take free ports unless told otherwise.
+    pub(super) fn apply_with(
+        &self,
+        mut builder: Builder,
+        free: &[Service],
+    ) -> Result<Builder, SetupError> {
+        let usual = || {
+            let ports = Ports::default();
+            free.iter().fold(ports, |ports, one| ports.with(*one, 0))
+        };
         let base = self
             .port_base
-            .map_or_else(|| Ok(Ports::default()), Ports::from_base)?;
+            .map_or_else(|| Ok(usual()), Ports::from_base)?;
         let ports = self
             .port
             .iter()

@@ -75,47 +75,10 @@ impl Up {
     }
 
     async fn stay(self) -> u8 {
-        let builder = match self.builder() {
-            Ok(builder) => builder,
-            Err(error) => return complain(&error, USAGE),
-        };
-        // Where the last one was is of no use to anybody.
-        if let Some(file) = &self.ports.ports_file
-            && let Err(why) = std::fs::remove_file(file)
-            && why.kind() != std::io::ErrorKind::NotFound
-        {
-            let path = file.clone();
-            return complain(&SetupError::File { path, why }, USAGE);
+        match self.builder() {
+            Ok(builder) => stay(builder, &self.ports, self.json, greeting).await,
+            Err(error) => complain(&error, USAGE),
         }
-        let suite = match builder.start().await {
-            Ok(suite) => suite,
-            Err(error) => return super::not_started(&error),
-        };
-        let signals = match Signals::new() {
-            Ok(signals) => signals,
-            Err(error) => return complain(&error, FAILURE),
-        };
-        if let Some(file) = &self.ports.ports_file
-            && let Err(error) = write_ports_file(file, suite.ports())
-        {
-            return complain(&error, USAGE);
-        }
-        if self.json {
-            let urls = suite.urls();
-            println!(
-                "{}",
-                json!({
-                    "schema_version": 1, "pid": std::process::id(),
-                    "ui": urls.ui, "op": urls.op, "op_mtls": urls.op_mtls,
-                    "mssp": urls.mssp, "ota": urls.ota, "smpp": urls.smpp,
-                    "discovery": urls.discovery,
-                })
-            );
-        } else {
-            print!("{}", greeting(&suite));
-        }
-        suite.until(signals).await;
-        OK
     }
 
     fn builder(&self) -> Result<Builder, SetupError> {
@@ -133,6 +96,59 @@ impl Up {
         }
         Ok(builder)
     }
+}
+
+/// Starts, tells where everything is, and stays until a signal comes.
+pub(super) async fn stay(
+    builder: Builder,
+    ports: &PortOptions,
+    json: bool,
+    greeting: impl FnOnce(&Running) -> String,
+) -> u8 {
+    // Where the last one was is of no use to anybody.
+    if let Some(file) = &ports.ports_file
+        && let Err(why) = std::fs::remove_file(file)
+        && why.kind() != std::io::ErrorKind::NotFound
+    {
+        let path = file.clone();
+        return complain(&SetupError::File { path, why }, USAGE);
+    }
+    let suite = match builder.start().await {
+        Ok(suite) => suite,
+        Err(error) => return super::not_started(&error),
+    };
+    let signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return complain(&error, FAILURE),
+    };
+    if let Some(file) = &ports.ports_file
+        && let Err(error) = write_ports_file(file, suite.ports())
+    {
+        return complain(&error, USAGE);
+    }
+    if json {
+        let urls = suite.urls();
+        let mut document = json!({"schema_version": 1, "pid": std::process::id()});
+        for (name, url) in [
+            ("ui", &urls.ui),
+            ("op", &urls.op),
+            ("op_mtls", &urls.op_mtls),
+            ("mssp", &urls.mssp),
+            ("ota", &urls.ota),
+            ("smpp", &urls.smpp),
+            ("discovery", &urls.discovery),
+        ] {
+            // Of a party that is somewhere unknown there is none.
+            if !url.is_empty() {
+                document[name] = url.as_str().into();
+            }
+        }
+        println!("{document}");
+    } else {
+        print!("{}", greeting(&suite));
+    }
+    suite.until(signals).await;
+    OK
 }
 
 /// What a person needs to begin.

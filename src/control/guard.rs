@@ -85,6 +85,10 @@ impl Access {
             None => next.run(request).await,
             Some((status, detail)) => {
                 let mut response = problem(status, &detail);
+                if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+                    let wanted = HeaderValue::from_static("application/json");
+                    response.headers_mut().insert("accept-post", wanted);
+                }
                 if status == StatusCode::UNAUTHORIZED {
                     response
                         .headers_mut()

@@ -1,7 +1,6 @@
 //! `/v1/key-sets`: keys go in, check values come out.
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -12,7 +11,7 @@ use ota_wire::keys::KeySet;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Api, State, not_committed, parse, unprocessable};
+use super::{Api, Body, State, not_committed, parse, unprocessable};
 use crate::control::problem;
 
 #[derive(Deserialize)]
@@ -23,7 +22,7 @@ enum Upload {
 }
 
 /// All of an upload is kept, or nothing: the problem names every line that makes no sense.
-pub(super) async fn import(state: State, body: Bytes) -> Response {
+pub(super) async fn import(state: State, Body(body): Body) -> Response {
     match read(&body) {
         Err(problem) => *problem,
         Ok(entries) => {

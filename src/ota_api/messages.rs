@@ -1,9 +1,6 @@
 //! `/v1/messages` and `/v1/remote`.
 
-use std::time::Duration;
-
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -16,13 +13,8 @@ use ota_wire::secret::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Api, JOBS, State, not_committed, parse, unprocessable};
+use super::{Api, Body, CORRELATION, JOBS, State, not_committed, parse, unprocessable};
 use crate::control::problem;
-
-/// How long an order is worth the trouble when it does not say.
-const VALID_FOR: u32 = 300;
-/// The longest: three days, as long as the SMSC keeps a message.
-const LONGEST: u32 = 3 * 24 * 3600;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,15 +29,12 @@ struct Order {
     por: Por,
     key_version: Option<u8>,
     /// Seconds.
-    #[serde(default = "valid_for")]
-    valid_for: u32,
+    valid_for: Option<u32>,
+    /// Instead: an instant (RFC 3339).
+    expires: Option<String>,
 }
 
-fn valid_for() -> u32 {
-    VALID_FOR
-}
-
-pub(super) async fn submit(state: State, body: Bytes) -> Response {
+pub(super) async fn submit(state: State, Body(body): Body) -> Response {
     accept(&state, &body)
         .await
         .unwrap_or_else(|problem| *problem)
@@ -64,6 +53,7 @@ async fn accept(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
         iccid: order.iccid,
         key_version: order.key_version,
         valid_for: order.valid_for,
+        expires: order.expires,
     }
     .submit(api, tar, payload, order.por)?;
     give(api, submit).await
@@ -76,8 +66,8 @@ struct Target {
     msisdn: Option<String>,
     iccid: Option<String>,
     key_version: Option<u8>,
-    #[serde(default = "valid_for")]
-    valid_for: u32,
+    valid_for: Option<u32>,
+    expires: Option<String>,
 }
 
 impl Target {
@@ -99,12 +89,7 @@ impl Target {
         por: Por,
     ) -> Result<Submit, Box<Response>> {
         let (msisdn, _) = self.card(api)?;
-        if !(1..=LONGEST).contains(&self.valid_for) {
-            return Err(unprocessable(&format!(
-                "valid_for: expected 1 to {LONGEST} seconds, got {}",
-                self.valid_for
-            )));
-        }
+        let (expires, valid_for) = api.expiry(self.valid_for, self.expires.as_deref())?;
         let id = self.id.unwrap_or_else(|| api.random_id());
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
         if !(1..=64).contains(&id.len()) || !id.chars().all(plain) {
@@ -112,19 +97,17 @@ impl Target {
                 "id: expected 1 to 64 letters, digits, - and _",
             ));
         }
-        let expires = api
-            .now()
-            .checked_add(Duration::from_secs(self.valid_for.into()))
-            .map_err(|error| unprocessable(&format!("valid_for: {error}")))?;
         Ok(Submit {
-            correlation: format!("api:{id}"),
+            correlation: format!("{CORRELATION}{id}"),
             id: format!("{JOBS}{id}"),
             msisdn,
             tar,
             payload,
             expires,
+            valid_for,
             por,
             key_version: self.key_version,
+            key_set: None,
         })
     }
 }
@@ -132,25 +115,26 @@ impl Target {
 /// Orders are idempotent by their id; the same id for something else is a conflict.
 async fn give(api: &Api, submit: Submit) -> Result<Response, Box<Response>> {
     let id = submit.id.trim_start_matches(JOBS).to_owned();
+    let conflict = || {
+        Box::new(problem(
+            StatusCode::CONFLICT,
+            &format!("another message has the id {id}"),
+        ))
+    };
     if let Some(known) = api.job(&id) {
-        let same = (
-            &known.submit.msisdn,
-            known.submit.tar,
-            &known.submit.payload,
-            known.submit.por,
-        ) == (&submit.msisdn, submit.tar, &submit.payload, submit.por);
-        if !same {
-            return Err(Box::new(problem(
-                StatusCode::CONFLICT,
-                &format!("another message has the id {id}"),
-            )));
+        if !submit.repeats(&known.submit) {
+            return Err(conflict());
         }
         return Ok(Json(view(&known)).into_response());
     }
-    if !api.tell(Input::Submit(submit)).await {
+    if !api.tell(Input::Submit(submit.clone())).await {
         return Err(Box::new(not_committed()));
     }
     let job = api.job(&id).ok_or_else(|| Box::new(not_committed()))?;
+    // Of two at the same time, the platform has taken one.
+    if !submit.repeats(&job.submit) {
+        return Err(conflict());
+    }
     let place = [(header::LOCATION, format!("/v1/messages/{id}"))];
     Ok((StatusCode::ACCEPTED, place, Json(view(&job))).into_response())
 }
@@ -208,7 +192,10 @@ pub(super) fn view(job: &Job) -> Value {
             value["cntr"] = attempt.cntr.to_string().into();
             value["message_ids"] = json!(attempt.parts);
         }
-        JobState::Failed(reason) => value["reason"] = reason.to_string().into(),
+        JobState::Failed(reason) => {
+            value["reason"] = reason.to_string().into();
+            value["code"] = reason.code().into();
+        }
         JobState::Queued | JobState::Answered | JobState::Expired | JobState::Cancelled => {}
     }
     if let Some(response) = &job.response {
@@ -231,6 +218,17 @@ fn state_of(state: &JobState) -> &'static str {
         JobState::Cancelled => "cancelled",
     }
 }
+
+/// Fields of an order that say whose card, and how.
+const TARGET: [&str; 7] = [
+    "action",
+    "id",
+    "msisdn",
+    "iccid",
+    "key_version",
+    "valid_for",
+    "expires",
+];
 
 #[derive(Deserialize)]
 struct RemoteOrder {
@@ -260,17 +258,39 @@ enum Action {
     },
 }
 
+impl RemoteOrder {
+    /// A field that is not for the action is refused, whatever it is.
+    fn read(body: &[u8]) -> Result<Self, Box<Response>> {
+        let fields: serde_json::Map<String, Value> = parse(body)?;
+        let order: Self = parse(body)?;
+        let more: &[&str] = match order.action {
+            Action::ReadIccid => &[],
+            Action::PutKey { .. } => &["key_set", "kik", "replaces"],
+            Action::Lock { .. } | Action::Unlock { .. } => &["aid"],
+        };
+        let known =
+            |name: &&String| TARGET.contains(&name.as_str()) || more.contains(&name.as_str());
+        match fields.keys().find(|name| !known(name)) {
+            None => Ok(order),
+            Some(name) => Err(unprocessable(&format!(
+                "body: unknown field `{name}`, expected one of {}",
+                [&TARGET[..], more].concat().join(", ")
+            ))),
+        }
+    }
+}
+
 /// Submits a script, waits for what the card says, and says what that means.
-pub(super) async fn remote(state: State, body: Bytes) -> Response {
+pub(super) async fn remote(state: State, Body(body): Body) -> Response {
     manage(&state, &body)
         .await
         .unwrap_or_else(|problem| *problem)
 }
 
 async fn manage(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
-    let RemoteOrder { target, action } = parse(body)?;
+    let RemoteOrder { target, action } = RemoteOrder::read(body)?;
     let (_, iccid) = target.card(api)?;
-    let mut import = None;
+    let mut brings = None;
     let task = match action {
         Action::ReadIccid => Task::ReadIccid,
         Action::Lock { aid } => Task::Lock {
@@ -288,9 +308,10 @@ async fn manage(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
             let entry: Entry = serde_json::from_value(key_set)
                 .map_err(|error| unprocessable(&format!("key_set: {error}")))?;
             let keys = entry
-                .key_set()
+                .check()
+                .and_then(|()| entry.key_set())
                 .map_err(|error| unprocessable(&format!("key_set: {error}")))?;
-            import = Some(entry);
+            brings = Some(entry);
             let kik = CipherKey::new(keys.kic.algorithm(), Secret::new(octets("kik", &kik)?))
                 .map_err(|error| unprocessable(&format!("kik: {error}")))?;
             // The card has the KIK of its first key set from the factory.
@@ -310,7 +331,8 @@ async fn manage(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
     let script = task
         .script()
         .map_err(|error| unprocessable(&error.to_string()))?;
-    let submit = target.submit(api, task.tar(), script, Por::Always)?;
+    let mut submit = target.submit(api, task.tar(), script, Por::Always)?;
+    submit.key_set = brings;
     let id = submit.id.trim_start_matches(JOBS).to_owned();
     let mut changed = api.network.parties().results.watch();
     give(api, submit).await?;
@@ -329,12 +351,6 @@ async fn manage(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
                 Err(refused) => {
                     document["result"] = json!({"refused": refused.to_string()});
                     return Ok((StatusCode::BAD_GATEWAY, Json(document)).into_response());
-                }
-            }
-            if let Some(entry) = import {
-                // The card has the keys: from now on the platform knows them, too.
-                if !api.tell(Input::Import(vec![entry])).await {
-                    return Err(Box::new(not_committed()));
                 }
             }
             return Ok(Json(document).into_response());

@@ -7,9 +7,11 @@ mod openapi;
 mod results;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::Response;
@@ -28,13 +30,21 @@ use crate::wiring::{Message, Receipt};
 use crate::world::World;
 
 pub use results::Results;
-pub(crate) use results::reported;
+pub(crate) use results::events;
 
 /// The largest body: an import of key sets comes in pieces.
 const LARGEST_BODY: usize = 1 << 20;
 
 /// Ids of jobs that came by this API, so that nobody else hears of them.
 pub(crate) const JOBS: &str = "api.";
+
+/// How their answers are marked: [`ota::platform::Submit::correlation`].
+pub(crate) const CORRELATION: &str = "api:";
+
+/// How long an order is worth the trouble when it does not say. Seconds.
+const VALID_FOR: u32 = 300;
+/// The longest: three days, as long as the SMSC keeps a message.
+const LONGEST: u32 = 3 * 24 * 3600;
 
 /// What the API works on.
 pub(crate) struct Api {
@@ -67,6 +77,10 @@ pub(crate) fn router(api: Api, access: Access) -> Router {
         .route("/v1/key-sets", post(key_sets::import))
         .route("/v1/key-sets/{card}", get(key_sets::show))
         .route("/v1/events", get(results::stream))
+        .method_not_allowed_fallback(|request: Request| async move {
+            let detail = format!("{} is not for {}", request.method(), request.uri().path());
+            problem(StatusCode::METHOD_NOT_ALLOWED, &detail)
+        })
         .fallback(|request: Request| async move {
             problem(
                 StatusCode::NOT_FOUND,
@@ -119,6 +133,40 @@ impl Api {
         serde_json::from_slice(&record.value).ok()
     }
 
+    /// When a span or an instant ends.
+    fn expiry(
+        &self,
+        valid_for: Option<u32>,
+        expires: Option<&str>,
+    ) -> Result<(Timestamp, Option<u32>), Box<Response>> {
+        let now = self.now();
+        let Some(expires) = expires else {
+            let valid_for = valid_for.unwrap_or(VALID_FOR);
+            if !(1..=LONGEST).contains(&valid_for) {
+                return Err(unprocessable(&format!(
+                    "valid_for: expected 1 to {LONGEST} seconds, got {valid_for}"
+                )));
+            }
+            let end = now
+                .checked_add(Duration::from_secs(valid_for.into()))
+                .map_err(|error| unprocessable(&format!("valid_for: {error}")))?;
+            return Ok((end, Some(valid_for)));
+        };
+        if valid_for.is_some() {
+            return Err(unprocessable("say either valid_for or expires"));
+        }
+        let end: Timestamp = expires
+            .parse()
+            .map_err(|error| unprocessable(&format!("expires: {error}")))?;
+        let left = end.duration_since(now).as_secs();
+        if end <= now || left > LONGEST.into() {
+            return Err(unprocessable(&format!(
+                "expires: expected an instant within {LONGEST} seconds from {now}, got {end}"
+            )));
+        }
+        Ok((end, None))
+    }
+
     /// Number and card, from either.
     fn subscriber(
         &self,
@@ -155,6 +203,20 @@ fn not_committed() -> Response {
         StatusCode::INTERNAL_SERVER_ERROR,
         "the platform could not keep it; see the log",
     )
+}
+
+/// The octets of a body, or the problem.
+struct Body(Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        match Bytes::from_request(request, state).await {
+            Ok(octets) => Ok(Self(octets)),
+            Err(rejection) => Err(problem(rejection.status(), &rejection.body_text())),
+        }
+    }
 }
 
 /// A body as JSON, or the problem that says what is wrong with it.

@@ -10,20 +10,21 @@ pub(super) fn document() -> Value {
         "msisdn": {"type": "string", "examples": ["+447700900002"]},
         "iccid": {"type": "string", "description": "Instead of the number, or beside it."},
         "key_version": {"type": "integer", "minimum": 1, "maximum": 15, "description": "Key set that protects the packet; without it, the one imported for the TAR, or the card's first."},
-        "valid_for": {"type": "integer", "minimum": 1, "maximum": 259_200, "default": 300, "description": "Seconds."}
+        "valid_for": {"type": "integer", "minimum": 1, "maximum": 259_200, "default": 300, "description": "Seconds."},
+        "expires": {"type": "string", "format": "date-time", "description": "Instead of valid_for."}
     });
     let with = |more: Value, required: Value| {
         let mut properties = target.clone();
         if let (Some(all), Value::Object(more)) = (properties.as_object_mut(), more) {
             all.extend(more);
         }
-        json!({"type": "object", "properties": properties, "required": required})
+        json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
     };
     let hex = |what: &str| json!({"type": "string", "pattern": "^([0-9A-Fa-f]{2})*$", "description": what});
     let body = |schema: &str| json!({"required": true, "content": {"application/json": {"schema": {"$ref": format!("#/components/schemas/{schema}")}}}});
     let answer = |what: &str, schema: &str| json!({"description": what, "content": {"application/json": {"schema": {"$ref": format!("#/components/schemas/{schema}")}}}});
     let problem = |what: &str| json!({"description": what, "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}});
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "midsim OTA platform",
@@ -96,8 +97,8 @@ pub(super) fn document() -> Value {
             "/v1/events": {
                 "get": {
                     "operationId": "followEvents",
-                    "summary": "What comes of messages, as server-sent events: sent, acknowledged, failed, answer",
-                    "description": "A client that comes back with Last-Event-ID gets what it missed, or, if that is forgotten, a `state` event for each message.",
+                    "summary": "What comes of messages, as server-sent events: sent, answer, and at the end acknowledged, failed, expired or cancelled",
+                    "description": "A client that comes back with Last-Event-ID gets what it missed, or, if that is forgotten, a `state` event for each message and then every event that is kept: the same one may come again.",
                     "parameters": [{"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}}],
                     "responses": {"200": {"description": "A stream", "content": {"text/event-stream": {"schema": {"type": "string"}}}}}
                 }
@@ -134,6 +135,7 @@ pub(super) fn document() -> Value {
                 "id": {"type": "string"},
                 "state": {"enum": ["queued", "submitted", "sent", "acknowledged", "failed", "expired", "cancelled"]},
                 "reason": {"type": "string"},
+                "code": {"enum": ["unknown-subscriber", "too-long", "keys", "counter-exhausted", "queue-full", "card", "smsc", "undelivered"], "description": "failed: why, for programs."},
                 "cntr": {"type": "string"},
                 "message_ids": {"type": "array", "items": {"type": ["string", "null"]}},
                 "response": {"type": "object", "properties": {"status": {"type": "integer"}, "data": {"type": "string"}}},
@@ -142,5 +144,23 @@ pub(super) fn document() -> Value {
             }},
             "Problem": {"type": "object", "properties": {"title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}}}
         }}
-    })
+    });
+    for methods in document["paths"]
+        .as_object_mut()
+        .into_iter()
+        .flat_map(|paths| paths.values_mut())
+    {
+        for (method, operation) in methods.as_object_mut().into_iter().flatten() {
+            // The guards', before anything else is looked at.
+            operation["responses"]["401"] = problem("The admin token is missing");
+            operation["responses"]["403"] = problem("Called from a page of another origin");
+            operation["responses"]["421"] = problem("Called by a name that is not ours");
+            if method == "post" {
+                operation["responses"]["413"] = problem("More than 1 MiB");
+                operation["responses"]["415"] =
+                    problem("The body is not called JSON; Accept-Post says what is taken");
+            }
+        }
+    }
+    document
 }

@@ -15,8 +15,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
@@ -27,6 +27,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::addresses::{Denied, Policy};
+use super::event_stream::EventStream;
 use super::http_server::{FLIGHT, own_octets};
 use super::tls::ClientTls;
 use crate::runtime::clock::{Clock, Flight, InFlight};
@@ -139,6 +140,28 @@ impl HttpClient {
             drop(on_its_way);
             Sent { result, flight }
         }
+    }
+
+    /// Sends a request whose answer is a stream of events: it may take `within` to begin, and `silence` between two signs of life.
+    /// What waits in a stream is not under way.
+    ///
+    /// # Errors
+    /// [`SendError`], also for an answer that is no stream of events.
+    pub async fn events(
+        &self,
+        request: Request<Bytes>,
+        within: Duration,
+        silence: Duration,
+    ) -> Result<EventStream, SendError> {
+        let answering = tokio::time::timeout(within, self.inner.request(request.map(Full::new)));
+        let answer = answering.await.map_err(|_| SendError::TimedOut)?;
+        let (head, body) = answer.map_err(unreachable)?.into_parts();
+        let kind = head.headers.get(CONTENT_TYPE);
+        if head.status != StatusCode::OK || kind.is_none_or(|kind| kind != "text/event-stream") {
+            let why = format!("{} instead of a stream of events", head.status);
+            return Err(SendError::Unreachable(why));
+        }
+        Ok(EventStream::new(body, silence))
     }
 
     /// To a party of this process the count goes along in a header; for anybody else it is kept here.

@@ -148,10 +148,11 @@ pub fn serve_party<H: HttpParty>(
     if let Ok(address) = listener.tcp.local_addr() {
         declare(replies.clock(), address);
     }
-    let service = PartyService {
-        handler,
-        replies,
+    let service = move |peer| PartyService {
+        handler: handler.clone(),
+        replies: replies.clone(),
         limits,
+        peer,
     };
     serve(listener, service, limits, shutdown)
 }
@@ -163,18 +164,24 @@ pub async fn serve_router(
     limits: Limits,
     shutdown: Shutdown,
 ) {
-    serve(listener, TowerToHyperService::new(router), limits, shutdown).await;
+    let inner = TowerToHyperService::new(router);
+    let service = move |peer| WithPeer {
+        inner: inner.clone(),
+        peer,
+    };
+    serve(listener, service, limits, shutdown).await;
 }
 
-/// Serves any service until the shutdown: then nothing new is accepted and what runs has [`GRACE`] to finish.
-pub async fn serve<S, B>(
+/// Serves until the shutdown, each connection with a service of its own: then nothing new is accepted and what runs has
+/// [`GRACE`] to finish.
+async fn serve<F, S, B>(
     listener: impl Into<Listener>,
-    service: S,
+    service: F,
     limits: Limits,
     shutdown: Shutdown,
 ) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
-    S: Clone + Send + 'static,
+    F: Fn(Peer) -> S + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -219,14 +226,15 @@ pub async fn serve<S, B>(
 const AFTER_REFUSAL: Duration = Duration::from_millis(100);
 
 /// One connection: the handshake first, where TLS is spoken.
-async fn accepted_from<S, B>(
+async fn accepted_from<F, S, B>(
     stream: TcpStream,
-    peer: SocketAddr,
+    address: SocketAddr,
     tls: Option<ServerTls>,
-    inner: S,
+    service: F,
     limits: Limits,
     shutdown: Shutdown,
 ) where
+    F: Fn(Peer) -> S,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -234,10 +242,11 @@ async fn accepted_from<S, B>(
     // Only costs speed if it fails.
     let _ = stream.set_nodelay(true);
     let stream = Stalling::new(stream, limits.unread);
-    let with = |certificate| WithPeer {
-        inner,
-        peer,
-        certificate,
+    let with = move |certificate| {
+        service(Peer {
+            address,
+            certificate,
+        })
     };
     let Some(tls) = tls else {
         return connection(stream, with(None), limits, shutdown).await;
@@ -252,8 +261,8 @@ async fn accepted_from<S, B>(
         Ok(Ok(accepted)) => {
             connection(accepted.stream, with(accepted.peer), limits, shutdown).await
         }
-        Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
-        Err(_) => tracing::debug!(%peer, "a TLS handshake took too long"),
+        Ok(Err(error)) => tracing::debug!(peer = %address, %error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!(peer = %address, "a TLS handshake took too long"),
     }
 }
 
@@ -285,12 +294,17 @@ where
     }
 }
 
-/// Tells every request who sent it.
+/// Who is at the other end of a connection.
 #[derive(Clone)]
+struct Peer {
+    address: SocketAddr,
+    certificate: Option<PeerCertificate>,
+}
+
+/// Tells every request of a router who sent it.
 struct WithPeer<S> {
     inner: S,
-    peer: SocketAddr,
-    certificate: Option<PeerCertificate>,
+    peer: Peer,
 }
 
 impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for WithPeer<S> {
@@ -300,19 +314,20 @@ impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for WithPeer<S> {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let extensions = request.extensions_mut();
-        extensions.insert(ConnectInfo(self.peer));
-        if let Some(certificate) = &self.certificate {
+        extensions.insert(ConnectInfo(self.peer.address));
+        if let Some(certificate) = &self.peer.certificate {
             extensions.insert(certificate.clone());
         }
         self.inner.call(request)
     }
 }
 
-/// A party as a hyper service.
+/// A party as a hyper service, for one connection.
 struct PartyService<H> {
     handler: Arc<H>,
     replies: Replies,
     limits: Limits,
+    peer: Peer,
 }
 
 impl<H> Clone for PartyService<H> {
@@ -321,6 +336,7 @@ impl<H> Clone for PartyService<H> {
             handler: Arc::clone(&self.handler),
             replies: self.replies.clone(),
             limits: self.limits,
+            peer: self.peer.clone(),
         }
     }
 }
@@ -353,12 +369,7 @@ impl<H: HttpParty> PartyService<H> {
         flight: InFlight,
         flight_id: Option<u64>,
     ) -> Response<Bytes> {
-        let peer = request
-            .extensions()
-            .get::<ConnectInfo<SocketAddr>>()
-            .map_or(UNKNOWN_PEER, |info| info.0);
         let (mut head, body) = request.into_parts();
-        let certificate = head.extensions.remove();
         head.extensions.clear();
         let body = match self.collect(&head, body).await {
             Ok(body) => own(&mut head, &body),
@@ -373,9 +384,9 @@ impl<H: HttpParty> PartyService<H> {
         let arrived = Arrived {
             id: waiting.id(),
             request: Request::from_parts(head, body),
-            peer,
+            peer: self.peer.address,
             started,
-            certificate,
+            certificate: self.peer.certificate,
             flight,
         };
         let handler = Arc::clone(&self.handler);
@@ -413,8 +424,13 @@ impl<H: HttpParty> PartyService<H> {
             tokio::spawn(discard(body));
             return Err(Refused::TooLarge);
         }
-        let collected = Limited::new(&mut body, self.limits.body).collect();
-        match tokio::time::timeout(self.limits.body_within, collected).await {
+        let mut collected = pin!(Limited::new(&mut body, self.limits.body).collect());
+        // Most bodies have come with their head: a timer would be set for nothing.
+        let collected = match poll_once(collected.as_mut()).await {
+            Poll::Ready(collected) => Ok(collected),
+            Poll::Pending => tokio::time::timeout(self.limits.body_within, collected).await,
+        };
+        match collected {
             Ok(Ok(collected)) => Ok(collected.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
                 tokio::spawn(discard(body));
@@ -424,6 +440,11 @@ impl<H: HttpParty> PartyService<H> {
             Err(_) => Err(Refused::Late),
         }
     }
+}
+
+/// What a future says when it is asked once.
+async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 /// Reads on what is refused, while the answer is on its way: closing a connection with unread octets resets it, and a
@@ -486,8 +507,6 @@ enum Refused {
     Late,
     TooLarge,
 }
-
-const UNKNOWN_PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Takes the header off and reads it.
 fn flight_id(headers: &mut HeaderMap) -> Option<u64> {

@@ -49,6 +49,7 @@ use crate::runtime::store::{Batch, CommitError, MemoryStore, RedbStore, Store, S
 use crate::sockets::addresses::Network;
 use crate::sockets::ports::{PortError, Ports};
 use crate::sockets::tls::{Identity, TlsError};
+pub use crate::wiring::Serves;
 use crate::wiring::steps::{MsspParty, OpParty, PlatformParty, SmscParty};
 use crate::wiring::{Humans, Parties, Phones};
 use crate::world::World;
@@ -91,6 +92,8 @@ pub struct Builder {
     #[cfg(test)]
     stores: fn(Stores) -> Stores,
     mssp_url: Option<String>,
+    ota_url: Option<String>,
+    serves: Serves,
     op: OpSwitches,
     admin_token: Option<Secret>,
     hosts: Vec<HostName>,
@@ -155,6 +158,12 @@ pub enum StartError {
     /// TLS cannot be had as configured.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The OTA platform cannot be called there.
+    #[error("{url:?} is no URL of an OTA platform; write it as http://127.0.0.1:8248")]
+    OtaUrl {
+        /// What was given.
+        url: String,
+    },
     /// The system refuses something.
     #[error("{what}: {why}")]
     System {
@@ -175,6 +184,7 @@ impl StartError {
                 | Self::HintIssuer { .. }
                 | Self::Op(_)
                 | Self::Port(_)
+                | Self::OtaUrl { .. }
                 | Self::Smpp(_)
                 | Self::Tls(TlsError::File { .. } | TlsError::Server(_))
         )
@@ -212,6 +222,8 @@ impl Builder {
             #[cfg(test)]
             stores: |stores| stores,
             mssp_url: None,
+            ota_url: None,
+            serves: Serves::ALL,
             op: OpSwitches::default(),
             admin_token: None,
             hosts: Vec::new(),
@@ -273,6 +285,20 @@ impl Builder {
     #[must_use]
     pub fn mssp_url(mut self, url: impl Into<String>) -> Self {
         self.mssp_url = Some(url.into());
+        self
+    }
+
+    /// Only these parties; the others are somewhere else. Nobody listens for those.
+    #[must_use]
+    pub fn serve(mut self, serves: Serves) -> Self {
+        self.serves = serves;
+        self
+    }
+
+    /// Where the OTA platform's HTTP API is, for an MSSP without one in its process. The admin token, if there is one, goes along.
+    #[must_use]
+    pub fn ota_url(mut self, url: impl Into<String>) -> Self {
+        self.ota_url = Some(url.into());
         self
     }
 
@@ -432,6 +458,7 @@ impl Builder {
             ),
             Phones::new(world, stores.sim, clock.clone(), driver("sim"), self.humans),
             clock,
+            self.serves,
         );
         Ok(Made {
             parties: Arc::new(parties),

@@ -28,6 +28,7 @@ use crate::suite::keyring::KeyRing;
 use crate::suite::receiver::Receiver;
 use crate::trace::TraceLog;
 use crate::users::{Press, PressError, Users};
+use crate::wiring::apart::OtaLink;
 use crate::wiring::discovery::DiscoveryListener;
 use crate::wiring::sockets::{Clients, MsspListener, Network, OpListener};
 use crate::wiring::{Message, Parties, Receipt};
@@ -83,23 +84,29 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         .check_exposure(builder.admin_token.is_some())?;
     let clock = builder.clock(builder.frozen);
     let chance = builder.chance()?;
-    let ui = builder.ports.bind(Service::Ui).await?;
-    let op = builder.ports.bind(Service::Op).await?;
-    let op_mtls = builder.ports.bind(Service::OpMtls).await?;
-    let mssp = builder.ports.bind(Service::Mssp).await?;
-    let ota = builder.ports.bind(Service::Ota).await?;
-    let smpp = builder.ports.bind(Service::Smpp).await?;
-    let discovery = builder.ports.bind(Service::Discovery).await?;
-    let address = |listener: &tokio::net::TcpListener, service| {
-        listener
-            .local_addr()
-            .unwrap_or_else(|_| builder.ports.address(service))
+    let serves = builder.serves;
+    let bind = async |service, served: bool| match served {
+        true => builder.ports.bind(service).await.map(Some),
+        false => Ok(None),
     };
-    let (ui_at, op_at) = (address(&ui, Service::Ui), address(&op, Service::Op));
-    let (mssp_at, smpp_at) = (address(&mssp, Service::Mssp), address(&smpp, Service::Smpp));
-    let ota_at = address(&ota, Service::Ota);
-    let discovery_at = address(&discovery, Service::Discovery);
-    let op_mtls_at = address(&op_mtls, Service::OpMtls);
+    let ui = builder.ports.bind(Service::Ui).await?;
+    let op = bind(Service::Op, serves.op).await?;
+    let op_mtls = bind(Service::OpMtls, serves.op).await?;
+    let mssp = bind(Service::Mssp, serves.mssp).await?;
+    let ota = bind(Service::Ota, serves.ota).await?;
+    let smpp = bind(Service::Smpp, serves.ota).await?;
+    let discovery = bind(Service::Discovery, serves.op).await?;
+    let address = |listener: Option<&tokio::net::TcpListener>, service| {
+        let bound = listener.and_then(|listener| listener.local_addr().ok());
+        bound.unwrap_or_else(|| builder.ports.address(service))
+    };
+    let ui_at = address(Some(&ui), Service::Ui);
+    let op_at = address(op.as_ref(), Service::Op);
+    let mssp_at = address(mssp.as_ref(), Service::Mssp);
+    let smpp_at = address(smpp.as_ref(), Service::Smpp);
+    let ota_at = address(ota.as_ref(), Service::Ota);
+    let discovery_at = address(discovery.as_ref(), Service::Discovery);
+    let op_mtls_at = address(op_mtls.as_ref(), Service::OpMtls);
     let listen = builder.ports.listen();
     let near = near(listen);
     let name = match builder.hosts.first() {
@@ -121,27 +128,39 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         })?;
     }
     let (op_scheme, mssp_scheme) = (tls.scheme(TlsService::Op), tls.scheme(TlsService::Mssp));
+    let own = |served: bool, url: String| if served { url } else { String::new() };
+    let elsewhere = |served, url, other: &Option<String>| match served {
+        true => url,
+        false => other.clone().unwrap_or_default(),
+    };
+    let mssp_url = format!("{mssp_scheme}://{name}:{}/soap", mssp_at.port());
+    let ota_url = format!("http://{name}:{}", ota_at.port());
     let urls = Urls {
         ui: format!("http://{name}:{}", ui_at.port()),
-        op: format!("{op_scheme}://{name}:{}", op_at.port()),
-        op_mtls: format!("https://{name}:{}", op_mtls_at.port()),
-        mssp: format!("{mssp_scheme}://{name}:{}/soap", mssp_at.port()),
-        ota: format!("http://{name}:{}", ota_at.port()),
-        smpp: format!("{name}:{}", smpp_at.port()),
-        discovery: format!("http://{name}:{}", discovery_at.port()),
+        op: own(serves.op, format!("{op_scheme}://{name}:{}", op_at.port())),
+        op_mtls: own(serves.op, format!("https://{name}:{}", op_mtls_at.port())),
+        mssp: elsewhere(serves.mssp, mssp_url, &builder.mssp_url),
+        ota: elsewhere(serves.ota, ota_url, &builder.ota_url),
+        smpp: own(serves.ota, format!("{name}:{}", smpp_at.port())),
+        discovery: own(serves.op, format!("http://{name}:{}", discovery_at.port())),
+    };
+    let ota_link = match &builder.ota_url {
+        Some(url) if serves.mssp && !serves.ota => Some(ota_base(url)?),
+        _ => None,
     };
     // Our own parties need no name server.
     let at =
         |scheme, port: SocketAddr| format!("{scheme}://{}", SocketAddr::new(near, port.port()));
     let places = Places {
-        issuer: urls.op.clone(),
-        discovery: urls.discovery.clone(),
-        mutual_tls: Some(urls.op_mtls.clone()),
-        notify_url: Some(format!(
-            "{}{}",
-            at(op_scheme, op_at),
-            op_bridge::NOTIFY_PATH
-        )),
+        // An OP that is not here still wants a name.
+        issuer: format!("{op_scheme}://{name}:{}", op_at.port()),
+        discovery: format!("http://{name}:{}", discovery_at.port()),
+        mutual_tls: serves.op.then(|| urls.op_mtls.clone()),
+        // From elsewhere the issuer's own name is the way.
+        notify_url: serves.mssp.then(|| {
+            let base = at(op_scheme, op_at);
+            format!("{base}{}", op_bridge::NOTIFY_PATH)
+        }),
         mssp: format!("{}/soap", at(mssp_scheme, mssp_at)),
         receiver: format!("{}{}", at("http", ui_at), control::RECEIVER),
     };
@@ -177,15 +196,19 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         chance: chance.clone(),
         world: builder.world.clone(),
         urls,
-        ports: vec![
-            (Service::Ui, ui_at.port()),
-            (Service::Op, op_at.port()),
-            (Service::Mssp, mssp_at.port()),
-            (Service::Ota, ota_at.port()),
-            (Service::Smpp, smpp_at.port()),
-            (Service::Discovery, discovery_at.port()),
-            (Service::OpMtls, op_mtls_at.port()),
-        ],
+        ports: [
+            (Service::Ui, ui_at, true),
+            (Service::Op, op_at, serves.op),
+            (Service::Mssp, mssp_at, serves.mssp),
+            (Service::Ota, ota_at, serves.ota),
+            (Service::Smpp, smpp_at, serves.ota),
+            (Service::Discovery, discovery_at, serves.op),
+            (Service::OpMtls, op_mtls_at, serves.op),
+        ]
+        .into_iter()
+        .filter(|(.., served)| *served)
+        .map(|(service, at, _)| (service, at.port()))
+        .collect(),
         stopper,
         shutdown: shutdown.clone(),
         readers: Readers::default(),
@@ -197,6 +220,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         hosts: builder.hosts,
         token: builder.admin_token,
     };
+    let token = access.token.clone();
     let ota_access = control::Access {
         listen: SocketAddr::new(listen, ota_at.port()),
         ..access.clone()
@@ -210,12 +234,14 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         chance: chance.clone(),
         shutdown: shutdown.clone(),
     };
-    tasks.spawn(http_server::serve_router(
-        ota,
-        ota_api::router(api, ota_access),
-        limits,
-        shutdown.clone(),
-    ));
+    if let Some(ota) = ota {
+        tasks.spawn(http_server::serve_router(
+            ota,
+            ota_api::router(api, ota_access),
+            limits,
+            shutdown.clone(),
+        ));
+    }
     tasks.spawn(http_server::serve_router(
         ui,
         router,
@@ -223,64 +249,88 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         shutdown.clone(),
     ));
     let party = Arc::new(OpListener(network.clone()));
-    tasks.spawn(http_server::serve_party(
-        tls.listener(op, TlsService::Op),
-        party.clone(),
-        op_replies.clone(),
-        limits,
-        shutdown.clone(),
-    ));
-    tasks.spawn(http_server::serve_party(
-        tls.mutual(op_mtls),
-        party,
-        op_replies,
-        limits,
-        shutdown.clone(),
-    ));
-    let replies = Replies::new(&clock, &chance);
-    let party = Arc::new(DiscoveryListener::new(
-        service,
-        replies.clone(),
-        clock.clone(),
-        chance.branch("discovery-tokens"),
-    ));
-    tasks.spawn(http_server::serve_party(
-        discovery,
-        party,
-        replies,
-        limits,
-        shutdown.clone(),
-    ));
-    let party = Arc::new(MsspListener(network.clone()));
-    tasks.spawn(http_server::serve_party(
-        tls.listener(mssp, TlsService::Mssp),
-        party,
-        mssp_replies,
-        limits,
-        shutdown.clone(),
-    ));
+    if let Some(op) = op {
+        tasks.spawn(http_server::serve_party(
+            tls.listener(op, TlsService::Op),
+            party.clone(),
+            op_replies.clone(),
+            limits,
+            shutdown.clone(),
+        ));
+    }
+    if let Some(op_mtls) = op_mtls {
+        tasks.spawn(http_server::serve_party(
+            tls.mutual(op_mtls),
+            party,
+            op_replies,
+            limits,
+            shutdown.clone(),
+        ));
+    }
+    if let Some(discovery) = discovery {
+        let replies = Replies::new(&clock, &chance);
+        let party = Arc::new(DiscoveryListener::new(
+            service,
+            replies.clone(),
+            clock.clone(),
+            chance.branch("discovery-tokens"),
+        ));
+        tasks.spawn(http_server::serve_party(
+            discovery,
+            party,
+            replies,
+            limits,
+            shutdown.clone(),
+        ));
+    }
+    if let Some(mssp) = mssp {
+        let party = Arc::new(MsspListener(network.clone()));
+        tasks.spawn(http_server::serve_party(
+            tls.listener(mssp, TlsService::Mssp),
+            party,
+            mssp_replies,
+            limits,
+            shutdown.clone(),
+        ));
+    }
     tasks.spawn(network.clone().run_timers(shutdown.clone()));
-    network
-        .handle(
-            Message::Smsc(ota::smsc::Input::Started),
-            Receipt::NONE,
-            clock.begin(),
-        )
-        .await;
-    let links = tcp::Links {
-        clock: clock.clone(),
-        limits: tcp::Limits::default(),
-        shutdown,
-    };
-    let ends = (
-        config::esme(&builder.world),
-        config::smsc_end(&builder.world),
-    );
-    let platform_to = SocketAddr::new(near, smpp_at.port());
-    network.start_smpp(links, smpp, platform_to, ends, &mut tasks);
+    if let Some(base) = ota_link {
+        let client = client(tls.parties.clone());
+        let link = OtaLink::new(base, client, token, shutdown.clone());
+        network.start_ota_link(link, &mut tasks);
+    }
+    if let Some(smpp) = smpp {
+        network
+            .handle(
+                Message::Smsc(ota::smsc::Input::Started),
+                Receipt::NONE,
+                clock.begin(),
+            )
+            .await;
+        let links = tcp::Links {
+            clock: clock.clone(),
+            limits: tcp::Limits::default(),
+            shutdown,
+        };
+        let ends = (
+            config::esme(&builder.world),
+            config::smsc_end(&builder.world),
+        );
+        let platform_to = SocketAddr::new(near, smpp_at.port());
+        network.start_smpp(links, smpp, platform_to, ends, &mut tasks);
+    }
     network.carry_out(left, &clock.begin());
     network.bound().await;
     Ok(Running { handle, tasks })
+}
+
+/// Where an OTA platform is.
+fn ota_base(url: &str) -> Result<http::Uri, StartError> {
+    let base: Option<http::Uri> = url.parse().ok();
+    let base = base.filter(|base| base.scheme().is_some() && base.authority().is_some());
+    base.ok_or_else(|| StartError::OtaUrl {
+        url: url.to_owned(),
+    })
 }
 
 /// The file of the data directory that holds the certificate of the test CA.

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 pub use render::{Line, RenderedTrace};
 
 /// Transactions that are kept; the oldest goes first.
-const TRACES: usize = 10_000;
+const TRACES: usize = 1_000;
 /// Events that one transaction keeps; a retry loop must not eat the memory.
 const EVENTS: usize = 2_000;
 

@@ -13,30 +13,33 @@ pub(super) fn submit(submit: mssp::Submit) -> platform::Submit {
         correlation: submit.correlation,
         por: platform::Por::OnError,
         key_version: None,
+        key_set: None,
+        valid_for: None,
     }
 }
 
-/// What the OTA platform tells the MSSP.
-pub(super) fn outcome(outcome: platform::Outcome) -> mssp::OtaOutcome {
+/// What the OTA platform tells the MSSP; `None` if that is nothing new to it.
+pub(super) fn outcome(outcome: platform::Outcome) -> Option<mssp::OtaOutcome> {
     match outcome {
-        platform::Outcome::Failed(reason) => mssp::OtaOutcome::Failed {
-            kind: failure(&reason),
+        platform::Outcome::Failed(reason) => Some(mssp::OtaOutcome::Failed {
+            kind: failure(reason.code()),
             reason: reason.to_string(),
-        },
+        }),
         // The MSSP's orders want a response packet on error only, so that an acknowledgement says no more than this.
-        platform::Outcome::Sent | platform::Outcome::Acknowledged(_) => mssp::OtaOutcome::Sent,
+        platform::Outcome::Sent | platform::Outcome::Acknowledged(_) => {
+            Some(mssp::OtaOutcome::Sent)
+        }
+        // It set the deadline itself, and calls nothing off.
+        platform::Outcome::Expired | platform::Outcome::Cancelled => None,
     }
 }
 
-fn failure(reason: &platform::FailReason) -> mssp::OtaFailure {
-    use platform::FailReason as Reason;
-    match reason {
-        Reason::UnknownSubscriber => mssp::OtaFailure::NoSuchCard,
-        Reason::Card(_) => mssp::OtaFailure::Applet,
-        Reason::Smsc(_) | Reason::Undelivered(_) => mssp::OtaFailure::Handset,
-        Reason::TooLong { .. }
-        | Reason::Keys(_)
-        | Reason::CounterExhausted
-        | Reason::QueueFull { .. } => mssp::OtaFailure::Other,
+/// What the [code](platform::FailReason::code) of a failure is to the MSSP.
+pub(super) fn failure(code: &str) -> mssp::OtaFailure {
+    match code {
+        "unknown-subscriber" => mssp::OtaFailure::NoSuchCard,
+        "card" => mssp::OtaFailure::Applet,
+        "smsc" | "undelivered" => mssp::OtaFailure::Handset,
+        _ => mssp::OtaFailure::Other,
     }
 }

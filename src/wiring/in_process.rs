@@ -205,6 +205,22 @@ impl InProcess {
     fn network(&mut self, emission: Emission, receipt: Receipt) {
         match emission {
             Emission::Op(op_bridge::Output::Reply { to, response }) => self.answer(to.0, response),
+            Emission::Op(op_bridge::Output::Fetch { to, url, request }) => {
+                let why = "there is no network in one process".to_owned();
+                let fetched = op_bridge::Input::Fetched {
+                    id: to,
+                    request: Some(*request),
+                    url,
+                    result: Err(op_bridge::SendError::Unreachable(why)),
+                };
+                self.put(Message::Op(fetched), receipt);
+            }
+            Emission::Op(op_bridge::Output::IfOpen { to, key }) => {
+                // Nobody leaves here; only a process that has ended since knew of another one.
+                if self.asked.contains_key(&to.0) {
+                    self.put(Message::Op(op_bridge::Input::Open { id: to, key }), receipt);
+                }
+            }
             Emission::Mssp(mssp::Output::Reply { to, response }) => self.answer(to.0, response),
             Emission::Op(op_bridge::Output::Send(send)) => match send.to {
                 op_bridge::Peer::Mssp => self.call_mssp(&send, receipt),

@@ -6,8 +6,10 @@
 pub mod in_process;
 pub mod sockets;
 
+pub(crate) mod apart;
 mod convert;
 pub mod discovery;
+mod fetches;
 pub(crate) mod http;
 mod parties;
 mod phones;
@@ -16,6 +18,6 @@ mod smpp_links;
 pub(crate) mod steps;
 mod waits;
 
-pub use parties::{Effect, Emission, Message, Parties, Receipt};
+pub use parties::{Effect, Emission, Message, Parties, Receipt, Serves};
 pub use phones::{Humans, Phones};
 pub use waits::Waits;

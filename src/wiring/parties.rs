@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ota_wire::ids::Msisdn;
 use ota_wire::trace::Id;
-use serde_json::json;
 use sim_applet_sim::handset::{ReaderInput, ReaderOutput};
 
 use super::convert;
@@ -20,9 +19,6 @@ use crate::runtime::party::{Driver, HandleError, Party};
 use crate::runtime::store::{Store, StoreError};
 use crate::trace::{AnyEvent, TraceLog};
 use crate::users::Users;
-
-/// How the platform's API marks what belongs to its messages.
-const API: &str = "api:";
 
 /// Something that reaches a party.
 #[derive(Clone)]
@@ -79,8 +75,30 @@ impl Receipt {
     pub const NONE: Self = Self::Op(None);
 }
 
+/// Which parties are in this process; the others are reached by their URLs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Serves {
+    /// The OP.
+    pub op: bool,
+    /// The MSSP.
+    pub mssp: bool,
+    /// The OTA platform with the SMSC, the handsets and their cards.
+    pub ota: bool,
+}
+
+impl Serves {
+    /// All of them.
+    pub const ALL: Self = Self {
+        op: true,
+        mssp: true,
+        ota: true,
+    };
+}
+
 /// All parties, the clock they go by, and what is known about them.
 pub struct Parties {
+    /// Which of them take part.
+    pub serves: Serves,
     pub(super) op: Driver<OpParty>,
     pub(super) mssp: Driver<MsspParty>,
     pub(super) platform: Driver<PlatformParty>,
@@ -109,8 +127,10 @@ impl Parties {
         smsc: Driver<SmscParty>,
         phones: Phones,
         clock: Clock,
+        serves: Serves,
     ) -> Self {
         Self {
+            serves,
             op,
             mssp,
             platform,
@@ -183,6 +203,8 @@ impl Parties {
         match emission {
             Emission::Mssp(output) => Receipt::Mssp(id(&self.mssp, output)),
             Emission::Op(output) => Receipt::Op(id(&self.op, output)),
+            // Results stay in the outbox for as long as the stream may have to repeat them.
+            Emission::Platform(output) if self.is_result(output) => Receipt::NONE,
             Emission::Platform(output) => Receipt::Platform(id(&self.platform, output)),
             Emission::Smsc(output) => Receipt::Smsc(id(&self.smsc, output)),
             Emission::Phone(..) => Receipt::NONE,
@@ -316,34 +338,20 @@ impl Parties {
     /// What emissions mean: messages between parties of one operator are passed on here, over links that can be faulty.
     pub fn effects(&self, emission: Emission) -> Vec<Effect> {
         match emission {
-            Emission::Mssp(mssp::Output::Submit(submit)) => deliver(Message::Platform(
-                ota::platform::Input::Submit(convert::submit(submit)),
-            )),
-            Emission::Platform(ota::platform::Output::Mo {
-                payload,
-                correlation: Some(correlation),
-                ..
-            }) if correlation.starts_with(API) => {
-                let id = &correlation[API.len()..];
-                let answer = json!({"id": id, "answer": hex::encode(payload)});
-                self.results.push("answer", answer);
-                Vec::new()
-            }
-            Emission::Platform(ota::platform::Output::Report { id, outcome })
-                if id.starts_with(ota_api::JOBS) =>
-            {
-                let (kind, value) = ota_api::reported(&id, &outcome);
-                self.results.push(kind, value);
+            Emission::Mssp(mssp::Output::Submit(submit)) if self.serves.ota => deliver(
+                Message::Platform(ota::platform::Input::Submit(convert::submit(submit))),
+            ),
+            Emission::Platform(output) if self.is_result(&output) => {
+                self.keep_result(&output);
                 Vec::new()
             }
             Emission::Platform(ota::platform::Output::Mo { from, payload, .. }) => {
                 deliver(Message::Mssp(mssp::Input::Mo { from, payload }))
             }
             Emission::Platform(ota::platform::Output::Report { id, outcome }) => {
-                deliver(Message::Mssp(mssp::Input::Report {
-                    id,
-                    outcome: convert::outcome(outcome),
-                }))
+                convert::outcome(outcome).map_or_else(Vec::new, |outcome| {
+                    deliver(Message::Mssp(mssp::Input::Report { id, outcome }))
+                })
             }
             Emission::Smsc(ota::smsc::Output::Rp { to, bytes }) => self
                 .carry(LinkName::SmscToHandset, &to, bytes)
@@ -367,6 +375,30 @@ impl Parties {
                 .collect(),
             Emission::Phone(msisdn, output) => self.phones.effects(&self.users, &msisdn, output),
             other => vec![Effect::Network(other)],
+        }
+    }
+
+    /// Whether it is for those who follow the platform's API: it belongs to a message that came that way, or there is no MSSP here
+    /// that it could be for.
+    fn is_result(&self, output: &ota::platform::Output) -> bool {
+        match output {
+            ota::platform::Output::Report { id, .. } => {
+                !self.serves.mssp || id.starts_with(ota_api::JOBS)
+            }
+            ota::platform::Output::Mo { correlation, .. } => {
+                let of_api = |correlation: &String| correlation.starts_with(ota_api::CORRELATION);
+                !self.serves.mssp || correlation.as_ref().is_some_and(of_api)
+            }
+            ota::platform::Output::SubmitSm { .. } => false,
+        }
+    }
+
+    /// Keeps what came of a message of the platform's API for the stream of results.
+    fn keep_result(&self, output: &ota::platform::Output) {
+        let durable = self.platform.store().durable();
+        let kept = durable.then(|| output.durable_id()).flatten();
+        for forgotten in self.results.push(ota_api::events(output), kept) {
+            drop(self.platform.done(&forgotten));
         }
     }
 

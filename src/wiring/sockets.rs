@@ -16,6 +16,8 @@ use sim_applet_sim::handset::{Input, Output, ReaderInput, ReaderOutput, Refusal}
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::apart::OtaLink;
+use super::fetches::Fetches;
 use super::http::{self as convert, Refused};
 use super::parties::{Effect, Emission, Message, Parties, Receipt};
 use super::smpp_links::Links;
@@ -38,7 +40,10 @@ pub struct Network {
     op_replies: Replies,
     mssp_replies: Replies,
     clients: Clients,
+    fetches: Fetches,
     links: OnceLock<Links>,
+    /// To an OTA platform in another process.
+    ota: OnceLock<Arc<OtaLink>>,
 }
 
 /// Through whom the parties call others. They share no connection, since a connection keeps who it said it is.
@@ -62,8 +67,18 @@ impl Network {
             op_replies,
             mssp_replies,
             clients,
+            fetches: Fetches::default(),
             links: OnceLock::new(),
+            ota: OnceLock::new(),
         })
+    }
+
+    /// Begins to follow an OTA platform in another process. To be called once.
+    pub(crate) fn start_ota_link(self: &Arc<Self>, link: OtaLink, tasks: &mut JoinSet<()>) {
+        let link = Arc::new(link);
+        // A second call would be a bug of ours; the first link stays.
+        let _ = self.ota.set(link.clone());
+        tasks.spawn(link.follow(self.clone()));
     }
 
     /// Starts the SMSC's listener and the platform's connection to it. To be called once.
@@ -95,9 +110,14 @@ impl Network {
         &self.parties
     }
 
-    /// Whether the OTA platform is bound to the SMSC.
+    /// Whether everything that the parties here need for a message to a card is connected: the OTA platform to the SMSC, an MSSP
+    /// without one of its own to the OTA platform.
     pub fn is_bound(&self) -> bool {
-        self.links.get().is_some_and(Links::is_bound)
+        let serves = self.parties.serves;
+        if serves.ota {
+            return self.links.get().is_some_and(Links::is_bound);
+        }
+        !serves.mssp || self.ota.get().is_some_and(|ota| ota.is_connected())
     }
 
     /// Hands a message to its party, in a task of its own.
@@ -235,6 +255,19 @@ impl Network {
             Emission::Op(op_bridge::Output::Reply { to, response }) => {
                 self.op_replies.reply(RequestId(to.0), response);
             }
+            Emission::Op(op_bridge::Output::Fetch { to, url, request }) => {
+                let waiting = (to, *request, flight.clone());
+                if self.fetches.wait(&url, waiting) {
+                    let network = self.clone();
+                    tokio::spawn(async move { network.op_fetches(url).await });
+                }
+            }
+            Emission::Op(op_bridge::Output::IfOpen { to, key }) => {
+                if self.op_replies.is_open(RequestId(to.0)) {
+                    let open = op_bridge::Input::Open { id: to, key };
+                    self.deliver(Message::Op(open), receipt, flight.clone());
+                }
+            }
             Emission::Mssp(mssp::Output::Reply { to, response }) => {
                 self.mssp_replies.reply(RequestId(to.0), response);
             }
@@ -248,9 +281,18 @@ impl Network {
                 let flight = flight.clone();
                 tokio::spawn(async move { network.mssp_sends(send, receipt, flight).await });
             }
+            Emission::Mssp(mssp::Output::Submit(submit)) => {
+                // Without a link there is a platform in this process.
+                if let Some(link) = self.ota.get().cloned() {
+                    let (network, flight) = (self.clone(), flight.clone());
+                    tokio::spawn(async move {
+                        link.submit(&network, submit, receipt, flight).await;
+                    });
+                }
+            }
             // `Parties::effects` leaves none of these to the network, or [`carry_out`](Self::carry_out) has taken it.
             Emission::Platform(_) | Emission::Smsc(_) => {}
-            Emission::Mssp(_) | Emission::Phone(..) => {}
+            Emission::Phone(..) => {}
         }
     }
 
@@ -268,16 +310,33 @@ impl Network {
         let sent = self
             .call(link, &send.correlation, request, within, flight)
             .await;
-        let result = sent.result.map_err(|error| match error {
-            SendError::TimedOut => op_bridge::SendError::TimedOut,
-            SendError::TooLarge => op_bridge::SendError::TooLarge,
-            SendError::Unreachable(why) => op_bridge::SendError::Unreachable(why),
-        });
+        let result = sent.result.map_err(op_error);
         let message = Message::Op(op_bridge::Input::Answer {
             id: send.id,
             result,
         });
         self.handle(message, receipt, sent.flight).await;
+    }
+
+    /// Gets what a client of the OP keeps at a URL, once for everybody who waits for it.
+    async fn op_fetches(self: Arc<Self>, url: String) {
+        let request = Request::get(url.as_str())
+            .header(header::ACCEPT, "application/jwk-set+json, application/json")
+            .body(Bytes::new());
+        let flight = self.parties.clock.begin();
+        let sent = self
+            .call(LinkName::OpToRp, "", request.ok(), ANSWER_WITHIN, flight)
+            .await;
+        let result = sent.result.map_err(op_error);
+        for (id, request, flight) in self.fetches.done(&url) {
+            let fetched = op_bridge::Input::Fetched {
+                id,
+                request: self.op_replies.is_open(RequestId(id.0)).then_some(request),
+                url: url.clone(),
+                result: result.clone(),
+            };
+            self.deliver(Message::Op(fetched), Receipt::NONE, flight);
+        }
     }
 
     async fn mssp_sends(self: &Arc<Self>, send: mssp::Send, receipt: Receipt, flight: InFlight) {
@@ -332,6 +391,14 @@ impl Network {
         // The client counts the request now; a held one must not be counted twice.
         drop(flight);
         sending.await
+    }
+}
+
+fn op_error(error: SendError) -> op_bridge::SendError {
+    match error {
+        SendError::TimedOut => op_bridge::SendError::TimedOut,
+        SendError::TooLarge => op_bridge::SendError::TooLarge,
+        SendError::Unreachable(why) => op_bridge::SendError::Unreachable(why),
     }
 }
 

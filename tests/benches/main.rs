@@ -8,12 +8,25 @@ mod driver;
 mod envelopes;
 mod fleet;
 mod flow;
+mod hostile;
 mod mssp;
 mod ops;
 mod packets;
 mod pending;
 mod ready;
+#[expect(
+    clippy::unwrap_used,
+    reason = "shared with the tests, where it ends one"
+)]
+#[path = "../support/requests.rs"]
+mod requests;
 mod server;
+#[expect(
+    clippy::unwrap_used,
+    reason = "shared with the tests, where it ends one"
+)]
+#[path = "../support/signer.rs"]
+mod signer;
 mod smsc;
 mod timing;
 
@@ -31,13 +44,14 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 type Group = (&'static str, fn() -> Result<()>);
 
-const GROUPS: [Group; 13] = [
+const GROUPS: [Group; 14] = [
     ("packets", packets::run),
     ("card", card::envelopes),
     ("vpcd", card::vpcd),
     ("flow-in-process", flow::in_process),
     ("flow-sockets", flow::sockets),
     ("ops", ops::side_by_side),
+    ("op-hostile", hostile::run),
     ("pending", pending::run),
     ("mssp", mssp::one_thread),
     ("mssp-hostile", mssp::hostile),

@@ -2,6 +2,8 @@
 
 pub(crate) mod envelopes;
 pub(crate) mod process;
+pub(crate) mod requests;
+pub(crate) mod signer;
 pub(crate) mod sockets;
 
 use std::path::{Path, PathBuf};

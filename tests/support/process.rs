@@ -32,14 +32,19 @@ pub(crate) fn port_bases() -> impl Iterator<Item = u16> {
 impl Up {
     /// Starts it; `None` if it ends before it is ready, because a port is in use, say.
     pub(crate) fn start(data: &Path, base: u16, options: &[&str]) -> Option<Self> {
+        Self::start_as(&["up"], data, base, options)
+    }
+
+    /// The same for another command that stays.
+    pub(crate) fn start_as(
+        command: &[&str],
+        data: &Path,
+        base: u16,
+        options: &[&str],
+    ) -> Option<Self> {
         let mut child = Command::new(env!("CARGO_BIN_EXE_midsim"))
-            .args([
-                "up",
-                "--json",
-                "--port-base",
-                &base.to_string(),
-                "--data-dir",
-            ])
+            .args(command)
+            .args(["--json", "--port-base", &base.to_string(), "--data-dir"])
             .arg(data)
             .args(options)
             .stdout(Stdio::piped())
@@ -64,6 +69,17 @@ impl Up {
     /// Its URL of this name: `ui`, `op`, `mssp`, or `smpp` without a scheme.
     pub(crate) fn url(&self, name: &str) -> &str {
         self.urls[name].as_str().unwrap()
+    }
+
+    /// Whether it says that it has one of this name.
+    pub(crate) fn has_url(&self, name: &str) -> bool {
+        self.urls[name].is_string()
+    }
+
+    /// The status of a GET of the control API.
+    pub(crate) fn probe(&self, path: &str) -> Option<u16> {
+        let answer = http("GET", &format!("{}{path}", self.url("ui")), &[], "");
+        answer.map(|(status, _)| status)
     }
 
     /// Octets of memory, by their name in proc_pid_status(5).
@@ -132,6 +148,29 @@ impl Up {
         let headers = [("Content-Type", "application/json")];
         let answer = http("POST", &format!("{}{path}", self.url("ui")), &headers, body);
         answer.is_some_and(|(status, _)| status == 200)
+    }
+
+    /// A request with JSON to the OTA platform's API.
+    pub(crate) fn ota(&self, method: &str, path: &str, body: &str) -> Option<(u16, Value)> {
+        let headers = [("Content-Type", "application/json")];
+        http(
+            method,
+            &format!("{}{path}", self.url("ota")),
+            &headers,
+            body,
+        )
+    }
+
+    /// Sends JSON to the OTA platform's API and leaves the request open.
+    pub(crate) fn hold_ota(&self, path: &str, body: &str) -> TcpStream {
+        let host = self.url("ota").trim_start_matches("http://");
+        let mut stream = TcpStream::connect(host).unwrap();
+        let length = body.len();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
     }
 
     /// POST of a form by the client `poll` to the OP.

@@ -385,6 +385,8 @@ struct Outside {
 }
 
 enum What {
+    /// Answers 200 with this JSON.
+    Document(String),
     /// Answers these statuses, then 204.
     Endpoint(Mutex<VecDeque<u16>>),
     /// Passes on to this URL.
@@ -396,6 +398,11 @@ impl Server {
     pub(crate) fn endpoint(listener: TcpListener, statuses: &[u16]) -> Self {
         let statuses = statuses.iter().copied().collect();
         Self::serve(listener, What::Endpoint(Mutex::new(statuses)))
+    }
+
+    /// A place where a document is kept.
+    pub(crate) fn document(listener: TcpListener, json: &Value) -> Self {
+        Self::serve(listener, What::Document(json.to_string()))
     }
 
     /// Stands before another server.
@@ -451,6 +458,10 @@ async fn take(State(outside): State<Arc<Outside>>, request: Request) -> Response
         body: body.clone(),
     });
     match &outside.what {
+        What::Document(json) => {
+            let kind = [(header::CONTENT_TYPE, "application/jwk-set+json")];
+            (kind, json.clone()).into_response()
+        }
         What::Endpoint(statuses) => {
             let status = statuses.lock().unwrap().pop_front().unwrap_or(204);
             StatusCode::from_u16(status).unwrap().into_response()

@@ -1,6 +1,6 @@
 //! Faults: SOAP 1.2 Part 1 §5.4 with the subcodes of TS 102 204 §10.6 and annex B.
 
-use super::{Version, open_envelope};
+use super::{Shape, Version, open_envelope};
 use crate::{
     code::Code,
     dialect::{Dialect, FICOM, Rules},
@@ -51,22 +51,23 @@ impl Fault {
         self
     }
 
-    /// The whole envelope, in the words of a dialect.
-    pub fn to_xml(&self, version: Version, dialect: Dialect) -> String {
+    /// The whole envelope, in the words of a dialect. Of the request's shape, version and RoamingHeader matter: a fault
+    /// goes back the way its request came.
+    pub fn to_xml(&self, shape: &Shape, dialect: Dialect) -> String {
         let mut w = Writer::new();
-        match version {
-            Version::V1_1 => self.write_1_1(&mut w, dialect.rules()),
-            Version::V1_2 | Version::Json => self.write_1_2(&mut w, dialect.rules()),
+        match shape.version {
+            Version::V1_1 => self.write_1_1(&mut w, shape, dialect.rules()),
+            Version::V1_2 | Version::Json => self.write_1_2(&mut w, shape, dialect.rules()),
         }
-        version.finish(w.finish())
+        shape.version.finish(w.finish())
     }
 
-    fn write_1_2(&self, w: &mut Writer, rules: &Rules) {
+    fn write_1_2(&self, w: &mut Writer, shape: &Shape, rules: &Rules) {
         let version = Version::V1_2;
         w.open("env:Envelope")
             .attribute("xmlns:env", version.namespace())
             .attribute("xmlns:mss", super::MSS);
-        self.write_header(w);
+        self.write_header(w, shape.roaming.as_deref());
         w.open("env:Body").open("env:Fault").open("env:Code");
         let value = match &self.cause {
             Cause::Application if self.code.is_senders() => "env:Sender",
@@ -100,12 +101,18 @@ impl Fault {
         self.write_detail(w, rules);
     }
 
-    /// SOAP 1.2 Part 1 §5.4.7 and §5.4.8: the versions we speak, the blocks we do not.
-    fn write_header(&self, w: &mut Writer) {
+    /// The way back; and, SOAP 1.2 Part 1 §5.4.7 and §5.4.8, the versions we speak, the blocks we do not.
+    fn write_header(&self, w: &mut Writer, roaming: Option<&str>) {
+        if roaming.is_none() && self.cause == Cause::Application {
+            return;
+        }
+        w.open("env:Header");
+        if let Some(block) = roaming {
+            w.embed(block);
+        }
         match &self.cause {
             Cause::Application => {}
             Cause::MustUnderstand(blocks) => {
-                w.open("env:Header");
                 for (ns, local) in blocks {
                     w.open("env:NotUnderstood");
                     if ns.is_empty() {
@@ -116,30 +123,35 @@ impl Fault {
                     }
                     w.close();
                 }
-                w.close();
             }
             Cause::VersionMismatch => {
-                w.open("env:Header").open("env:Upgrade");
+                w.open("env:Upgrade");
                 for version in [Version::V1_2, Version::V1_1] {
                     w.open("env:SupportedEnvelope")
                         .attribute("xmlns:e", version.namespace())
                         .attribute("qname", "e:Envelope")
                         .close();
                 }
-                w.close().close();
+                w.close();
             }
         }
+        w.close();
     }
 
-    /// SOAP 1.1 §4.4 knows no subcode, so the number is the faultcode unless SOAP itself claims that place.
-    fn write_1_1(&self, w: &mut Writer, rules: &Rules) {
-        open_envelope(w, Version::V1_1, None);
+    /// SOAP 1.1 §4.4 knows no subcode, so the number is the faultcode unless SOAP itself claims that place; and no detail
+    /// for what is wrong with header blocks.
+    fn write_1_1(&self, w: &mut Writer, shape: &Shape, rules: &Rules) {
+        open_envelope(w, Version::V1_1, shape.roaming.as_deref());
         w.open("env:Fault");
         let number = format!("mss:_{}", self.code.0);
         let code = match &self.cause {
             Cause::Application => number.as_str(),
-            Cause::MustUnderstand(_) => "env:MustUnderstand",
             Cause::VersionMismatch => "env:VersionMismatch",
+            Cause::MustUnderstand(_) => {
+                w.leaf("faultcode", "env:MustUnderstand")
+                    .leaf("faultstring", &self.detail);
+                return;
+            }
         };
         w.leaf("faultcode", code)
             .leaf("faultstring", self.code.name())

@@ -97,6 +97,16 @@ impl Shape {
     }
 }
 
+impl From<Version> for Shape {
+    /// A shape of which nothing but the version is known.
+    fn from(version: Version) -> Self {
+        Self {
+            version,
+            ..Self::default()
+        }
+    }
+}
+
 impl Shape {
     /// The answer to a call of this shape.
     pub fn answer(&self, operation: Operation, content: impl FnOnce(&mut Writer)) -> String {
@@ -120,8 +130,8 @@ pub struct Call {
 /// An envelope that could not be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// SOAP version to answer in.
-    pub version: Version,
+    /// What is known of how the answer has to be written: version and RoamingHeader.
+    pub shape: Box<Shape>,
     /// What to answer.
     pub fault: Fault,
 }
@@ -134,32 +144,33 @@ impl Call {
     /// is refused as well: nobody calls with one.
     pub fn parse(document: &[u8]) -> Result<Self, Refusal> {
         let root = xml::parse(document).map_err(|e| Refusal {
-            version: Version::default(),
+            shape: Box::default(),
             fault: Fault::new(
                 Code::WRONG_PARAM,
                 format!("the message is not XML that is read here: {e}"),
             ),
         })?;
         let version = version_of(&root)?;
-        Self::from_envelope(&root, version).map_err(|fault| Refusal { version, fault })
+        let mut shape = Shape::from(version);
+        Self::from_envelope(root, &mut shape).map_err(|fault| Refusal {
+            shape: Box::new(shape),
+            fault,
+        })
     }
 
-    fn from_envelope(root: &Element, version: Version) -> Result<Self, Fault> {
-        let env = Some(version.namespace());
+    /// What is learned of the shape stays in `shape`, even if nothing comes of the call.
+    fn from_envelope(root: Element, shape: &mut Shape) -> Result<Self, Fault> {
+        let env = Some(shape.version.namespace());
         let mut roaming = None;
-        let mut below = root.elements().peekable();
-        if let Some(header) = below.next_if(|e| e.is(env, "Header")) {
-            roaming = check_header(header, version)?;
+        if let Some(header) = root.elements().next().filter(|e| e.is(env, "Header")) {
+            let (found, not_understood) = check_header(header, shape.version)?;
+            shape.roaming = found.as_ref().map(|roaming| roaming.block.clone());
+            roaming = found;
+            if let Some(fault) = not_understood {
+                return Err(fault);
+            }
         }
-        let (Some(body), None, true) = (
-            below.next_if(|e| e.is(env, "Body")),
-            below.next(),
-            root.has_only_elements(),
-        ) else {
-            return Err(wrong(
-                "an Envelope holds an optional Header and then one Body, nothing else",
-            ));
-        };
+        let body = body_of(&root, env)?;
         let wrapper = only_child(body, "Body")?;
         if wrapper.is(env, "Fault") {
             return Err(wrong(format!(
@@ -175,23 +186,40 @@ impl Call {
             )));
         }
         let part = only_child(wrapper, &wrapper.local)?;
+        shape.wrapper = wrapper.ns.as_deref().map(str::to_owned);
+        shape.part = part.ns.as_deref().map(str::to_owned);
+        let operation = wrapper.local.clone();
+        // Each of the three holds its only element, or Body the last one of Envelope.
+        let last = |element: Element| element.into_elements().next_back();
+        let part = last(root).and_then(last).and_then(last);
         Ok(Self {
-            shape: Shape {
-                version,
-                wrapper: wrapper.ns.as_deref().map(str::to_owned),
-                part: part.ns.as_deref().map(str::to_owned),
-                roaming: roaming.as_ref().map(|roaming| roaming.block.clone()),
-            },
-            operation: wrapper.local.clone(),
-            part: part.clone(),
+            shape: shape.clone(),
+            part: part.ok_or_else(|| wrong(format!("{operation} holds nothing")))?,
+            operation,
             roaming,
         })
     }
 }
 
+/// The Body of an envelope that may have a Header before it, and has nothing else.
+fn body_of<'a>(root: &'a Element, env: Option<&str>) -> Result<&'a Element, Fault> {
+    let mut below = root.elements().peekable();
+    below.next_if(|e| e.is(env, "Header"));
+    match (
+        below.next_if(|e| e.is(env, "Body")),
+        below.next(),
+        root.has_only_elements(),
+    ) {
+        (Some(body), None, true) => Ok(body),
+        _ => Err(wrong(
+            "an Envelope holds an optional Header and then one Body, nothing else",
+        )),
+    }
+}
+
 fn version_of(root: &Element) -> Result<Version, Refusal> {
     let refuse = |fault| Refusal {
-        version: Version::default(),
+        shape: Box::default(),
         fault,
     };
     if root.local != "Envelope" {
@@ -215,8 +243,11 @@ fn version_of(root: &Element) -> Result<Version, Refusal> {
 }
 
 /// SOAP 1.2 Part 1 §2.4: a mandatory header block that is meant for us has to be understood. RoamingHeader is, and is read
-/// whether it is mandatory or not.
-fn check_header(header: &Element, version: Version) -> Result<Option<Roaming>, Fault> {
+/// whether it is mandatory or not. The fault beside it is about blocks that are not understood.
+fn check_header(
+    header: &Element,
+    version: Version,
+) -> Result<(Option<Roaming>, Option<Fault>), Fault> {
     let env = Some(version.namespace());
     let role = match version {
         Version::V1_1 => "actor",
@@ -250,15 +281,13 @@ fn check_header(header: &Element, version: Version) -> Result<Option<Roaming>, F
             unknown.push((ns.to_owned(), block.local.clone()));
         }
     }
-    let Some((ns, local)) = unknown.first() else {
-        return Ok(roaming);
-    };
-    Err(Fault {
+    let not_understood = unknown.first().map(|(ns, local)| Fault {
         code: Code::WRONG_PARAM,
         detail: format!("header block {{{ns}}}{local} is mandatory and not understood"),
-        cause: Cause::MustUnderstand(unknown),
+        cause: Cause::MustUnderstand(unknown.clone()),
         second: 0,
-    })
+    });
+    Ok((roaming, not_understood))
 }
 
 fn only_child<'a>(parent: &'a Element, name: &str) -> Result<&'a Element, Fault> {

@@ -77,7 +77,7 @@ fn soap_1_1_is_tolerated_and_answered_in_kind() {
     assert_eq!(call.shape.version.content_type(), "text/xml; charset=utf-8");
 
     let fault = Fault::new(Code::USER_CANCEL, "the user cancelled")
-        .to_xml(Version::V1_1, Dialect::default());
+        .to_xml(&Version::V1_1.into(), Dialect::default());
     let root = xml::parse(fault.as_bytes()).unwrap();
     assert_eq!(
         root.ns.as_deref(),
@@ -102,7 +102,7 @@ fn a_fault_has_code_subcode_reason_and_detail() {
     let fault = |code| {
         fault_of(
             Fault::new(code, "why & how")
-                .to_xml(Version::V1_2, Dialect::default())
+                .to_xml(&Version::V1_2.into(), Dialect::default())
                 .as_bytes(),
         )
     };
@@ -151,7 +151,7 @@ fn a_mandatory_header_block_for_us_must_be_understood() {
         "e:mustUnderstand='true' e:role='http://www.w3.org/2003/05/soap-envelope/role/ultimateReceiver'",
     ] {
         let fault = refusal(&block(mandatory)).fault;
-        let answer = fault.to_xml(Version::V1_2, Dialect::default());
+        let answer = fault.to_xml(&Version::V1_2.into(), Dialect::default());
         assert_eq!(fault_of(answer.as_bytes()).0, "env:MustUnderstand");
         let root = xml::parse(answer.as_bytes()).unwrap();
         let block = find(&root, "NotUnderstood").unwrap();
@@ -164,12 +164,26 @@ fn a_mandatory_header_block_for_us_must_be_understood() {
     );
 }
 
+/// SOAP 1.1 §4.4: detail is about the body alone.
+#[test]
+fn in_soap_1_1_a_header_block_is_refused_without_detail() {
+    let document = "<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/'><e:Header>\
+        <x:Roam xmlns:x='urn:x' e:mustUnderstand='1'/></e:Header><e:Body><a><b/></a></e:Body></e:Envelope>";
+    let refusal = refusal(document);
+    let answer = refusal.fault.to_xml(&refusal.shape, Dialect::default());
+    let root = xml::parse(answer.as_bytes()).unwrap();
+    let text = |local| find(&root, local).map(|found| found.text().into_owned());
+    assert_eq!(text("faultcode").as_deref(), Some("env:MustUnderstand"));
+    assert!(text("faultstring").unwrap().contains("{urn:x}Roam"));
+    assert_eq!(text("detail"), None);
+}
+
 #[test]
 fn another_envelope_version_is_a_version_mismatch() {
     let other = "<e:Envelope xmlns:e='urn:soap-9'><e:Body/></e:Envelope>";
     let answer = refusal(other)
         .fault
-        .to_xml(Version::V1_2, Dialect::default());
+        .to_xml(&Version::V1_2.into(), Dialect::default());
     assert_eq!(fault_of(answer.as_bytes()).0, "env:VersionMismatch");
     let root = xml::parse(answer.as_bytes()).unwrap();
     assert!(find(&root, "SupportedEnvelope").is_some());
@@ -212,7 +226,7 @@ fn every_truncation_is_a_fault() {
         fault_of(
             refusal
                 .fault
-                .to_xml(refusal.version, Dialect::default())
+                .to_xml(&refusal.shape, Dialect::default())
                 .as_bytes(),
         );
     }
@@ -225,14 +239,14 @@ proptest! {
         let at = at % octets.len();
         octets[at] ^= 1 << bit;
         if let Err(refusal) = Call::parse(&octets) {
-            xml::parse(refusal.fault.to_xml(refusal.version, Dialect::default()).as_bytes()).unwrap();
+            xml::parse(refusal.fault.to_xml(&refusal.shape, Dialect::default()).as_bytes()).unwrap();
         }
     }
 
     #[test]
     fn a_detail_of_any_characters_is_a_readable_fault(detail: String) {
         for version in [Version::V1_1, Version::V1_2] {
-            let answer = Fault::new(Code::WRONG_PARAM, detail.clone()).to_xml(version, Dialect::default());
+            let answer = Fault::new(Code::WRONG_PARAM, detail.clone()).to_xml(&version.into(), Dialect::default());
             xml::parse(answer.as_bytes()).unwrap();
         }
     }

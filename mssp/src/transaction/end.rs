@@ -260,7 +260,7 @@ impl Turn<'_> {
         fault: &Fault,
     ) {
         let dialect = self.dialect_of_ap(Some(&txn.origin.ap_id));
-        let body = Bytes::from(fault.to_xml(shape.version, dialect));
+        let body = Bytes::from(fault.to_xml(shape, dialect));
         let answered = EventKind::Answered {
             body: Body(body.clone()),
             ends: txn.outcome.is_some(),

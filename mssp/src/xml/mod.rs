@@ -67,6 +67,14 @@ impl Element {
         })
     }
 
+    /// The child elements on their own, in document order.
+    pub fn into_elements(self) -> impl DoubleEndedIterator<Item = Self> {
+        self.children.into_iter().filter_map(|node| match node {
+            Node::Element(element) => Some(element),
+            Node::Text(_) => None,
+        })
+    }
+
     /// The text directly in this element, runs between child elements joined.
     pub fn text(&self) -> Cow<'_, str> {
         let mut runs = self.children.iter().filter_map(|node| match node {

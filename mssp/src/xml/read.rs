@@ -1,7 +1,7 @@
 //! Reading: one pass of quick-xml's [`NsReader`], which balances tags and resolves prefixes; the checks that it leaves
 //! to its user (characters, names, one root, references, the bounds) are here.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use quick_xml::{
     Error as QuickError, NsReader,
@@ -136,7 +136,8 @@ struct Tree {
     root: Option<Element>,
     nodes: usize,
     started: bool,
-    namespaces: HashMap<String, Arc<str>>,
+    /// By the names as they were written. Mostly a handful, which a tree finds quicker than a hash.
+    namespaces: BTreeMap<String, Arc<str>>,
 }
 
 impl Tree {

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::Request;
+
 use super::{AuthMethod, refused, registered_for};
 use crate::Op;
 use crate::config::Client;
@@ -9,6 +12,7 @@ use crate::context::Context;
 use crate::forms::Form;
 use crate::jose::jws::{Jws, JwsAlg, Keys};
 use crate::jose::jwt::Claims;
+use crate::key_set;
 use crate::oauth::OAuthError;
 use crate::replay;
 use crate::route::path;
@@ -17,7 +21,11 @@ use crate::route::path;
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The client that signed the assertion.
-pub(super) fn authenticate(cx: &mut Context<'_>, form: &Form) -> Result<Arc<Client>, OAuthError> {
+pub(super) fn authenticate(
+    cx: &mut Context<'_>,
+    request: &Request<Bytes>,
+    form: &Form,
+) -> Result<Arc<Client>, OAuthError> {
     match form.get("client_assertion_type") {
         Some(JWT_BEARER) => {}
         Some(_) => {
@@ -48,7 +56,8 @@ pub(super) fn authenticate(cx: &mut Context<'_>, form: &Form) -> Result<Arc<Clie
         .client(&id)
         .ok_or_else(|| refused("client_assertion: no client has the client_id in sub"))?;
     let method = client.authentication.method;
-    let rules = &cx.op.config.authentication;
+    let op = cx.op;
+    let rules = &op.config.authentication;
     let of_method = |alg: &JwsAlg| match method {
         AuthMethod::ClientSecretJwt => *alg == JwsAlg::Hs256,
         _ => *alg != JwsAlg::Hs256,
@@ -58,8 +67,13 @@ pub(super) fn authenticate(cx: &mut Context<'_>, form: &Form) -> Result<Arc<Clie
         None => rules.algorithms.clone(),
     };
     let allowed: Vec<JwsAlg> = allowed.into_iter().filter(of_method).collect();
+    let public;
     let keys = match (method, &client.secret) {
-        (AuthMethod::PrivateKeyJwt, _) => Keys::Public(&client.authentication.jwks),
+        (AuthMethod::PrivateKeyJwt, _) => {
+            public = key_set::of(cx, &client, request, |keys| keys.have(read.kid()))
+                .map_err(|why| refused(format!("client_assertion: {why}")))?;
+            Keys::Public(&public.jwks)
+        }
         (AuthMethod::ClientSecretJwt, Some(secret)) => Keys::Secret(
             secret
                 .clear()

@@ -3,9 +3,14 @@
 
 use std::net::IpAddr;
 
+use bytes::Bytes;
+use http::Request;
+
 use super::x509::{Certificate, Name};
 use super::{AuthMethod, refused, registered_for};
 use crate::config::Client;
+use crate::context::Context;
+use crate::key_set::{self, ClientKeys};
 use crate::oauth::OAuthError;
 use crate::peer::PeerCertificate;
 
@@ -26,11 +31,12 @@ pub enum CertificateName {
 
 /// Refuses the certificate of anybody else.
 pub(super) fn authenticate(
+    cx: &mut Context<'_>,
     client: &Client,
-    peer: Option<&PeerCertificate>,
+    request: &Request<Bytes>,
 ) -> Result<(), OAuthError> {
     let method = client.authentication.method;
-    let Some(peer) = peer else {
+    let Some(peer) = request.extensions().get::<PeerCertificate>() else {
         return Err(refused(format!(
             "no client authentication; the client is registered for {}: {}",
             method.as_str(),
@@ -39,7 +45,7 @@ pub(super) fn authenticate(
     };
     match method {
         AuthMethod::TlsClientAuth => by_authority(client, peer),
-        AuthMethod::SelfSignedTlsClientAuth => self_signed(client, peer),
+        AuthMethod::SelfSignedTlsClientAuth => self_signed(cx, client, request, peer),
         _ => registered_for(client, AuthMethod::TlsClientAuth),
     }
 }
@@ -90,15 +96,24 @@ fn by_authority(client: &Client, peer: &PeerCertificate) -> Result<(), OAuthErro
     )))
 }
 
-fn self_signed(client: &Client, peer: &PeerCertificate) -> Result<(), OAuthError> {
-    let registered = &client.authentication;
-    if registered.certificates.contains(&peer.der) {
-        return Ok(());
-    }
-    // Without x5c the key alone names the certificate.
+fn self_signed(
+    cx: &mut Context<'_>,
+    client: &Client,
+    request: &Request<Bytes>,
+    peer: &PeerCertificate,
+) -> Result<(), OAuthError> {
     let key = read(peer)?.key();
-    let known = key.is_some_and(|key| registered.jwks.0.iter().any(|jwk| jwk.key == key));
-    if known && registered.certificates.is_empty() {
+    let named = |keys: &ClientKeys<'_>| {
+        if keys.certificates.is_empty() {
+            // Without x5c the key alone names the certificate.
+            let mut known = keys.jwks.0.iter();
+            return known.any(|jwk| Some(&jwk.key) == key.as_ref());
+        }
+        keys.certificates.contains(&peer.der)
+    };
+    let keys = key_set::of(cx, client, request, named)
+        .map_err(|why| refused(format!("self_signed_tls_client_auth: {why}")))?;
+    if named(&keys) {
         return Ok(());
     }
     Err(refused(

@@ -20,7 +20,6 @@ use crate::forms::{Form, percent_decode};
 use crate::jose::jwk::JwkSet;
 use crate::jose::jws::JwsAlg;
 use crate::oauth::OAuthError;
-use crate::peer::PeerCertificate;
 use crate::secret::{Secret, fingerprint};
 
 mod assertion;
@@ -213,7 +212,7 @@ pub(crate) fn authenticate(
         ));
     }
     if assertion.is_some() || form.get("client_assertion_type").is_some() {
-        let client = assertion::authenticate(cx, &form)?;
+        let client = assertion::authenticate(cx, request, &form)?;
         return Ok((client, form));
     }
     let Some(id) = form.get("client_id") else {
@@ -244,8 +243,7 @@ pub(crate) fn authenticate(
         client
     } else {
         let client = client.ok_or_else(|| refused("no client has this client_id"))?;
-        let peer = request.extensions().get::<PeerCertificate>();
-        certificate::authenticate(&client, peer)?;
+        certificate::authenticate(cx, &client, request)?;
         client
     };
     Ok((client, form))

@@ -38,7 +38,7 @@ pub struct Requests {
     pub signing_alg: Option<JwsAlg>,
     /// `backchannel_user_code_parameter`.
     pub user_code: bool,
-    /// `jwks_uri`. Not fetched; its host is the sector of a pairwise client.
+    /// `jwks_uri`: where its keys are, if it registered none itself. Its host is the sector of a pairwise client.
     pub jwks_uri: Option<String>,
 }
 

@@ -81,6 +81,22 @@ impl Event {
                     ..row(None, "OP", "OP", "no tokens".to_owned(), "CIBA Core §11")
                 }
             }
+            EventKind::Keys { url, outcome } => {
+                let outcome = match outcome {
+                    Ok(count) => format!("{count} keys"),
+                    Err(why) => why.clone(),
+                };
+                Row {
+                    fields: vec![field("url", url), field("outcome", &outcome)],
+                    ..row(
+                        None,
+                        "OP",
+                        "RP",
+                        format!("GET {} (jwks_uri)", path(url)),
+                        "RFC 7591 §2",
+                    )
+                }
+            }
             EventKind::MsspAnswer {
                 operation,
                 result,

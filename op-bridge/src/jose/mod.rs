@@ -15,7 +15,9 @@ pub(crate) mod jws;
 pub(crate) mod jwt;
 
 #[cfg(test)]
-mod tests;
+mod rfc_tests;
+#[cfg(test)]
+pub(crate) mod tests;
 
 /// Why a token is not taken. The words fit into an error_description; none of them quotes a secret.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -43,16 +43,53 @@ pub(super) fn client(
         "backchannel_authentication_request_signing_alg",
         &config.requests.algorithms,
     )?;
-    if signing_alg.is_some() && authentication.jwks.0.is_empty() {
+    let jwks_uri = from.url("jwks_uri")?;
+    if jwks_uri.is_some() && from.0.contains_key("jwks") {
+        return Err(invalid(
+            "jwks_uri",
+            "and jwks exclude each other (RFC 7591 section 2)",
+        ));
+    }
+    let keys = jwks_uri.is_some() || !authentication.jwks.0.is_empty();
+    if signing_alg.is_some() && !keys {
         return Err(invalid(
             "jwks",
-            "is required: signed requests are verified with it",
+            "or jwks_uri is required: signed requests are verified with it",
         ));
+    }
+    let needs_keys = matches!(
+        authentication.method,
+        AuthMethod::PrivateKeyJwt | AuthMethod::SelfSignedTlsClientAuth
+    );
+    if needs_keys && !keys {
+        return Err(Invalid {
+            member: "jwks",
+            why: format!(
+                "or jwks_uri is required for {}, with a P-256 or RSA key",
+                authentication.method.as_str()
+            ),
+        });
     }
     if config.requests.signed && signing_alg.is_none() {
         return Err(invalid(
             "backchannel_authentication_request_signing_alg",
             "is required here: FAPI-CIBA section 5.2.2 wants signed requests, with ES256 or PS256",
+        ));
+    }
+    let always_signed = from.flag("require_signed_request_object")?;
+    if always_signed && signing_alg.is_none() {
+        return Err(invalid(
+            "require_signed_request_object",
+            "true needs backchannel_authentication_request_signing_alg, ES256 or PS256 (RFC 9101 section 10.5)",
+        ));
+    }
+    if config.requests.signed
+        && from.0.contains_key("require_signed_request_object")
+        && !always_signed
+    {
+        return Err(invalid(
+            "require_signed_request_object",
+            "must be true, or left out: FAPI-CIBA section 5.2.2 wants every request signed",
         ));
     }
     let user_code = from.flag("backchannel_user_code_parameter")?;
@@ -70,7 +107,12 @@ pub(super) fn client(
         ));
     }
     if source == Source::Request {
-        sector(mode, notification_endpoint.as_deref(), &issuance)?;
+        let own = match mode {
+            DeliveryMode::Push => notification_endpoint.as_deref(),
+            // It counts because the client proves that it has a key from there (CIBA Core §4).
+            DeliveryMode::Poll | DeliveryMode::Ping => jwks_uri.as_deref().filter(|_| needs_keys),
+        };
+        sector(own, &issuance)?;
     }
     let name = from.text("client_name")?.unwrap_or(id);
     Ok(Client {
@@ -83,7 +125,7 @@ pub(super) fn client(
             grant_types: grant_types(&from)?,
             signing_alg,
             user_code,
-            jwks_uri: None,
+            jwks_uri,
         },
         issuance,
         authentication,
@@ -92,12 +134,14 @@ pub(super) fn client(
 
 /// The members that count, as they are told to the client (RFC 7591 §3.2.1).
 pub(super) fn registered(client: &Client, asked: &Map<String, Value>) -> Map<String, Value> {
-    const AS_ASKED: [&str; 15] = [
+    const AS_ASKED: [&str; 17] = [
         "backchannel_authentication_request_signing_alg",
         "backchannel_client_notification_endpoint",
         "client_name",
         "id_token_signed_response_alg",
         "jwks",
+        "jwks_uri",
+        "require_signed_request_object",
         "scope",
         "sector_identifier_uri",
         "subject_type",
@@ -150,12 +194,6 @@ fn refuse_what_is_not_done(from: &Members<'_>) -> Result<(), Invalid> {
         if from.0.contains_key(member) {
             return Err(invalid(member, "is not supported: leave it out"));
         }
-    }
-    if from.0.contains_key("jwks_uri") {
-        return Err(invalid(
-            "jwks_uri",
-            "is not supported: this OP fetches no keys; register jwks instead",
-        ));
     }
     match from.0.get("response_types") {
         None => Ok(()),
@@ -244,19 +282,6 @@ fn authentication(config: &Config, from: &Members<'_>) -> Result<Authentication,
         .map(certificates)
         .transpose()?
         .unwrap_or_default();
-    let needs_keys = matches!(
-        method,
-        AuthMethod::PrivateKeyJwt | AuthMethod::SelfSignedTlsClientAuth
-    );
-    if needs_keys && jwks.0.is_empty() {
-        return Err(Invalid {
-            member: "jwks",
-            why: format!(
-                "is required for {}, with a P-256 or RSA key",
-                method.as_str()
-            ),
-        });
-    }
     let certificate = certificate_name(from)?;
     if (method == AuthMethod::TlsClientAuth) != certificate.is_some() {
         return Err(invalid(
@@ -274,7 +299,7 @@ fn authentication(config: &Config, from: &Members<'_>) -> Result<Authentication,
 }
 
 /// The first certificate of each `x5c`; its key must be that of the JWK (RFC 7517 §4.7).
-fn certificates(jwks: &Value) -> Result<Vec<Bytes>, Invalid> {
+pub(crate) fn certificates(jwks: &Value) -> Result<Vec<Bytes>, Invalid> {
     let mut found = Vec::new();
     let keys = jwks.get("keys").and_then(Value::as_array);
     for key in keys.into_iter().flatten() {
@@ -371,32 +396,26 @@ fn issuance(config: &Config, from: &Members<'_>) -> Result<Issuance, Invalid> {
     })
 }
 
-/// What somebody who registers may say about the sector: that of the endpoint where the tokens go, and no other. The document of
-/// a sector_identifier_uri is not fetched, so that nothing shows that its owner knows of the client (CIBA Core §4).
-fn sector(
-    mode: DeliveryMode,
-    notification_endpoint: Option<&str>,
-    issuance: &Issuance,
-) -> Result<(), Invalid> {
+/// What somebody who registers may say about the sector: that of the URL which is the client's `own`, and no other. The document
+/// of a sector_identifier_uri is not fetched, so that nothing shows that its owner knows of the client (CIBA Core §4).
+fn sector(own: Option<&str>, issuance: &Issuance) -> Result<(), Invalid> {
     let host = |url: &str| {
         let uri: Uri = url.parse().ok()?;
         uri.host().map(str::to_ascii_lowercase)
     };
-    let own = notification_endpoint
-        .filter(|_| mode == DeliveryMode::Push)
-        .and_then(host);
+    let own = own.and_then(host);
     if let Some(uri) = issuance.sector_identifier_uri.as_deref()
         && (own.is_none() || host(uri) != own)
     {
         return Err(invalid(
             "sector_identifier_uri",
-            "is not fetched here, so its host must equal that of the backchannel_client_notification_endpoint of a push client (CIBA Core section 4); leave it out, or have the operator register the client in the world file",
+            "is not fetched here, so its host must equal that of the client's own URL: backchannel_client_notification_endpoint for push, jwks_uri for poll and ping with private_key_jwt or self_signed_tls_client_auth (CIBA Core section 4); leave it out, or have the operator register the client in the world file",
         ));
     }
     if issuance.subject_type == SubjectType::Pairwise && own.is_none() {
         return Err(invalid(
             "subject_type",
-            "pairwise needs a sector that is known to be the client's: the host of the notification endpoint for push, of jwks_uri for poll and ping (CIBA Core section 4), and jwks_uri is not fetched here; register public, or have the operator register the client in the world file",
+            "pairwise needs a sector that is known to be the client's: the host of the notification endpoint for push, of jwks_uri for poll and ping with private_key_jwt or self_signed_tls_client_auth (CIBA Core section 4); register one of these, or public, or have the operator register the client in the world file",
         ));
     }
     Ok(())

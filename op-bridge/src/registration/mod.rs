@@ -25,6 +25,8 @@ use crate::step::{Change, RequestId, View};
 
 mod metadata;
 
+pub(crate) use metadata::certificates;
+
 /// Most octets of a registration. A jwks with certificates is well below.
 const MOST_OCTETS: usize = 64 * 1024;
 

@@ -119,6 +119,43 @@ fn of_two_overlapping_polls_the_later_waits_and_an_early_one_is_slowed_down() {
 }
 
 #[test]
+fn a_client_that_left_a_held_poll_gets_its_tokens_at_the_next_and_once() {
+    let mut world = holding();
+    let id = world.start("poll");
+    let signature = world.last();
+    let form = [("grant_type", CIBA), ("auth_req_id", id.as_str())];
+    let input = world.http_input(form_request("/token", "poll", &form));
+    let Input::Http { id: gone, .. } = input else {
+        unreachable!("it is a request");
+    };
+    assert!(reply(world.step(input)).is_none(), "held");
+    world.left.push(gone);
+    world.now = 12;
+    world.mssp(&signature, 100);
+    world.notify(&signature, 502);
+    let query = world.last();
+    assert!(reply(world.mssp(&query, 502)).is_none(), "nobody is there");
+    assert!(replies_until(&mut world, 40).is_empty());
+    let tokens = reply(poll(&mut world, &id)).expect("the tokens are still to be had");
+    assert_eq!(tokens.status(), 200);
+    // Of two that overlap the other one, should it be there after all, is answered too.
+    let key = crate::Key::of(&id).0;
+    let late = world.step(Input::Open { id: gone, key });
+    assert_eq!(error(late), "invalid_grant");
+    assert_eq!(error(poll(&mut world, &id)), "invalid_grant");
+}
+
+#[test]
+fn a_client_that_left_a_held_poll_still_learns_of_a_refusal() {
+    let mut world = holding();
+    let id = world.start("poll");
+    let signature = world.last();
+    assert!(reply(poll(&mut world, &id)).is_none());
+    world.mssp_fault(&signature, 401);
+    assert_eq!(error(poll(&mut world, &id)), "access_denied");
+}
+
+#[test]
 fn a_request_with_an_outcome_is_never_held() {
     let mut world = holding();
     let id = world.start("poll");

@@ -17,6 +17,7 @@ mod client_auth;
 mod delivery;
 mod endpoints;
 mod hints;
+mod key_sets;
 mod long_poll;
 mod mssp;
 mod mutated;
@@ -46,6 +47,10 @@ pub(crate) struct World {
     pub(crate) sent: Vec<Send>,
     pub(crate) events: Vec<Event>,
     pub(crate) signer: Arc<TestSigner>,
+    /// What waits for something to be fetched: connection, URL and request.
+    pub(crate) fetches: Vec<(RequestId, String, http::Request<Bytes>)>,
+    /// Connections that were closed by their clients.
+    pub(crate) left: Vec<RequestId>,
     next_id: u64,
 }
 
@@ -104,6 +109,8 @@ impl World {
             sent: Vec::new(),
             events: Vec::new(),
             signer,
+            fetches: Vec::new(),
+            left: Vec::new(),
             next_id: 1,
         }
     }
@@ -122,12 +129,23 @@ impl World {
             let _ = event.row();
         }
         self.events.extend(step.events);
-        for output in &step.outputs {
-            if let Output::Send(send) = output {
-                self.sent.push(send.clone());
+        let mut released = Vec::new();
+        for output in step.outputs {
+            match &output {
+                Output::Send(send) => self.sent.push(send.clone()),
+                Output::IfOpen { to, key } if !self.left.contains(to) => {
+                    let (id, key) = (*to, key.clone());
+                    released.extend(self.step(Input::Open { id, key }));
+                }
+                Output::Fetch { to, url, request } => {
+                    let request = http::Request::clone(request);
+                    self.fetches.push((*to, url.clone(), request));
+                }
+                Output::IfOpen { .. } | Output::Reply { .. } => {}
             }
+            released.push(output);
         }
-        step.outputs
+        released
     }
 
     pub(crate) fn http_input(&mut self, request: http::Request<Bytes>) -> Input {
@@ -279,7 +297,7 @@ impl World {
 pub(crate) fn reply(outputs: Vec<Output>) -> Option<http::Response<Bytes>> {
     let mut replies = outputs.into_iter().filter_map(|output| match output {
         Output::Reply { response, .. } => Some(response),
-        Output::Send(_) => None,
+        Output::Fetch { .. } | Output::IfOpen { .. } | Output::Send(_) => None,
     });
     let first = replies.next();
     assert!(replies.next().is_none(), "more than one reply");

@@ -36,6 +36,10 @@ fn refresh_token_rotates_and_is_bound_to_its_client() {
     assert_eq!(claims["iat"], at(100).as_second());
     assert_ne!(renewed["refresh_token"], tokens["refresh_token"]);
     assert_ne!(renewed["access_token"], tokens["access_token"]);
+    let second = text_of(&renewed["refresh_token"]);
+    let (status, again) = refresh(&mut world, "poll", &second, &[]);
+    assert_eq!(status, 200, "the new one is good, and brings the next");
+    assert_ne!(again["refresh_token"], renewed["refresh_token"]);
 }
 
 #[test]

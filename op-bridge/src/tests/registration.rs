@@ -150,6 +150,30 @@ fn registered_keys_verify_assertions_and_requests() {
 }
 
 #[test]
+fn rfc_7517_b_key_with_its_certificate_can_be_registered_and_no_other_key_with_it() {
+    let rfc = crate::jose::tests::rfc();
+    let mut key = rfc["rfc7517"]["x5c"]["key"].clone();
+    let metadata = |key: &Value| {
+        let mut metadata = poll_client();
+        metadata["token_endpoint_auth_method"] = json!("private_key_jwt");
+        metadata["jwks"] = json!({ "keys": [key] });
+        metadata
+    };
+    let mut world = World::new();
+    let (status, body) = register(&mut world, &metadata(&key));
+    assert_eq!(status, 201, "{body}");
+    assert_eq!(body["jwks"]["keys"][0], key);
+    key["n"] = rfc["rfc7517"]["public"]["keys"][1]["n"].clone();
+    let (status, body) = register(&mut world, &metadata(&key));
+    assert_eq!(status, 400);
+    let why = body["error_description"].as_str().unwrap();
+    assert!(
+        why.starts_with("jwks has an x5c certificate of another key"),
+        "{why}"
+    );
+}
+
+#[test]
 fn metadata_that_cannot_be_kept_are_refused_by_name() {
     let key = TestSigner::new().public_jwk();
     let mut private = key.clone();
@@ -239,12 +263,25 @@ fn metadata_that_cannot_be_kept_are_refused_by_name() {
         (json!({"jwks": {"keys": [private]}}), "jwks"),
         (json!({"jwks": {"keys": [weak]}}), "jwks"),
         (json!({"jwks": "x"}), "jwks"),
-        (json!({"jwks_uri": "https://rp.example/jwks"}), "jwks_uri"),
+        (
+            json!({"jwks_uri": "https://rp.example/jwks", "jwks": {"keys": [key]}}),
+            "jwks_uri",
+        ),
+        (json!({"jwks_uri": "http://rp.example/jwks"}), "jwks_uri"),
+        (json!({"jwks_uri": 7}), "jwks_uri"),
         (
             json!({"grant_types": ["authorization_code"]}),
             "grant_types",
         ),
         (json!({"grant_types": "x"}), "grant_types"),
+        (
+            json!({"require_signed_request_object": true}),
+            "require_signed_request_object",
+        ),
+        (
+            json!({"require_signed_request_object": "yes"}),
+            "require_signed_request_object",
+        ),
         (json!({"response_types": ["code"]}), "response_types"),
         (json!({"subject_type": "other"}), "subject_type"),
         (
@@ -324,6 +361,31 @@ fn nobody_registers_into_the_sector_of_another_client() {
         let description = body["error_description"].as_str().unwrap();
         assert!(description.starts_with(member), "{metadata}: {description}");
     }
+}
+
+#[test]
+fn a_jwks_uri_can_be_registered_and_is_the_sector_of_who_has_a_key_there() {
+    let mut world = World::new();
+    let metadata = json!({
+        "backchannel_token_delivery_mode": "poll",
+        "token_endpoint_auth_method": "private_key_jwt",
+        "backchannel_authentication_request_signing_alg": "ES256",
+        "jwks_uri": "https://rp.example/jwks",
+        "subject_type": "pairwise",
+    });
+    let (status, body) = register(&mut world, &metadata);
+    assert_eq!(status, 201, "{body}");
+    assert_eq!(body["jwks_uri"], metadata["jwks_uri"]);
+    // A secret proves nothing about the keys over there.
+    let mut secret = metadata.clone();
+    secret["token_endpoint_auth_method"] = json!("client_secret_basic");
+    let (status, body) = register(&mut world, &secret);
+    assert_eq!(
+        (status, &body["error"]),
+        (400, &json!("invalid_client_metadata"))
+    );
+    let why = body["error_description"].as_str().unwrap();
+    assert!(why.starts_with("subject_type"), "{why}");
 }
 
 #[test]
@@ -464,6 +526,7 @@ fn fapi_ciba_registration_wants_keys_and_signed_requests() {
     assert_eq!(body["tls_client_certificate_bound_access_tokens"], true);
     for (member, value) in [
         ("tls_client_certificate_bound_access_tokens", json!(false)),
+        ("require_signed_request_object", json!(false)),
         ("backchannel_token_delivery_mode", json!("push")),
         ("token_endpoint_auth_method", json!("client_secret_basic")),
         (

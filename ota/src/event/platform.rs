@@ -6,6 +6,7 @@ use ota_wire::trace::Row;
 
 use super::line::Line;
 use crate::platform::FailReason;
+use crate::platform::key_sets::Shown;
 use crate::smpp::{CommandStatus, MessageState, ShortMessage};
 
 /// Step of the flow in which a packet goes to the SMSC.
@@ -67,6 +68,8 @@ pub enum PlatformEvent {
         why: String,
         message: Box<ShortMessage>,
     },
+    /// A card has the key set that an order brought it; the platform uses it from now on.
+    KeySetLearnt { keys: Box<Shown> },
     /// The SMPP session came or went.
     Link { up: bool },
 }
@@ -182,6 +185,13 @@ impl PlatformEvent {
                     .message(message)
                     .row()
             }
+            Self::KeySetLearnt { keys } => Line::own("OTA", "OTA", "key set of the card imported")
+                .field("version", keys.version)
+                .field("KIc", &keys.kic)
+                .field("KCV of KIc", &keys.kic_kcv)
+                .field("KID", &keys.kid)
+                .field("KCV of KID", &keys.kid_kcv)
+                .row(),
             Self::Link { up } => Line::standard(
                 "OTA",
                 "SMSC",

@@ -88,14 +88,16 @@ impl Work<'_> {
         let id = message
             .receipted_message_id()
             .unwrap_or_else(|| self.random_id());
+        // An answer stands for the response packet: the card has taken this counter, the next packet may go.
+        let ended = job.filter(|job| job.submit.por != Por::Always);
         self.output(Output::Mo {
             id,
             from: from.clone(),
             payload: payload.clone(),
             correlation,
+            ends: ended.is_some(),
         });
-        // An answer stands for the response packet: the card has taken this counter, the next packet may go.
-        if let Some(mut job) = job.filter(|job| job.submit.por != Por::Always) {
+        if let Some(mut job) = ended {
             job.answer = Some(Part(payload));
             self.end(job, JobState::Answered);
         }
@@ -151,6 +153,7 @@ impl Work<'_> {
                     status: checked.status.0,
                     data: checked.data,
                 };
+                self.learn_key_set(&job, &response);
                 job.response = Some(response.clone());
                 self.report(&job.submit.id, Outcome::Acknowledged(response));
                 self.end(job, JobState::Answered);

@@ -7,9 +7,12 @@ use ota_wire::packet::{CipherAlgorithm, IntegrityAlgorithm};
 use ota_wire::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use zeroize::Zeroize as _;
 
-use super::record::Change;
+use super::record::{CardResponse, Job};
+use super::remote;
 use super::work::Work;
+use crate::event::PlatformEvent;
 
 /// Digits of an ICCID without its check digit.
 const WITHOUT_CHECK_DIGIT: usize = 18;
@@ -140,7 +143,17 @@ impl Entry {
         tars.collect()
     }
 
-    fn check(&self) -> Result<(), EntryError> {
+    /// Overwrites the keys; what else was said of the set stays.
+    pub fn forget_keys(&mut self) {
+        self.kic.zeroize();
+        self.kid.zeroize();
+    }
+
+    /// Whether it makes sense throughout.
+    ///
+    /// # Errors
+    /// [`EntryError`], naming the column.
+    pub fn check(&self) -> Result<(), EntryError> {
         self.card()?;
         self.key_set()?;
         self.applications().map(drop)
@@ -316,7 +329,23 @@ impl Work<'_> {
             cards[at].1.put(entry);
         }
         for (iccid, sets) in cards {
-            self.change(Change::KeySets(iccid, sets));
+            self.put_key_sets(iccid, sets);
+        }
+    }
+
+    /// The card has executed the order: if that gave it a key set, the platform knows it from now on.
+    pub(super) fn learn_key_set(&mut self, job: &Job, response: &CardResponse) {
+        let Some(entry) = &job.submit.key_set else {
+            return;
+        };
+        if let (Ok(_), Ok(keys)) = (remote::executed(response), entry.key_set()) {
+            self.job_event(
+                &job.submit.id,
+                PlatformEvent::KeySetLearnt {
+                    keys: Box::new(Shown::of(&keys)),
+                },
+            );
+            self.import(vec![entry.clone()]);
         }
     }
 }

@@ -123,6 +123,10 @@ pub struct Submit {
     pub payload: Vec<u8>,
     /// When it is no longer worth the trouble.
     pub expires: Timestamp,
+    /// The span of which `expires` is the end, in seconds, where the sender gave a span: what is counted anew from each arrival
+    /// must not make two orders of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_for: Option<u32>,
     /// The sender's own id of what this belongs to; a trace id such as `applet:…`. Comes back with the answer.
     pub correlation: String,
     /// When the card is to send a response packet.
@@ -131,6 +135,27 @@ pub struct Submit {
     /// Which key set protects it; without, the one for the application, or else the card's first.
     #[serde(default)]
     pub key_version: Option<u8>,
+    /// The key set that the payload puts on the card ([`remote::Task::PutKey`]): imported once the card says that it has it,
+    /// in the commit of that response. Its keys are forgotten when the order is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_set: Option<key_sets::Entry>,
+}
+
+impl Submit {
+    /// Whether the sender wants the same as in `known`, an earlier order of the same id. Of a key set that is over there is no
+    /// key any more; the payload has them, ciphered.
+    pub fn repeats(&self, known: &Self) -> bool {
+        let [mut new, mut known] = [self.clone(), known.clone()];
+        for order in [&mut new, &mut known] {
+            if let Some(entry) = &mut order.key_set {
+                entry.forget_keys();
+            }
+        }
+        if new.valid_for.is_some() && new.valid_for == known.valid_for {
+            new.expires = known.expires;
+        }
+        new == known
+    }
 }
 
 /// When the card is to send a response packet. It is always ciphered, with CC, and by SMS-SUBMIT: SMPP carries no data of a
@@ -222,6 +247,9 @@ pub enum Output {
         payload: Vec<u8>,
         /// [`Submit::correlation`] of the job that it presumably answers.
         correlation: Option<String>,
+        /// The job is over with it.
+        #[serde(default)]
+        ends: bool,
     },
 }
 
@@ -231,24 +259,13 @@ impl Output {
     pub fn durable_id(&self) -> Option<String> {
         match self {
             Self::SubmitSm { .. } => None,
-            Self::Report {
-                id,
-                outcome: Outcome::Sent,
-            } => Some(format!("sent/{id}")),
-            Self::Report {
-                id,
-                outcome: Outcome::Failed(_),
-            } => Some(format!("failed/{id}")),
-            Self::Report {
-                id,
-                outcome: Outcome::Acknowledged(_),
-            } => Some(format!("acknowledged/{id}")),
+            Self::Report { id, outcome } => Some(format!("{}/{id}", outcome.name())),
             Self::Mo { id, .. } => Some(format!("mo/{id}")),
         }
     }
 }
 
-/// News of a job. A job that ends without news has expired: its sender knows when that is.
+/// News of a job. It ends with one of them, or with an [`Output::Mo`] that [ends](Output::Mo::ends) it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -258,6 +275,23 @@ pub enum Outcome {
     Acknowledged(CardResponse),
     /// It will not arrive.
     Failed(FailReason),
+    /// Its time was over before anything else was certain.
+    Expired,
+    /// Its sender called it off.
+    Cancelled,
+}
+
+impl Outcome {
+    /// In one word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Acknowledged(_) => "acknowledged",
+            Self::Failed(_) => "failed",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }
 
 /// Why a job failed. Everything here is certain: what a stranger could forge is not a reason.
@@ -296,6 +330,22 @@ pub enum FailReason {
     /// The SMSC gave it up.
     #[error("the SMSC could not deliver it: {}", .0.stat())]
     Undelivered(MessageState),
+}
+
+impl FailReason {
+    /// In one word, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownSubscriber => "unknown-subscriber",
+            Self::TooLong { .. } => "too-long",
+            Self::Keys(_) => "keys",
+            Self::CounterExhausted => "counter-exhausted",
+            Self::QueueFull { .. } => "queue-full",
+            Self::Card(_) => "card",
+            Self::Smsc(_) => "smsc",
+            Self::Undelivered(_) => "undelivered",
+        }
+    }
 }
 
 /// The platform. It holds configuration only; what it remembers is in records.

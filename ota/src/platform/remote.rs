@@ -89,14 +89,7 @@ impl Task {
     /// # Errors
     /// [`Refused`] with the status word, or for octets that are no answer to the task.
     pub fn result(&self, response: &CardResponse) -> Result<Done, Refused> {
-        let answer = CompactResponse::parse(&response.data).map_err(|_| Refused::NoAnswer)?;
-        // 61xx tells of data that nobody asked for.
-        if !answer.sw.is_success() && answer.sw.sw1() != 0x61 {
-            return Err(Refused::Status {
-                command: answer.executed,
-                sw: answer.sw.0,
-            });
-        }
+        let answer = executed(response)?;
         match self {
             Self::ReadIccid => {
                 let octets = answer.data.try_into().map_err(|_| Refused::NoAnswer)?;
@@ -106,6 +99,19 @@ impl Task {
             Self::PutKey { .. } | Self::Lock { .. } | Self::Unlock { .. } => Ok(Done::Changed),
         }
     }
+}
+
+/// The answer of a script whose last executed command was successful.
+pub(super) fn executed(response: &CardResponse) -> Result<CompactResponse, Refused> {
+    let answer = CompactResponse::parse(&response.data).map_err(|_| Refused::NoAnswer)?;
+    // 61xx tells of data that nobody asked for.
+    if !answer.sw.is_success() && answer.sw.sw1() != 0x61 {
+        return Err(Refused::Status {
+            command: answer.executed,
+            sw: answer.sw.0,
+        });
+    }
+    Ok(answer)
 }
 
 /// What came of a task.

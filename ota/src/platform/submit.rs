@@ -39,7 +39,8 @@ impl Work<'_> {
             return self.job_event(&id, PlatformEvent::JobRepeated);
         }
         if submit.expires <= self.now {
-            return self.job_event(&id, PlatformEvent::JobExpired);
+            self.job_event(&id, PlatformEvent::JobExpired);
+            return self.report(&id, Outcome::Expired);
         }
         self.timer(key::job(&id), Some(submit.expires));
         let card = self.card_for(&submit);

@@ -20,6 +20,7 @@ pub(super) struct Work<'a> {
     rng: &'a mut dyn Rng,
     jobs: BTreeMap<String, Option<Job>>,
     sims: BTreeMap<String, (Card, Sim)>,
+    key_sets: BTreeMap<String, (Iccid, KeySets)>,
     step: Step,
 }
 
@@ -37,6 +38,7 @@ impl<'a> Work<'a> {
             rng,
             jobs: BTreeMap::new(),
             sims: BTreeMap::new(),
+            key_sets: BTreeMap::new(),
             step: Step::default(),
         }
     }
@@ -51,7 +53,11 @@ impl<'a> Work<'a> {
             .sims
             .into_values()
             .map(|(card, sim)| Change::Sim(card, sim));
-        self.step.changes.extend(sims.chain(jobs));
+        let key_sets = self
+            .key_sets
+            .into_values()
+            .map(|(iccid, sets)| Change::KeySets(iccid, sets));
+        self.step.changes.extend(sims.chain(jobs).chain(key_sets));
         self.step
     }
 
@@ -120,8 +126,8 @@ impl<'a> Work<'a> {
         self.event(Id::job(id), None, kind);
     }
 
-    pub(super) fn change(&mut self, change: Change) {
-        self.step.changes.push(change);
+    pub(super) fn put_key_sets(&mut self, iccid: Iccid, sets: KeySets) {
+        self.key_sets.insert(key::key_sets(&iccid), (iccid, sets));
     }
 
     pub(super) fn subscriber(&self, msisdn: &Msisdn) -> Option<Subscriber> {
@@ -130,7 +136,11 @@ impl<'a> Work<'a> {
 
     /// The imported key sets of a card.
     pub(super) fn key_sets(&self, iccid: &Iccid) -> KeySets {
-        read(self.view, &key::key_sets(iccid)).unwrap_or_default()
+        let key = key::key_sets(iccid);
+        match self.key_sets.get(&key) {
+            Some((_, sets)) => sets.clone(),
+            None => read(self.view, &key).unwrap_or_default(),
+        }
     }
 
     /// Card and key set of an order.
@@ -192,12 +202,22 @@ impl<'a> Work<'a> {
 
     /// Ends a job and lets the next one to the same card go.
     pub(super) fn end(&mut self, mut job: Job, state: JobState) {
-        if let JobState::Failed(reason) = &state {
-            self.report(&job.submit.id, Outcome::Failed(reason.clone()));
+        let news = match &state {
+            JobState::Failed(reason) => Some(Outcome::Failed(reason.clone())),
+            JobState::Expired => Some(Outcome::Expired),
+            JobState::Cancelled => Some(Outcome::Cancelled),
+            // Who has told of the answer has told this, too.
+            JobState::Answered | JobState::Queued | JobState::Under(_) => None,
+        };
+        if let Some(news) = news {
+            self.report(&job.submit.id, news);
         }
         let id = job.submit.id.clone();
         let card = job.card.clone();
         job.state = state;
+        if let Some(entry) = &mut job.submit.key_set {
+            entry.forget_keys();
+        }
         self.put_job(job);
         let Some(card) = card else { return };
         let mut sim = self.sim(&card);

@@ -1,6 +1,6 @@
 //! Open requests and the answers to them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -25,7 +25,7 @@ pub struct Replies(Arc<Table>);
 struct Table {
     clock: Clock,
     next: AtomicU64,
-    open: Mutex<HashMap<RequestId, Open>>,
+    open: Mutex<BTreeMap<RequestId, Open>>,
 }
 
 struct Open {
@@ -53,6 +53,11 @@ impl Replies {
             self.0.clock.depart_reply(flight, self.0.clock.begin());
         }
         open.answer.send(response).is_ok()
+    }
+
+    /// Whether this request waits for its answer, its client being there.
+    pub fn is_open(&self, id: RequestId) -> bool {
+        lock(&self.0.open).contains_key(&id)
     }
 
     /// How many requests are open.

@@ -103,7 +103,7 @@ fn is_written(fault: &Fault) {
     assert_ne!(fault.code.name(), "UNNAMED");
     for dialect in Dialect::ALL {
         for version in [Version::V1_1, Version::V1_2] {
-            let written = fault.to_xml(version, dialect);
+            let written = fault.to_xml(&version.into(), dialect);
             assert!(xml::parse(written.as_bytes()).is_ok(), "{written}");
         }
     }

@@ -59,6 +59,62 @@ fn the_way_through_the_mesh_comes_back_with_every_answer() {
     assert!(!body(&direct).contains("Header"));
 }
 
+/// Whatever goes wrong behind the header: what is not a call, not understood, not allowed, not signed.
+#[test]
+fn a_fault_goes_back_the_way_its_request_came() {
+    let request = SignatureRequest::default().to_xml();
+    let unknown = "<x:Trust xmlns:x='urn:x' env:mustUnderstand='true'/>";
+    for (sent, code) in [
+        (
+            through_mesh(&request.replace("midsim-ap", "wrong"), HEADER),
+            104,
+        ),
+        (
+            through_mesh(
+                &request.replace("MSS_SignatureReq", "MSS_StatusReq"),
+                HEADER,
+            ),
+            101,
+        ),
+        (
+            through_mesh(&request, HEADER).replace("</MSS_Signature>", "<other/></MSS_Signature>"),
+            101,
+        ),
+        (through_mesh(&request, &format!("{HEADER}{unknown}")), 101),
+        (through_mesh(&request, &format!("{unknown}{HEADER}")), 101),
+        (
+            through_mesh(&request, &HEADER.replace("TimeOut='50'", "TimeOut='3'")),
+            720,
+        ),
+    ] {
+        let answer = World::new().ask(&sent);
+        assert_eq!(answer.fault(), code, "{}", body(&answer));
+        let expected = block(&sent);
+        assert_eq!(block(&body(&answer)), expected, "{}", body(&answer));
+        let not_understood = body(&answer).contains("NotUnderstood");
+        assert_eq!(not_understood, sent.contains("urn:x' env:must"));
+    }
+    // Of a header that could not be read there is nothing to carry.
+    let answer = World::new().ask(&through_mesh(&request, &HEADER.repeat(2)));
+    assert!(!body(&answer).contains("<env:Header"));
+}
+
+#[test]
+fn a_failure_on_the_handset_goes_back_the_way_its_request_came() {
+    let mut world = World::new();
+    let request = SignatureRequest {
+        mode: "synch".into(),
+        ..SignatureRequest::default()
+    };
+    let sent = through_mesh(&request.to_xml(), HEADER);
+    let (connection, step) = world.post(&sent);
+    let submit = submitted(&step);
+    let step = world.mo(&submit.msisdn, applet(&submit, ResultCode::CANCELLED));
+    let answer = answer(&step, connection).unwrap();
+    assert_eq!(answer.fault(), 401);
+    assert_eq!(block(&body(&answer)), block(&sent));
+}
+
 #[test]
 fn a_notification_goes_the_way_the_request_came() {
     let mut world = World::new();

@@ -31,6 +31,7 @@ fn mo(n: u8, payload: &[u8], correlation: Option<&str>) -> Output {
         from: msisdn(n),
         payload: payload.to_vec(),
         correlation: correlation.map(str::to_owned),
+        ends: correlation.is_some(),
     }
 }
 

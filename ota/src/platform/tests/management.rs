@@ -71,6 +71,39 @@ fn a_response_packet_that_was_wanted_ends_the_job_and_brings_its_data() {
 }
 
 #[test]
+fn an_order_is_the_same_one_only_if_every_field_is() {
+    let known = put_key("p");
+    type Change = fn(&mut Submit);
+    let others: [(&str, Change); 9] = [
+        ("msisdn", |it| it.msisdn = msisdn(2)),
+        ("tar", |it| it.tar = Tar::MID),
+        ("payload", |it| it.payload.push(0)),
+        ("expires", |it| it.expires += seconds(1)),
+        ("valid_for", |it| it.valid_for = Some(300)),
+        ("correlation", |it| it.correlation.push('x')),
+        ("por", |it| it.por = Por::None),
+        ("key_version", |it| it.key_version = Some(2)),
+        ("key_set", |it| it.key_set = Some(entry(1, 3, &[]))),
+    ];
+    for (field, change) in others {
+        let mut other = known.clone();
+        change(&mut other);
+        assert!(!other.repeats(&known), "{field}");
+    }
+    // A job that is over has no keys any more, and a span is counted anew from each arrival.
+    let mut over = known.clone();
+    over.key_set.as_mut().unwrap().forget_keys();
+    assert!(known.repeats(&over));
+    let span = |from: i64, valid_for| Submit {
+        expires: start() + seconds(from + i64::from(valid_for)),
+        valid_for: Some(valid_for),
+        ..order("s", 1, b"x")
+    };
+    assert!(span(7, 60).repeats(&span(0, 60)));
+    assert!(!span(0, 61).repeats(&span(1, 60)));
+}
+
+#[test]
 fn a_bare_message_ends_only_the_job_that_it_can_be_the_answer_to() {
     let mut world = World::new();
     let mut config = Config::new(SHORT_CODE, master(), Arc::new(Everybody));
@@ -108,6 +141,14 @@ fn a_cancelled_job_lets_the_next_one_go_and_its_late_answer_is_nobodys() {
     world.submit(order("k", 1, b"y"));
     let next = world.step(Input::Cancel { id: "j".into() });
     assert_eq!(submitted(&next)[0].0, "k/1");
+    let outcome = Outcome::Cancelled;
+    assert_eq!(
+        next[0],
+        Output::Report {
+            id: "j".into(),
+            outcome
+        }
+    );
     let por = taken(&mut card, &first, b"late");
     assert_eq!(world.por(1, &por), []);
     assert_eq!(world.step(Input::Cancel { id: "j".into() }), [], "again");
@@ -292,6 +333,137 @@ fn the_keys_of_put_key_travel_under_the_kik_of_the_card() {
         order.keys[0].kcv,
         check_value(CipherAlgorithm::Aes, keys.kic.secret()).unwrap()
     );
+}
+
+/// An order that puts key set 3 on the card.
+fn put_key(id: &str) -> Submit {
+    let keys = entry(1, 3, &["B00010"]);
+    let task = Task::PutKey {
+        keys: keys.key_set().unwrap(),
+        kik: CipherKeyOf(&[0x66; 16]).key(),
+        under: CipherKeyOf(&[0x55; 16]).key(),
+        replaces: false,
+    };
+    Submit {
+        tar: task.tar(),
+        payload: task.script().unwrap(),
+        key_set: Some(keys),
+        ..wanting(Por::Always, order(id, 1, b""))
+    }
+}
+
+fn security_domain(n: u8) -> TestCard {
+    TestCard {
+        tar: remote::RAM,
+        ..TestCard::of(n)
+    }
+}
+
+/// The card's answer to PUT KEY, with this status word.
+fn answered(card: &mut TestCard, outputs: &[Output], sw: u16) -> Vec<u8> {
+    taken(card, outputs, &response(1, sw, &[]).data)
+}
+
+/// The key set versions that the platform has imported for card 1.
+fn imported(world: &World) -> Vec<u8> {
+    let record = world.store.records.get("keys/8988000000000000016");
+    let sets: Option<key_sets::KeySets> = record.map(|it| serde_json::from_slice(it).unwrap());
+    sets.map_or_else(Vec::new, |sets| sets.versions().collect())
+}
+
+fn stored(world: &World) -> String {
+    let octets = world.store.records.values().flatten().copied().collect();
+    String::from_utf8(octets).unwrap()
+}
+
+#[test]
+fn a_key_set_is_imported_in_the_step_in_which_the_card_says_that_it_has_it() {
+    let mut world = World::new();
+    let mut card = security_domain(1);
+    let outputs = world.submit(put_key("p"));
+    assert!(
+        stored(&world).contains(&entry(1, 3, &[]).kic),
+        "kept with the job"
+    );
+    assert_eq!(imported(&world), [0_u8; 0]);
+    // The next order was waiting for the card: it goes out under the new keys already.
+    let next = Submit {
+        tar: Tar([0xB0, 0x00, 0x10]),
+        ..order("n", 1, b"next")
+    };
+    let por = answered(&mut card, &outputs, 0x9000);
+    world.por(1, &por);
+    let learnt = world
+        .events
+        .iter()
+        .map(|event| event.row())
+        .find(|row| row.name.contains("imported"));
+    assert!(!format!("{:?}", learnt.unwrap()).contains("04050607"));
+    assert_eq!(imported(&world), [3]);
+    let sent = world.submit(next);
+    let mut own = TestCard {
+        keys: entry(1, 3, &[]).key_set().unwrap(),
+        counter: Cntr::default(),
+        tar: Tar([0xB0, 0x00, 0x10]),
+    };
+    assert_eq!(own.receive(&sent).unwrap().kic, 0x32);
+    // The job does not need the keys any more.
+    let job = String::from_utf8(world.store.records["job/p"].clone()).unwrap();
+    assert!(!job.contains("04050607"), "{job}");
+}
+
+#[test]
+fn a_key_set_that_replaces_the_one_in_use_protects_what_waited() {
+    let mut world = World::new();
+    let mut card = security_domain(1);
+    let mut put = put_key("p");
+    put.key_set = Some(entry(1, 1, &[]));
+    let outputs = world.submit(put);
+    world.submit(order("n", 1, b"next"));
+    let por = answered(&mut card, &outputs, 0x9000);
+    let next = world.por(1, &por);
+    let mut renewed = TestCard {
+        keys: entry(1, 1, &[]).key_set().unwrap(),
+        ..TestCard::of(1)
+    };
+    assert!(renewed.receive(&next[1..]).is_ok(), "{next:?}");
+}
+
+#[test]
+fn a_key_set_that_the_card_does_not_take_is_forgotten() {
+    let secret = entry(1, 3, &[]).kic;
+    // Refused by a status word, signed.
+    let mut world = World::new();
+    let mut card = security_domain(1);
+    let outputs = world.submit(put_key("p"));
+    let por = answered(&mut card, &outputs, 0x6A80);
+    world.por(1, &por);
+    assert_eq!(imported(&world), [0_u8; 0]);
+    assert!(!stored(&world).contains(&secret));
+    // Called off, failed, expired: what the card says afterwards is too late.
+    type End = fn(&mut World);
+    let ends: [(&str, End); 3] = [
+        ("cancelled", |world| {
+            world.step(Input::Cancel { id: "p".into() });
+        }),
+        ("failed", |world| {
+            world.refuse("p/1", CommandStatus::RINVDSTADR);
+        }),
+        ("expired", |world| {
+            world.run(start() + seconds(300));
+        }),
+    ];
+    for (name, end) in ends {
+        let mut world = World::new();
+        let mut card = security_domain(1);
+        let outputs = world.submit(put_key("p"));
+        assert!(stored(&world).contains(&secret), "{name}");
+        end(&mut world);
+        assert!(!stored(&world).contains(&secret), "{name}");
+        let por = answered(&mut card, &outputs, 0x9000);
+        world.por(1, &por);
+        assert_eq!(imported(&world), [0_u8; 0], "{name}");
+    }
 }
 
 struct CipherKeyOf<'a>(&'a [u8]);

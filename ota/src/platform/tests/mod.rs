@@ -171,6 +171,8 @@ fn order(id: &str, n: u8, payload: &[u8]) -> Submit {
         correlation: format!("applet:8988:{id}"),
         por: Por::OnError,
         key_version: None,
+        key_set: None,
+        valid_for: None,
     }
 }
 
@@ -199,6 +201,13 @@ fn failed(id: &str, reason: FailReason) -> Output {
     Output::Report {
         id: id.into(),
         outcome: Outcome::Failed(reason),
+    }
+}
+
+fn expired(id: &str) -> Output {
+    Output::Report {
+        id: id.into(),
+        outcome: Outcome::Expired,
     }
 }
 

@@ -97,7 +97,7 @@ fn the_same_order_twice_is_one_order() {
 }
 
 #[test]
-fn an_order_to_nobody_fails_and_a_late_one_is_dropped() {
+fn an_order_to_nobody_fails_and_a_late_one_expires() {
     let mut world = World::new();
     assert_eq!(
         world.submit(order("j", 99, b"x")),
@@ -105,7 +105,7 @@ fn an_order_to_nobody_fails_and_a_late_one_is_dropped() {
     );
     assert_eq!(world.submit(order("j", 99, b"x")), []);
     world.wait(seconds(300));
-    assert_eq!(world.submit(order("k", 1, b"x")), []);
+    assert_eq!(world.submit(order("k", 1, b"x")), [expired("k")]);
     assert!(!world.store.records.contains_key("job/k"));
 }
 
@@ -243,7 +243,7 @@ fn only_so_many_messages_wait_for_one_card() {
 }
 
 #[test]
-fn a_job_ends_in_silence_at_its_expiry_and_leaves_nothing_behind() {
+fn a_job_that_expires_says_so_and_leaves_nothing_behind() {
     let mut world = World::new();
     let mut card = TestCard::of(1);
     world.submit(order("a", 1, b"a"));
@@ -260,7 +260,14 @@ fn a_job_ends_in_silence_at_its_expiry_and_leaves_nothing_behind() {
         b"c",
         "b is too late itself"
     );
-    assert_eq!(world.run(start() + seconds(400)), []);
+    let reports = |outputs: &[Output]| {
+        let reports = outputs
+            .iter()
+            .filter(|output| matches!(output, Output::Report { .. }));
+        reports.cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(reports(&outputs), [expired("a"), expired("b")]);
+    assert_eq!(world.run(start() + seconds(400)), [expired("c")]);
     let keys: Vec<&String> = world.store.records.keys().collect();
     assert_eq!(keys, [SIM_1]);
     assert!(world.store.timers.is_empty());

@@ -5,6 +5,7 @@ use ota_wire::keys::{CipherKey, Family, IntegrityKey, KeySet, MasterKey};
 use ota_wire::packet::{CipherAlgorithm, IntegrityAlgorithm};
 use ota_wire::secret::Secret;
 
+use crate::platform::Submit;
 use crate::platform::key_sets::{COLUMNS, Entry};
 
 /// Case 19: secrets are equal only as a whole, and no text made of what holds keys has an octet run of them.
@@ -47,6 +48,13 @@ fn case_19_keys_are_compared_whole_and_never_shown() {
         ),
         format!("{:?}", KeySet::derive(&master, &iccid, 1, Family::Aes128)),
         format!("{entry:?} {COLUMNS:?}"),
+        format!(
+            "{:?}",
+            Submit {
+                key_set: Some(entry),
+                ..super::order("put-key", 1, b"")
+            }
+        ),
     ];
     for text in texts {
         let text = text.to_lowercase();

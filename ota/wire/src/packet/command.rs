@@ -4,7 +4,7 @@ use super::algorithm::Protection;
 use super::crypto::{decrypt, encrypt, integrity};
 use super::{AlgorithmError, RejectReason, Sent, Spi};
 use crate::ids::{Cntr, Tar};
-use crate::keys::{IntegrityKey, KeyError, KeySet};
+use crate::keys::{KeyError, KeySet};
 
 /// Places in a command packet, from CPL on. RC/CC, secured data and padding follow PCNTR.
 mod field {
@@ -244,11 +244,9 @@ fn tag(
     protection: Protection,
     keys: Option<&KeySet>,
 ) -> Result<super::Tag, KeyError> {
-    let keyless = IntegrityKey::none();
-    let key = keys.map_or(&keyless, |keys| &keys.kid);
     integrity(
         protection.integrity,
-        key,
+        keys.map(|keys| &keys.kid),
         &octets(packet, 0),
         &packet[field::END + protection.tag_len..],
     )

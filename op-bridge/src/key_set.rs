@@ -1,0 +1,192 @@
+//! The keys of a client: registered with it, or kept by it at its `jwks_uri` (RFC 7591 §2).
+//!
+//! A set is fetched when it is first needed, kept for [`LIFETIME`], and fetched again when something was signed with a key that
+//! is not in it; but never more often than every [`PAUSE`], so that nobody can make the OP call a client's server at will. The
+//! request that needs the keys waits outside of the step ([`Output::Fetch`](crate::Output::Fetch)) and is handled anew.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::config::Client;
+use crate::context::Context;
+use crate::event::{EventKind, Id};
+use crate::jose::json;
+use crate::jose::jwk::JwkSet;
+use crate::record::load;
+use crate::registration::certificates;
+use crate::route;
+use crate::secret::fingerprint;
+use crate::step::{Change, Output, RequestId, SendError};
+
+/// How long a set is used, seconds.
+const LIFETIME: u32 = 600;
+/// Least time between two attempts to fetch one set, seconds.
+const PAUSE: i64 = 30;
+/// Most octets of a set. One with certificates is well below.
+const MOST_OCTETS: usize = 64 * 1024;
+
+/// What was found at a `jwks_uri`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct FetchedKeys {
+    /// The JWK Set as it came, and when. A failed attempt leaves the last good one.
+    set: Option<(Value, Timestamp)>,
+    /// The last attempt.
+    asked_at: Timestamp,
+}
+
+impl FetchedKeys {
+    pub(crate) fn key(hash: &str) -> String {
+        format!("keys/{hash}")
+    }
+}
+
+/// What signatures and certificates of a client are compared with.
+pub(crate) struct ClientKeys<'a> {
+    pub(crate) jwks: Cow<'a, JwkSet>,
+    /// The first certificate of each `x5c`.
+    pub(crate) certificates: Cow<'a, [Bytes]>,
+}
+
+impl ClientKeys<'_> {
+    /// Whether one of the keys has this `kid`; without a `kid` any may be meant.
+    pub(crate) fn have(&self, kid: Option<&str>) -> bool {
+        kid.is_none_or(|kid| {
+            let mut keys = self.jwks.0.iter();
+            keys.any(|key| key.kid.as_deref() == Some(kid))
+        })
+    }
+}
+
+/// The keys behind `jwks_uri` cannot be had. Why is for the trace: whoever asks could learn about our network from it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "the keys at the client's jwks_uri cannot be had; they are fetched again {PAUSE} s after the last attempt"
+)]
+pub(crate) struct Unavailable;
+
+/// The keys of the client that sent `request`. If they do not serve (`enough` says whether) and may be had from its `jwks_uri`,
+/// this is asked first: the step is then given up, and taken again with what was found.
+pub(crate) fn of<'a>(
+    cx: &mut Context<'_>,
+    client: &'a Client,
+    request: &Request<Bytes>,
+    enough: impl Fn(&ClientKeys<'_>) -> bool,
+) -> Result<ClientKeys<'a>, Unavailable> {
+    let registered = &client.authentication;
+    let Some(url) = client.jwks_uri().filter(|_| registered.jwks.0.is_empty()) else {
+        return Ok(ClientKeys {
+            jwks: Cow::Borrowed(&registered.jwks),
+            certificates: Cow::Borrowed(&registered.certificates),
+        });
+    };
+    let hash = fingerprint(url);
+    let known = match &cx.fetched {
+        Some((of, fetched)) if *of == hash => Some(fetched.clone()),
+        _ => load::<FetchedKeys>(cx.view, &FetchedKeys::key(&hash)),
+    };
+    let rested = known
+        .as_ref()
+        .is_none_or(|known| seconds_since(cx, known.asked_at) >= PAUSE);
+    let keys = known
+        .and_then(|known| known.set)
+        .filter(|(_, at)| seconds_since(cx, *at) < i64::from(LIFETIME))
+        .and_then(|(set, _)| read(&set).ok());
+    if rested && !keys.as_ref().is_some_and(enough) {
+        cx.fetch = Some((url.to_owned(), request.clone()));
+    }
+    keys.ok_or(Unavailable)
+}
+
+/// What the `jwks_uri` brought; the request that waits for it goes on.
+pub(crate) fn fetched(
+    cx: &mut Context<'_>,
+    id: RequestId,
+    request: Option<Request<Bytes>>,
+    url: String,
+    result: Result<http::Response<Bytes>, SendError>,
+) {
+    let hash = fingerprint(&url);
+    let found = result
+        .map_err(|error| error.to_string())
+        .and_then(|response| examine(&response));
+    let outcome = found
+        .as_ref()
+        .map(|(_, count)| *count)
+        .map_err(String::clone);
+    let last = load::<FetchedKeys>(cx.view, &FetchedKeys::key(&hash));
+    let set = match found {
+        Ok((set, _)) => Some((set, cx.now)),
+        Err(_) => last.and_then(|last| last.set),
+    };
+    let fetched = FetchedKeys {
+        set,
+        asked_at: cx.now,
+    };
+    let until = cx.after(LIFETIME);
+    cx.timer(FetchedKeys::key(&hash), Some(until));
+    cx.change(Change::Keys(hash.clone(), Box::new(fetched.clone())));
+    cx.event(Id::http(id), None, EventKind::Keys { url, outcome });
+    cx.fetched = Some((hash, fetched));
+    if let Some(request) = request {
+        route::request(cx, id, request);
+    }
+}
+
+/// Whoever waits for keys is told to wait outside.
+pub(crate) fn wait(cx: &mut Context<'_>, to: RequestId) {
+    if let Some((url, request)) = cx.fetch.take() {
+        // Nothing of what was begun counts.
+        cx.step = crate::Step::default();
+        cx.step.outputs.push(Output::Fetch {
+            to,
+            url,
+            request: Box::new(request),
+        });
+    }
+}
+
+/// Nobody has needed the set for long.
+pub(crate) fn expiry_timer(cx: &mut Context<'_>, hash: &str) {
+    let known = load::<FetchedKeys>(cx.view, &FetchedKeys::key(hash));
+    if known.is_some_and(|known| seconds_since(cx, known.asked_at) >= i64::from(LIFETIME)) {
+        cx.change(Change::ForgetKeys(hash.to_owned()));
+    }
+}
+
+fn seconds_since(cx: &Context<'_>, at: Timestamp) -> i64 {
+    cx.now.duration_since(at).as_secs()
+}
+
+/// The set in an answer, and how many keys of use it has.
+fn examine(response: &http::Response<Bytes>) -> Result<(Value, usize), String> {
+    if response.status() != StatusCode::OK {
+        return Err(format!("status {}", response.status()));
+    }
+    let body = response.body();
+    if body.len() > MOST_OCTETS {
+        return Err(format!(
+            "it has {} octets, at most {MOST_OCTETS} are read",
+            body.len()
+        ));
+    }
+    let set = json::object(body).map_err(|why| format!("it {why}"))?;
+    let set = Value::Object(set);
+    match read(&set)?.jwks.0.len() {
+        0 => Err("it has no P-256 or RSA key".to_owned()),
+        count => Ok((set, count)),
+    }
+}
+
+fn read(set: &Value) -> Result<ClientKeys<'static>, String> {
+    let jwks = JwkSet::parse(set).map_err(|why| format!("it cannot be used: {why}"))?;
+    let certificates = certificates(set).map_err(|why| why.to_string())?;
+    Ok(ClientKeys {
+        jwks: Cow::Owned(jwks),
+        certificates: Cow::Owned(certificates),
+    })
+}
