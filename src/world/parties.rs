@@ -157,7 +157,11 @@ pub struct HintIssuer {
     /// `iss` of its tokens.
     pub iss: String,
     /// Its keys, a JWK Set.
-    pub jwks: toml::Table,
+    #[serde(default)]
+    pub jwks: Option<toml::Table>,
+    /// Or where they are.
+    #[serde(default)]
+    pub jwks_uri: Option<String>,
 }
 
 /// An application provider.
