@@ -8,6 +8,7 @@ mod apart;
 mod architecture;
 mod bad_input;
 mod cli;
+mod cli_tools;
 mod clients;
 mod conformance;
 mod crash;

@@ -3,6 +3,7 @@
 pub(crate) mod envelopes;
 pub(crate) mod process;
 pub(crate) mod requests;
+pub(crate) mod shell;
 pub(crate) mod signer;
 pub(crate) mod sockets;
 
