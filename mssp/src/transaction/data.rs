@@ -93,6 +93,20 @@ pub(super) fn check_to_be_signed(data: &Data, rules: &Rules) -> Result<(), Fault
     encode("DataToBeSigned", data, rules.text, rules).map(drop)
 }
 
+/// Message of a receipt.
+///
+/// # Errors
+/// 102, 103, 107.
+pub(crate) fn message(data: &Data, rules: &Rules) -> Result<Text, Fault> {
+    match kind("Message", data)? {
+        Kind::Plain { .. } => encode("Message", data, rules.text, rules),
+        Kind::Octets | Kind::Digest => {
+            let detail = "Message is for the user to read, expected text/plain";
+            Err(fault(Code::INAPPROPRIATE_DATA, detail).second(1016))
+        }
+    }
+}
+
 /// What the user reads: DataToBeDisplayed if it is given, DataToBeSigned otherwise, below the name of the service
 /// displayName. Octets and digests are read in hexadecimal, if a key signs; under a MAC, which proves that somebody has read
 /// something, there has to be something to read.
