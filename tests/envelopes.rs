@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use mssp::xml;
 
 use crate::support::envelopes::{Dice, GENERATORS, Target, good};
+use crate::support::json::{JSON_GENERATORS, good_json};
 
 const ALL: usize = 10_000;
+/// After so many of them a good request is sent: a number at which all generators take turns.
+const BETWEEN: usize = 37;
 /// For a comparison.
 const SOME: usize = 2_000;
 
@@ -39,7 +42,7 @@ fn attack(strict: bool, envelopes: usize) -> BTreeMap<&'static str, Count> {
             (500, true) => count.faults += 1,
             (status, _) => panic!("{name} {n}: HTTP status {status}, a fault: {is_fault}"),
         }
-        if n % 500 == 0 {
+        if n % BETWEEN == 0 {
             let (answer, _) = target.post("/soap", good[0].clone().into());
             assert_eq!(
                 answer.status(),
@@ -80,4 +83,37 @@ fn good_requests_are_good() {
         let expected = if about_nothing { 500 } else { 200 };
         assert_eq!(answer.status(), expected, "{request}");
     }
+}
+
+#[test]
+fn hostile_json_gets_faults() {
+    let mut target = Target::new(false);
+    let good = good_json().to_string();
+    let mut dice = Dice::new(2);
+    let mut counts: BTreeMap<_, Count> = BTreeMap::new();
+    for n in 0..SOME {
+        let (name, generator) = JSON_GENERATORS[n % JSON_GENERATORS.len()];
+        let (answer, _) = target.post("/rest/service", generator(&good, &mut dice));
+        let body: serde_json::Value =
+            serde_json::from_slice(answer.body()).unwrap_or_else(|e| panic!("{name} {n}: {e}"));
+        let count = counts.entry(name).or_default();
+        let code = body["Fault"]["Code"]["SubCode"]["Value"].as_str();
+        match (answer.status().as_u16(), code) {
+            (200, None) => count.taken += 1,
+            (500, Some(code)) if code.starts_with('_') => count.faults += 1,
+            other => panic!("{name} {n}: {other:?}"),
+        }
+        if n % BETWEEN == 0 {
+            let (answer, _) = target.post("/rest/service", good.clone().into());
+            assert_eq!(
+                answer.status(),
+                200,
+                "the next good request, after {name} {n}"
+            );
+        }
+    }
+    for (name, count) in &counts {
+        assert!(count.faults > 0, "{name}: {} were taken", count.taken);
+    }
+    assert_eq!(counts["truncation"].taken, 0);
 }

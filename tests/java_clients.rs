@@ -10,7 +10,7 @@ use mssp::xml::{self, Element};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::sockets::{BEN, Bench, GRETA};
+use crate::support::sockets::{BEN, Bench, GRETA, outline};
 
 const MSS: &str = "http://uri.etsi.org/TS102204/v1.1.2#";
 const FICOM: &str = "http://mss.ficom.fi/TS102204/v1.0.0#";
@@ -416,6 +416,49 @@ async fn swisscoms_soap_client_finds_one_extension_in_status_detail() {
     let below: Vec<_> = detail.elements().collect();
     assert_eq!(below.len(), 1);
     assert_eq!(below[0].local, "ProfileQueryExtension");
+    bench.finish().await;
+}
+
+/// It waits for the user, and casts the only child of StatusDetail here, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn swisscoms_soap_client_hears_what_the_user_did_with_a_receipt() {
+    let bench = Bench::start().await;
+    let ap = swisscom();
+    let mut connection = Connection::open(&bench).await;
+    let asynch = " MessagingMode=\"asynchClientServer\" TimeOut=\"80\"";
+    let body = ap.head("ID-1") + &to_sign(BEN, "http://mid.swisscom.ch/Any-LoA4", "");
+    let request = ap.jax_ws("MSS_Signature", "MSS_SignatureReq", asynch, &body);
+    let first = connection.jax_ws(&request).await;
+    let trans = attribute(&first, "MSS_SignatureResp", "MSSP_TransID");
+    bench.idle().await;
+    let body = format!(
+        "{}{}<mss:Status><mss:StatusCode Value=\"100\"/><mss:StatusDetail>\
+         <sco:ReceiptRequestExtension xmlns:sco=\"http://www.swisscom.ch/TS102204/ext/v1.0.0\" \
+         ReceiptMessagingMode=\"synch\" UserAck=\"true\"><sco:ReceiptProfile Language=\"en\"><sco:ReceiptProfileURI>\
+         http://mss.swisscom.ch/synch</sco:ReceiptProfileURI></sco:ReceiptProfile></sco:ReceiptRequestExtension>\
+         </mss:StatusDetail></mss:Status><mss:Message MimeType=\"text/plain\" Encoding=\"UTF-8\">You are in, Zoë</mss:Message>",
+        ap.head("ID-2"),
+        user(BEN)
+    );
+    let about = format!(" MSSP_TransID=\"{trans}\"");
+    let receipt = ap.jax_ws("MSS_Receipt", "MSS_ReceiptReq", &about, &body);
+    let reply = connection.jax_ws(&receipt).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert_eq!(attribute(&reply, "StatusCode", "Value"), "100");
+    let detail = find(&reply, "StatusDetail").unwrap();
+    let below: Vec<_> = detail.elements().collect();
+    assert_eq!(below.len(), 1);
+    let acks = ["NetworkAck", "ClientAck", "UserAck"].map(|name| below[0].attribute(None, name));
+    assert_eq!(acks, [Some("true"); 3]);
+    let response = below[0].attribute(None, "UserResponse");
+    assert_eq!(response, Some("{\"status\":\"OK\"}"));
+    bench.idle().await;
+    // The text stood on the handset, in the trace of its signature.
+    let lines = bench.lines(&trans);
+    let shown = lines
+        .iter()
+        .any(|line| line.to == "User" && format!("{:?}", line.fields).contains("You are in, Zoë"));
+    assert!(shown, "{}", outline(&lines));
     bench.finish().await;
 }
 

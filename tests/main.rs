@@ -24,6 +24,7 @@ mod java_clients;
 mod library;
 mod mssp_causes;
 mod mssp_input;
+mod mssp_ota;
 mod neighbours;
 mod op;
 mod op_answers;

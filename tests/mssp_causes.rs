@@ -1,37 +1,21 @@
 //! What the MSSP tells an AP of what happens on handset and card, through the whole chain below it. `mssp/docs/faults.md`
 //! says which test shows which number.
 
-use std::time::Duration;
-
-use http::Method;
 use midsim::runtime::store::{Batch, RedbStore, Store as _, Write};
 use midsim::suite::Builder;
 use midsim::world::{DEFAULT, World};
 use mssp::pki::credential::CertificateState;
-use ota_wire::cat::Envelope;
-use ota_wire::ids::{Cntr, Tar};
-use ota_wire::keys::KeySet;
-use ota_wire::packet::{Command, Spi};
-use ota_wire::rp::Cause;
-use ota_wire::sms::address::Address;
-use ota_wire::sms::concat::split;
-use ota_wire::sms::scts::Scts;
-use ota_wire::sms::tpdu::Deliver;
-use ota_wire::sms::udh::{Iei, Reference};
-use serde_json::json;
 
 use crate::support::Folder;
 use crate::support::sockets::{BEN, Bench, GRETA, msisdn, signature_request};
 
-/// No coverage.
-const HANK: &str = "+447700900008";
 /// A busy handset.
 const IVAN: &str = "+447700900009";
 
 /// Seconds of TimeOut in the request.
-const TIMEOUT: u64 = 60;
+pub(super) const TIMEOUT: u64 = 60;
 
-fn status_request(mssp_trans_id: &str) -> String {
+pub(super) fn status_request(mssp_trans_id: &str) -> String {
     format!(
         "<env:Envelope xmlns:env=\"http://www.w3.org/2003/05/soap-envelope\"><env:Body><MSS_StatusQuery>\
          <mss:MSS_StatusReq xmlns:mss=\"http://uri.etsi.org/TS102204/v1.1.2#\" MajorVersion=\"1\" MinorVersion=\"1\" \
@@ -42,7 +26,7 @@ fn status_request(mssp_trans_id: &str) -> String {
 }
 
 /// Begins a signature of this number; gives its MSSP_TransID.
-async fn begin(bench: &Bench, number: &str, ap_trans_id: &str) -> String {
+pub(super) async fn begin(bench: &Bench, number: &str, ap_trans_id: &str) -> String {
     let request = signature_request("midsim-ap", number, ap_trans_id);
     let answer = bench.soap(&bench.suite.mssp_url(), request).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -159,7 +143,7 @@ async fn users_stand_as_the_world_has_them() {
 }
 
 /// An AP of FiCom's dialect, which has two numbers in a fault.
-const FICOM: (&str, &str) = ("http://midsim.test/ap", "http://midsim.test/ficom");
+pub(super) const FICOM: (&str, &str) = ("http://midsim.test/ap", "http://midsim.test/ficom");
 
 /// The numbers of the fault that `request` gets, without FiCom's underscore; none if it is served.
 async fn fault(bench: &Bench, request: &str) -> Vec<u16> {
@@ -174,7 +158,7 @@ async fn fault(bench: &Bench, request: &str) -> Vec<u16> {
 }
 
 /// The same, of a signature that was accepted, once all is quiet.
-async fn outcome(bench: &Bench, number: &str, n: usize) -> Vec<u16> {
+pub(super) async fn outcome(bench: &Bench, number: &str, n: usize) -> Vec<u16> {
     let request = signature_request("midsim-ap", number, &format!("A{n}"));
     let answer = bench
         .soap(&bench.suite.mssp_url(), request.replace(FICOM.0, FICOM.1))
@@ -185,84 +169,6 @@ async fn outcome(bench: &Bench, number: &str, n: usize) -> Vec<u16> {
     let (id, _) = rest.split_once('"').unwrap();
     bench.idle().await;
     fault(bench, &status_request(id)).await
-}
-
-/// Somebody with the keys of the card has used its counter up. It says so in a response packet that proves itself.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_card_that_refuses_the_packet_is_209() {
-    let world = World::default();
-    let iccid = world.subscriber(&msisdn(BEN)).unwrap().iccid;
-    let keys = KeySet::derive(&world.master_key(), &iccid, 1, world.family);
-    let last = Command {
-        spi: Spi::MT,
-        kic: keys.kic_octet(),
-        kid: keys.kid_octet(),
-        tar: Tar::MID,
-        cntr: Cntr::MAX,
-        data: vec![0],
-    };
-    let platform = Address::short_code("8220").unwrap();
-    let packet = last.seal(&keys).unwrap();
-    let parts = split(&packet, Reference::Eight(1), Some(Iei::COMMAND_PACKET)).unwrap();
-    let sent = Scts::utc(jiff::Timestamp::UNIX_EPOCH);
-    let deliver = Deliver::for_card(platform, sent, parts[0].clone());
-    let envelope = Envelope::sms_pp_download(deliver.emit()).emit();
-
-    let bench = Bench::start().await;
-    let reader = bench.suite.sim(msisdn(BEN)).reader().await.unwrap();
-    let header = [0x80, 0xC2, 0x00, 0x00, envelope.len() as u8];
-    reader.reset().await.unwrap();
-    reader
-        .transmit(&[0x80, 0x10, 0x00, 0x00, 0x04, 0xFF, 0xFF, 0xFF, 0xFF])
-        .await
-        .unwrap();
-    reader
-        .transmit(&[&header, envelope.as_slice()].concat())
-        .await
-        .unwrap();
-    reader.eject().await.unwrap();
-
-    assert_eq!(outcome(&bench, BEN, 1).await, [209, 2094]);
-    bench.finish().await;
-}
-
-/// Whoever plays the handset answers RP-ERROR, with a cause that does not pass.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handset_that_refuses_the_message_is_209() {
-    let bench = Bench::start().await;
-    let sim = bench.suite.sim(msisdn(BEN));
-    let reader = sim.reader().await.unwrap();
-    let id = begin(&bench, BEN, "A1").await;
-    let messages = sim.take(Duration::from_secs(20), false).await.unwrap();
-    sim.report(messages[0].mr, Some(Cause::UNIDENTIFIED_SUBSCRIBER), None)
-        .await
-        .unwrap();
-    bench.idle().await;
-    let answer = bench
-        .soap(&bench.suite.mssp_url(), status_request(&id))
-        .await;
-    let detail = answer.is_soap_fault(500, 209);
-    assert!(detail.contains("could not deliver"), "{detail}");
-    reader.eject().await.unwrap();
-    bench.finish().await;
-}
-
-/// Seventeen messages wait for a handset without coverage: one at the SMSC, the others at the platform.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_platform_that_takes_no_more_is_209() {
-    let bench = Bench::start().await;
-    for n in 0..17 {
-        let order = json!({"id": format!("m{n}"), "msisdn": HANK, "tar": "4D4944", "payload": "00", "por": "none"});
-        let url = format!("{}/v1/messages", bench.suite.urls().ota);
-        let headers = [("content-type", "application/json")];
-        let answer = bench
-            .request(Method::POST, &url, &headers, order.to_string())
-            .await;
-        assert!(answer.status < 300, "{}", answer.text());
-    }
-    bench.idle().await;
-    assert_eq!(outcome(&bench, HANK, 1).await, [209, 2091]);
-    bench.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -452,6 +358,7 @@ fn the_documentation_names_a_test_for_every_fault() {
     let tests = [
         include_str!("mssp_causes.rs"),
         include_str!("mssp_input.rs"),
+        include_str!("mssp_ota.rs"),
         include_str!("../mssp/src/transaction/tests/dialects.rs"),
     ]
     .concat();

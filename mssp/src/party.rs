@@ -78,11 +78,11 @@ impl Turn<'_> {
 
     /// An event of a transaction.
     pub(crate) fn tell(&mut self, txn: &Transaction, kind: EventKind) {
-        self.event(
-            Id::mssp_trans_id(&txn.id),
-            Some(Id::ap_trans_id(&txn.origin.ap_trans_id)),
-            kind,
-        );
+        let parent = match &txn.receipt_of {
+            Some(signature) => Id::mssp_trans_id(signature),
+            None => Id::ap_trans_id(&txn.origin.ap_trans_id),
+        };
+        self.event(Id::mssp_trans_id(&txn.id), Some(parent), kind);
     }
 
     /// The transaction with this MSSP_TransID.
@@ -108,7 +108,7 @@ impl Turn<'_> {
     /// 101.
     pub(crate) fn own_transaction(&self, ap_id: &str, id: &str) -> Result<Transaction, Fault> {
         self.transaction(id)?
-            .filter(|txn| txn.origin.ap_id == ap_id)
+            .filter(|txn| txn.origin.ap_id == ap_id && txn.receipt_of.is_none())
             .ok_or_else(|| {
                 Fault::new(
                     Code::WRONG_PARAM,

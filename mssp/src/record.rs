@@ -71,6 +71,9 @@ pub struct Transaction {
     /// Whether the AP has called MSS_Receipt.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub receipted: bool,
+    /// It is none, but the message of a receipt for the transaction with this MSSP_TransID, on its way to the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt_of: Option<String>,
 }
 
 /// The part of a [`Transaction`] that an AP is told as long as it has not ended: APs ask again and again, and reading less

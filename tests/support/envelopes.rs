@@ -1,6 +1,9 @@
 //! Envelopes that no good client sends, from named generators. The test sends ten thousand of them to an MSSP; the bench
 //! `mssp-hostile` looks for the slowest.
 
+#[path = "hostile.rs"]
+mod hostile;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,7 +20,7 @@ use rand_core::{Rng, SeedableRng};
 pub(crate) type Generator = fn(&str, &mut Dice) -> Vec<u8>;
 
 /// By name.
-pub(crate) const GENERATORS: [(&str, Generator); 20] = [
+pub(crate) const GENERATORS: [(&str, Generator); 22] = [
     ("truncation", truncation),
     ("bit flips", bit_flips),
     ("octets", octets),
@@ -38,6 +41,8 @@ pub(crate) const GENERATORS: [(&str, Generator); 20] = [
     ("long text", long_text),
     ("two of a kind", two_of_a_kind),
     ("values", values),
+    ("header blocks", hostile::header_blocks),
+    ("data", hostile::data),
 ];
 
 /// A good request of each operation.
@@ -100,12 +105,12 @@ impl Dice {
         (self.0.next_u64() % sides.max(1) as u64) as usize
     }
 
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.roll(of.len())]
     }
 
     /// One of the ordinary sizes; once in forty times, one of the large ones, which take their time.
-    fn size(&mut self, ordinary: &[usize], large: &[usize]) -> usize {
+    pub(crate) fn size(&mut self, ordinary: &[usize], large: &[usize]) -> usize {
         if self.roll(40) == 0 {
             self.pick(large)
         } else {
@@ -164,8 +169,13 @@ impl Target {
     pub(crate) fn post(&mut self, path: &str, body: Vec<u8>) -> (http::Response<Bytes>, usize) {
         // The time is as good as any other.
         let now = Timestamp::UNIX_EPOCH;
+        let content_type = if path.starts_with("/rest") {
+            "application/json"
+        } else {
+            "application/soap+xml; charset=utf-8"
+        };
         let request = Request::post(path)
-            .header("content-type", "application/soap+xml; charset=utf-8")
+            .header("content-type", content_type)
             .body(Bytes::from(body));
         let input = mssp::Input::Http {
             id: mssp::RequestId(1),

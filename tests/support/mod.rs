@@ -1,6 +1,7 @@
 //! What several of the integration tests need.
 
 pub(crate) mod envelopes;
+pub(crate) mod json;
 pub(crate) mod process;
 pub(crate) mod requests;
 pub(crate) mod shell;

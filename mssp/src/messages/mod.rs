@@ -19,7 +19,7 @@ mod types;
 pub use handshake::{HandshakeReq, HandshakeResp};
 pub use head::{ApInfo, Head, InterfaceVersion, ResponseHead};
 pub use profile::{ProfileReq, ProfileResp, SimDetails};
-pub use receipt::{ReceiptCall, ReceiptReq, ReceiptResp};
+pub use receipt::{Acks, ReceiptCall, ReceiptReq, ReceiptResp};
 pub use registration::{RegistrationReq, RegistrationResp};
 pub use services::{Service, ServiceKind, ServiceResponse};
 pub use signature::{Comparison, KeyReference, MessagingMode, SignatureReq, SignatureResp};

@@ -60,6 +60,8 @@ pub struct ReceiptCall {
     pub message: Option<Data>,
     /// ReceiptRequestExtension in StatusDetail: the AP wants to hear how far the message came.
     pub wants_acks: bool,
+    /// Its attribute UserAck: also what the user did, and waits for that.
+    pub wants_user_ack: bool,
 }
 
 impl ReceiptCall {
@@ -79,20 +81,33 @@ impl ReceiptCall {
                 "SignedReceipt",
             ],
         )?;
-        let wants_acks = children.optional("Status").is_some_and(|status| {
+        let extension = children.optional("Status").and_then(|status| {
             status
                 .elements()
                 .filter(|e| e.local == "StatusDetail")
                 .flat_map(Element::elements)
-                .any(|e| e.is(Some(RECEIPT_EXTENSION), "ReceiptRequestExtension"))
+                .find(|e| e.is(Some(RECEIPT_EXTENSION), "ReceiptRequestExtension"))
         });
+        let user_ack = extension.and_then(|extension| optional(extension, "UserAck"));
         Ok(Self {
             receipt: ReceiptReq::parse(message)?,
             user: MobileUser::parse(children.required("MobileUser")?)?,
             message: children.optional("Message").map(Data::parse).transpose()?,
-            wants_acks,
+            wants_acks: extension.is_some(),
+            wants_user_ack: matches!(user_ack, Some("true" | "1")),
         })
     }
+}
+
+/// How far a receipt came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acks {
+    /// NetworkAck: the platform has it.
+    pub network: bool,
+    /// ClientAck: the applet has answered.
+    pub client: bool,
+    /// UserResponse: what the user did with it: `OK`, `CANCEL` or `TIMEOUT`. UserAck is that they pressed a key.
+    pub response: Option<&'static str>,
 }
 
 /// The answer to MSS_Receipt.
@@ -102,8 +117,8 @@ pub struct ReceiptResp {
     pub head: ResponseHead,
     /// Status.
     pub status: Status,
-    /// Whether a ReceiptResponseExtension is wanted in StatusDetail.
-    pub acks: bool,
+    /// ReceiptResponseExtension in StatusDetail, if it is wanted.
+    pub acks: Option<Acks>,
 }
 
 impl ReceiptResp {
@@ -111,19 +126,23 @@ impl ReceiptResp {
     pub fn to_xml(&self, shape: &Shape) -> String {
         shape.answer(Operation::Receipt, |w| {
             self.head.write(w);
-            if !self.acks {
+            let Some(acks) = self.acks else {
                 self.status.write(w);
                 return;
-            }
-            // Truly: the MSSP has it, and neither handset nor user has seen it.
+            };
             self.status.write_with(w, |w| {
+                let boolean = |value| if value { "true" } else { "false" };
+                let pressed = matches!(acks.response, Some("OK" | "CANCEL"));
                 w.open("sco:ReceiptResponseExtension")
                     .attribute("xmlns:sco", RECEIPT_EXTENSION)
                     .attribute("ReceiptMessagingMode", "synch")
-                    .attribute("NetworkAck", "true")
-                    .attribute("ClientAck", "false")
-                    .attribute("UserAck", "false")
-                    .close();
+                    .attribute("NetworkAck", boolean(acks.network))
+                    .attribute("ClientAck", boolean(acks.client))
+                    .attribute("UserAck", boolean(pressed));
+                if let Some(response) = acks.response {
+                    w.attribute("UserResponse", &format!("{{\"status\":\"{response}\"}}"));
+                }
+                w.close();
             });
         })
     }

@@ -1,14 +1,14 @@
-//! MSS_Receipt (TS 102 204 §7.3): the AP says what became of the signature. It is kept and shows in the trace; nothing is
-//! sent to the handset.
+//! MSS_Receipt (TS 102 204 §7.3): the AP says what became of the signature, to the MSSP and, with a Message, to the user.
 
 use super::Caller;
 use crate::{
     code::Code,
     front::{Exchange, Handled},
-    messages::{ReceiptCall, ReceiptResp, Status},
+    messages::{Acks, ReceiptCall, ReceiptResp, Status},
     party::Turn,
     record::{Change, Outcome},
     soap::Fault,
+    transaction::data,
     xml::Element,
 };
 
@@ -49,12 +49,27 @@ impl Turn<'_> {
                 txn.id
             )));
         }
+        let waits = call.wants_user_ack && call.message.is_some();
+        if let Some(message) = call.message {
+            let text = data::message(&message, caller.dialect.rules())?;
+            let shown = (call.user, message, text);
+            self.show_receipt(exchange, caller.head.clone(), &txn, shown, waits)?;
+        }
         txn.receipted = true;
         self.change(Change::Transaction(Box::new(txn)));
+        if waits {
+            return Ok(Handled::Later);
+        }
+        // Truly: the platform has it, and nobody knows yet whether the user has seen it.
+        let acks = Acks {
+            network: true,
+            client: false,
+            response: None,
+        };
         let response = ReceiptResp {
             head: caller.response_head(self),
             status: Status::of(Code::REQUEST_OK),
-            acks: call.wants_acks,
+            acks: call.wants_acks.then_some(acks),
         };
         Ok(Handled::now(response.to_xml(&exchange.shape)))
     }

@@ -49,10 +49,10 @@ impl Accepted {
         let by_key = turn.signs_by_key(profile);
         Format::of(request.format.as_deref(), by_key, caller.strict)?;
         services::check(caller, request)?;
-        data::check_to_be_signed(&request.to_be_signed, rules)?;
+        let to_be_signed = data::to_be_signed(&request.to_be_signed, rules)?;
         // First, since the test number of the heartbeat is asked for with DataToBeDisplayed.
         let subscriber = turn.active_person(&request.user, caller.dialect)?.0;
-        let screen = data::screen(request, profile, by_key.is_some(), rules)?;
+        let screen = data::screen(request, profile, by_key.is_some(), rules, to_be_signed)?;
         if by_key.is_none() && turn.mac_result(&caller.ap.id) == MacResult::ServerSigned {
             Signed::of(&request.to_be_signed)?.octets()?;
         }

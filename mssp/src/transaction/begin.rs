@@ -34,7 +34,7 @@ impl Turn<'_> {
         }
         let accepted = Accepted::new(self, &caller, &request)?;
         let lingering = self.make_room(&accepted.subscriber.iccid)?;
-        let txn = self.open(exchange, caller.head, request, accepted, lingering)?;
+        let txn = self.open(exchange, caller.head, request, accepted, lingering, None)?;
         exchange.belongs_to(&txn);
         let handled = self.first_answer(exchange, &txn);
         self.change(Change::Transaction(Box::new(txn)));
@@ -95,13 +95,14 @@ impl Turn<'_> {
     }
 
     /// Makes the transaction and its challenge; everything but the record of the transaction itself is written.
-    fn open(
+    pub(super) fn open(
         &mut self,
         exchange: &Exchange,
         head: Head,
         request: SignatureReq,
         accepted: Accepted,
         lingering: Option<Lingering>,
+        receipt_of: Option<String>,
     ) -> Result<Transaction, Fault> {
         let Accepted {
             profile,
@@ -154,14 +155,18 @@ impl Turn<'_> {
             waiting: lingering.is_some().then(|| payload.clone()),
             signing,
             receipted: false,
+            receipt_of,
         };
         self.change(Change::Counter(txn.iccid.clone(), ctr));
         self.change(Change::Tid(tid, Some(id.clone())));
-        self.change(Change::ApTransaction {
-            ap_trans_id: txn.origin.ap_trans_id.clone(),
-            ap_id: txn.origin.ap_id.clone(),
-            mssp_trans_id: Some(id.clone()),
-        });
+        // The AP_TransID of a receipt begins nothing; clients take that of the signature.
+        if txn.receipt_of.is_none() {
+            self.change(Change::ApTransaction {
+                ap_trans_id: txn.origin.ap_trans_id.clone(),
+                ap_id: txn.origin.ap_id.clone(),
+                mssp_trans_id: Some(id.clone()),
+            });
+        }
         self.change(Change::TransactionTimer(id, Some(deadline)));
         self.occupy(&txn, lingering);
         if txn.waiting.is_some() {
@@ -178,7 +183,8 @@ impl Turn<'_> {
             msisdn: txn.msisdn.clone(),
             payload: payload.clone(),
         };
-        self.event(applet.clone(), Some(Id::mssp_trans_id(&txn.id)), challenged);
+        let of = txn.receipt_of.as_ref().unwrap_or(&txn.id);
+        self.event(applet.clone(), Some(Id::mssp_trans_id(of)), challenged);
         self.output(Output::Submit(Submit {
             id: txn.id.clone(),
             msisdn: txn.msisdn.clone(),

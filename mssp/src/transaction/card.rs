@@ -33,7 +33,16 @@ impl Turn<'_> {
             self.expire(other);
             return Ok(lingering);
         }
-        if self.config.concurrency == Concurrency::Refuse {
+        let on_card = other.waiting.is_none().then(|| Lingering {
+            id: other.id.clone(),
+            until: other.deadline,
+        });
+        if other.receipt_of.is_some() && on_card.is_some() {
+            // The user reads what became of the last one, which is no reason to refuse the next.
+            return Ok(on_card);
+        }
+        let refuses = self.config.concurrency == Concurrency::Refuse;
+        if refuses && other.receipt_of.is_none() {
             return Err(Fault::new(
                 Code::PB_SIGNATURE_PROCESS,
                 format!(
@@ -42,10 +51,6 @@ impl Turn<'_> {
                 ),
             ));
         }
-        let on_card = other.waiting.is_none().then(|| Lingering {
-            id: other.id.clone(),
-            until: other.deadline,
-        });
         let detail = "another request for the same SIM took its place".to_owned();
         self.end(other, Ending::failed(Code::USER_CANCEL, 4011, detail));
         Ok(on_card.or(lingering))

@@ -1,5 +1,7 @@
 //! DataToBeSigned and DataToBeDisplayed (TS 102 204 §8.2): what is signed, and what the user reads.
 
+use std::borrow::Cow;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ota_wire::applet::{Text, TextAlphabet};
 use ring::digest::SHA256;
@@ -85,12 +87,26 @@ impl Signed {
     }
 }
 
-/// DataToBeSigned by itself.
+/// DataToBeSigned by itself, as it would be read.
 ///
 /// # Errors
 /// 102, 103, 107.
-pub(super) fn check_to_be_signed(data: &Data, rules: &Rules) -> Result<(), Fault> {
-    encode("DataToBeSigned", data, rules.text, rules).map(drop)
+pub(super) fn to_be_signed(data: &Data, rules: &Rules) -> Result<Text, Fault> {
+    encode("DataToBeSigned", data, rules.text, rules)
+}
+
+/// Message of a receipt.
+///
+/// # Errors
+/// 102, 103, 107.
+pub(crate) fn message(data: &Data, rules: &Rules) -> Result<Text, Fault> {
+    match kind("Message", data)? {
+        Kind::Plain { .. } => encode("Message", data, rules.text, rules),
+        Kind::Octets | Kind::Digest => {
+            let detail = "Message is for the user to read, expected text/plain";
+            Err(fault(Code::INAPPROPRIATE_DATA, detail).second(1016))
+        }
+    }
 }
 
 /// What the user reads: DataToBeDisplayed if it is given, DataToBeSigned otherwise, below the name of the service
@@ -104,13 +120,14 @@ pub(super) fn screen(
     profile: &Profile,
     by_key: bool,
     rules: &Rules,
+    to_be_signed: Text,
 ) -> Result<Screen, Fault> {
     let signed = &request.to_be_signed;
     let only_with = match rules.displays {
         Displays::Always => None,
         Displays::OnlyWith(uri) => Some(uri),
     };
-    let (name, shown, longest) = match (&request.to_be_displayed, only_with) {
+    let (name, shown) = match (&request.to_be_displayed, only_with) {
         (Some(_), Some(uri)) if uri != profile.uri => {
             let detail = format!(
                 "DataToBeDisplayed is offered with SignatureProfile {uri:?} only; else what is displayed is what is \
@@ -122,8 +139,8 @@ pub(super) fn screen(
             let detail = format!("DataToBeDisplayed is missing, with SignatureProfile {uri:?}");
             return Err(fault(Code::MISSING_PARAM, detail).second(1021));
         }
-        (Some(shown), _) => ("DataToBeDisplayed", shown, rules.displayed),
-        (None, _) => ("DataToBeSigned", signed, rules.text),
+        (Some(shown), _) => ("DataToBeDisplayed", shown),
+        (None, _) => ("DataToBeSigned", signed),
     };
     let readable = matches!(kind(name, shown)?, Kind::Plain { .. });
     if !readable && (name == "DataToBeDisplayed" || !by_key) {
@@ -138,7 +155,10 @@ pub(super) fn screen(
         );
         return Err(fault(Code::INAPPROPRIATE_DATA, detail).second(1016));
     }
-    let mut text = encode(name, shown, longest, rules)?;
+    let mut text = match &request.to_be_displayed {
+        Some(_) => encode(name, shown, rules.displayed, rules)?,
+        None => to_be_signed,
+    };
     if let Some(above) = services::display_name(request) {
         let name = format!("DisplayName with {name} below it");
         let both = Data {
@@ -162,11 +182,11 @@ fn encode(name: &str, data: &Data, longest: usize, rules: &Rules) -> Result<Text
         return Err(fault(Code::MISSING_PARAM, format!("{name} is empty")).second(second));
     }
     let text = match kind {
-        Kind::Plain { .. } => data.text.clone(),
-        Kind::Octets | Kind::Digest => match Signed::of(data)? {
+        Kind::Plain { .. } => Cow::Borrowed(data.text.as_str()),
+        Kind::Octets | Kind::Digest => Cow::Owned(match Signed::of(data)? {
             Signed::Octets(octets) => hex::encode(octets),
             Signed::Digest(digest) => hex::encode(digest),
-        },
+        }),
     };
     let length = text.chars().count();
     if length > longest {

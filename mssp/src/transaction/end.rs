@@ -59,7 +59,7 @@ impl Turn<'_> {
                     return self.tell(&txn, responded(Verdict::Withheld(code)));
                 }
                 self.tell(&txn, responded(Verdict::Accepted(code)));
-                let ending = if code == Code::VALID_SIGNATURE {
+                let ending = if code == Code::VALID_SIGNATURE && txn.receipt_of.is_none() {
                     self.sign(&txn, view)
                 } else {
                     Ending::failed(code, second, detail)
@@ -155,7 +155,7 @@ impl Turn<'_> {
         let (pin_blocked, puk_blocked) = match result {
             ResultCode::PIN_BLOCKED => (true, false),
             ResultCode::PUK_BLOCKED => (true, true),
-            ResultCode::OK if with_pin() => (false, false),
+            ResultCode::OK if txn.receipt_of.is_none() && with_pin() => (false, false),
             _ => return,
         };
         // What cannot be read is not known.
@@ -201,11 +201,13 @@ impl Turn<'_> {
 
     fn forget(&mut self, txn: Transaction) {
         self.change(Change::Tid(txn.challenge.tid, None));
-        self.change(Change::ApTransaction {
-            ap_trans_id: txn.origin.ap_trans_id,
-            ap_id: txn.origin.ap_id,
-            mssp_trans_id: None,
-        });
+        if txn.receipt_of.is_none() {
+            self.change(Change::ApTransaction {
+                ap_trans_id: txn.origin.ap_trans_id,
+                ap_id: txn.origin.ap_id,
+                mssp_trans_id: None,
+            });
+        }
         self.change(Change::NotifyTimer(txn.id.clone(), None));
         self.change(Change::ForgetTransaction(txn.id));
     }
@@ -233,6 +235,10 @@ impl Turn<'_> {
         }
         txn.waiting = None;
         self.leave(&txn);
+        if txn.receipt_of.is_some() {
+            // A signature may wait behind it.
+            self.card_done(&txn);
+        }
         let forget = self.forget_at(self.now);
         self.change(Change::TransactionTimer(txn.id.clone(), Some(forget)));
         self.change(Change::Transaction(Box::new(txn.clone())));
@@ -240,6 +246,9 @@ impl Turn<'_> {
     }
 
     fn answer_held(&mut self, connection: RequestId, shape: &Shape, txn: &Transaction) {
+        if let (Some(_), Some(outcome)) = (&txn.receipt_of, &txn.outcome) {
+            return self.answer_receipt(connection, shape, txn, outcome);
+        }
         if let Some(fault) = txn.outcome.as_ref().and_then(Outcome::fault) {
             return self.reply_fault(connection, shape, txn, &fault);
         }

@@ -3,10 +3,11 @@
 mod accept;
 mod begin;
 mod card;
-mod data;
+pub(crate) mod data;
 mod end;
 mod notify;
 mod query;
+mod receipt;
 mod services;
 mod sign;
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod modes;
 mod notifications;
 mod operations;
 mod queue;
+mod receipts;
 mod rest;
 mod roaming;
 mod services;

@@ -118,23 +118,6 @@ fn a_receipt_has_to_fit_its_signature() {
 }
 
 #[test]
-fn who_asks_how_far_a_receipt_came_is_told() {
-    let mut world = World::new();
-    let id = world.signed(&SignatureRequest::default());
-    let request = Call::receipt(&id, "Done").to_xml().replace(
-        "<mss:Message>",
-        "<mss:Status><mss:StatusCode Value=\"100\"/><mss:StatusDetail>\
-         <s:ReceiptRequestExtension xmlns:s=\"http://www.swisscom.ch/TS102204/ext/v1.0.0\" \
-         ReceiptMessagingMode=\"synch\" UserAck=\"true\"/></mss:StatusDetail></mss:Status><mss:Message>",
-    );
-    let answer = world.ask(&request);
-    assert_eq!(answer.status(), "100");
-    let root = answer.root();
-    let extension = find(&root, "ReceiptResponseExtension").unwrap();
-    assert_eq!(extension.attribute(None, "UserAck"), Some("false"));
-}
-
-#[test]
 fn the_profiles_of_a_user_are_those_their_sim_can_do() {
     let profiles = |number: &str| {
         let request = profile_query().to_xml().replace("+447700900002", number);

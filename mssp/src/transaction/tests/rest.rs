@@ -152,13 +152,15 @@ fn receipt_and_profile_query_have_their_extensions() {
             "ReceiptProfile": { "Language": "en", "ReceiptProfileURI": "http://mss.swisscom.ch/synch" },
         } } },
     })) });
-    let (_, value) = ask(&mut world, &receipt);
+    let (id, step) = send(&mut world, "/rest/service", receipt.to_string());
+    let submit = submitted(&step);
+    let step = world.mo(&submit.msisdn, applet(&submit, ResultCode::CANCELLED));
+    let (_, value) = response(&step, id);
     let status = &value["MSS_ReceiptResp"]["Status"];
     assert_eq!(status["StatusCode"]["Value"], "100");
-    assert_eq!(
-        status["StatusDetail"]["ReceiptResponseExtension"]["UserAck"],
-        "false"
-    );
+    let extension = &status["StatusDetail"]["ReceiptResponseExtension"];
+    assert_eq!(extension["UserAck"], "true");
+    assert_eq!(extension["UserResponse"], "{\"status\":\"CANCEL\"}");
 
     let query = json!({ "MSS_ProfileReq": with(head(), json!({
         "MajorVersion": "2", "MinorVersion": "0",
