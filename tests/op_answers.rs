@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::support::Folder;
 use crate::support::sockets::{ADA, Answer, BEN, Bench, field, line, named};
 
 async fn asking() -> Bench {
@@ -200,12 +201,21 @@ async fn a_held_poll_is_answered_by_the_decision() {
 
 #[tokio::test]
 async fn a_client_that_leaves_a_held_poll_gets_its_tokens_later() {
-    let bench = with(OpSwitches {
-        authenticator: op_bridge::Authenticator::Wait,
-        poll_hold: 30,
-        ..OpSwitches::default()
-    })
-    .await;
+    let folder = Folder::new("left");
+    let builder = || {
+        Builder::new(World::default()).op(OpSwitches {
+            authenticator: op_bridge::Authenticator::Wait,
+            poll_hold: 30,
+            ..OpSwitches::default()
+        })
+    };
+    // A step that has to wait for the disk goes on without the client.
+    for builder in [builder(), builder().data_dir(folder.path())] {
+        leave_and_come_again(Bench::of(builder).await).await;
+    }
+}
+
+async fn leave_and_come_again(bench: Bench) {
     let id = bench.begin("poll", BEN).await;
     let host = bench.suite.op_url().replace("http://", "");
     let form = format!("grant_type=urn%3Aopenid%3Aparams%3Agrant-type%3Aciba&auth_req_id={id}");

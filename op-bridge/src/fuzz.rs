@@ -15,6 +15,7 @@ use crate::jose::jwk::{Jwk, JwkSet};
 use crate::jose::jws::{Jws, JwsAlg, Keys};
 use crate::jose::jwt::Claims;
 use crate::jose::{base64url, json};
+use crate::registration::certificates;
 use crate::request_object;
 
 /// A certificate, and the names in it.
@@ -69,7 +70,9 @@ pub fn jwk_set(octets: &[u8]) {
     let Ok(members) = json::object(octets) else {
         return;
     };
-    if let Ok(set) = JwkSet::parse(&members.into()) {
+    let value = members.into();
+    let _ = certificates(&value);
+    if let Ok(set) = JwkSet::parse(&value) {
         assert_eq!(JwkSet::parse(&set.to_value()), Ok(set));
     }
 }

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::apart::OtaLink;
-use super::fetches::Fetches;
+use super::fetches::{Fetches, Waiting};
 use super::http::{self as convert, Refused};
 use super::parties::{Effect, Emission, Message, Parties, Receipt};
 use super::smpp_links::Links;
@@ -328,14 +328,23 @@ impl Network {
             .call(LinkName::OpToRp, "", request.ok(), ANSWER_WITHIN, flight)
             .await;
         let result = sent.result.map_err(op_error);
-        for (id, request, flight) in self.fetches.done(&url) {
-            let fetched = op_bridge::Input::Fetched {
+        let fetched = |(id, request, flight): Waiting| {
+            let open = self.op_replies.is_open(RequestId(id.0));
+            let input = op_bridge::Input::Fetched {
                 id,
-                request: self.op_replies.is_open(RequestId(id.0)).then_some(request),
+                request: open.then_some(request),
                 url: url.clone(),
                 result: result.clone(),
             };
-            self.deliver(Message::Op(fetched), Receipt::NONE, flight);
+            (Message::Op(input), flight)
+        };
+        let mut waiting = self.fetches.got(&url).into_iter();
+        // Once this is committed nobody asks for the URL again.
+        if let Some((message, flight)) = waiting.next().map(fetched) {
+            self.handle(message, Receipt::NONE, flight).await;
+        }
+        for (message, flight) in waiting.chain(self.fetches.done(&url)).map(fetched) {
+            self.deliver(message, Receipt::NONE, flight);
         }
     }
 

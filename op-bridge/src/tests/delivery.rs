@@ -263,6 +263,22 @@ fn answer_to_a_push_delivered_twice_changes_nothing() {
 }
 
 #[test]
+fn an_answer_to_an_earlier_try_of_a_push_decides_nothing_about_the_later() {
+    let mut world = World::new();
+    let (_, push) = approved(&mut world, "push");
+    world.answer(&push, 503, "");
+    world.advance(2);
+    let again = world.last();
+    assert_ne!(again.id, push.id, "the second try is on its way");
+    let records = world.store.records.clone();
+    world.answer(&push, 204, "");
+    assert_eq!(world.store.records, records);
+    world.answer(&again, 503, "");
+    world.advance(4);
+    assert_ne!(world.last().id, again.id, "there is a third");
+}
+
+#[test]
 fn pushed_access_token_opens_userinfo() {
     let mut world = World::new();
     let (_, push) = approved(&mut world, "push");

@@ -99,6 +99,16 @@ fn error(response: &http::Response<Bytes>) -> (u16, String) {
     )
 }
 
+/// Another certificate of the same key: its signature, which is none of our business, is another one.
+fn other_certificate() -> PeerCertificate {
+    let mut der = CERTIFICATE.to_vec();
+    *der.last_mut().unwrap() ^= 1;
+    PeerCertificate {
+        der: der.into(),
+        trusted: false,
+    }
+}
+
 /// What the trace says of the last fetch.
 fn outcome(world: &World) -> String {
     let mut rows = world.events.iter().rev().map(Event::row);
@@ -277,6 +287,8 @@ fn self_signed_certificates_are_compared_with_fetched_ones() {
             ("acr_values", "mod-mf"),
             ("login_hint", ALICE),
         ]);
+        let mut others = request.clone();
+        others.extensions_mut().insert(other_certificate());
         request.extensions_mut().insert(ours.clone());
         let again = request.clone();
         let input = world.http_input(request);
@@ -293,6 +305,9 @@ fn self_signed_certificates_are_compared_with_fetched_ones() {
             200,
             "{x5c}"
         );
+        // With x5c it must be that certificate; otherwise any of the key is good.
+        let other = world.http(others);
+        assert_eq!(other.status(), if x5c { 401 } else { 200 }, "{x5c}");
     }
 }
 

@@ -58,6 +58,28 @@ fn the_sector_of_a_push_client_is_the_host_of_its_notification_endpoint() {
 }
 
 #[test]
+fn the_sector_of_a_ping_client_is_the_host_of_its_jwks_uri() {
+    let told = |jwks_uri: &str, endpoint: &str| {
+        let mut world = World::with(|config| {
+            let client = &mut config.clients[2];
+            client.issuance.subject_type = SubjectType::Pairwise;
+            client.requests.jwks_uri = Some(jwks_uri.to_owned());
+            client.notification_endpoint = Some(endpoint.to_owned());
+        });
+        sub(&mut world, "ping")
+    };
+    let first = told("https://rp.example/jwks", "https://rp.example/cb");
+    assert_eq!(
+        told("https://rp.example:8443/k", "https://b.example/cb"),
+        first
+    );
+    assert_ne!(
+        told("https://b.example/jwks", "https://rp.example/cb"),
+        first
+    );
+}
+
+#[test]
 fn a_pairwise_client_without_a_sector_is_refused_at_start() {
     let mut config = World::new().op.config().clone();
     config.clients[0].issuance.subject_type = SubjectType::Pairwise;
