@@ -33,15 +33,15 @@ pub(crate) fn names(profile: &Profile) -> impl Iterator<Item = &[u8]> {
     [profile.domain.aid.as_slice(), &COMMON_AID].into_iter()
 }
 
-/// What SELECT answers: name and the longest command data that the domain takes.
-pub(crate) fn control_information(profile: &Profile) -> Vec<u8> {
+/// What SELECT of an application without files answers: its name, and the longest command data that it takes.
+pub(crate) fn control_information(aid: &[u8]) -> Vec<u8> {
     const FCI: u32 = 0x6F;
     const NAME: u32 = 0x84;
     const PROPRIETARY: u32 = 0xA5;
     const LONGEST: u32 = 0x9F65;
     let mut writer = Writer::new();
     writer.constructed(FCI, |fci| {
-        fci.ber(NAME, &profile.domain.aid);
+        fci.ber(NAME, aid);
         fci.constructed(PROPRIETARY, |inner| {
             inner.ber(LONGEST, &[0xFF]);
         });
@@ -57,13 +57,13 @@ impl Uicc {
         apdu: &apdu::Command,
         waiting: &[u8],
     ) -> Option<Response> {
-        let mut domain = session.domain.take()?;
+        let mut domain = session.channel.domain.take()?;
         let secure = apdu.cla & SECURE_MESSAGING != 0;
         let reply = match (apdu.cla & !SECURE_MESSAGING, apdu.ins) {
             (CLA, Ins::GET_RESPONSE) if secure => {
                 let mut same = apdu.clone();
                 same.cla = CLA;
-                session.domain = Some(domain);
+                session.channel.domain = Some(domain);
                 return Some(self.reply(session, &same, waiting.to_vec()));
             }
             (CLA, Ins::INITIALIZE_UPDATE) if !secure => {
@@ -76,11 +76,11 @@ impl Uicc {
             }
             (CLA, Ins::STATUS) if apdu.p1 & 0xF0 != 0 => self.unprotected(&mut domain, apdu),
             _ => {
-                session.domain = Some(domain);
+                session.channel.domain = Some(domain);
                 return None;
             }
         };
-        session.domain = Some(domain);
+        session.channel.domain = Some(domain);
         Some(match reply {
             Ok(Reply::Waiting(data)) if !data.is_empty() => {
                 let sw = Sw::more_data(data.len());
@@ -319,7 +319,8 @@ impl Uicc {
         Ok(Vec::new())
     }
 
-    /// GlobalPlatform §11.8 and TS 102 226 §8.2.1.5. The counter of an OTA key set begins at zero with its keys.
+    /// GlobalPlatform §11.8 and TS 102 226 §8.2.1.5. The counter of an OTA key set begins at zero with a new KID; as long as
+    /// that stays, so does the counter.
     fn put_key(&mut self, order: &PutKey, kik: &CipherKey) -> Result<Vec<u8>, Sw> {
         let version = order.version;
         if order.replaces != 0 && order.replaces != version {
@@ -351,12 +352,20 @@ impl Uicc {
         if !keys.iter().all(fits) {
             return Err(Sw::WRONG_DATA);
         }
-        let domain = self.state.domain.get_or_insert_default();
-        let stored = StoredKeySet {
+        let mut stored = StoredKeySet {
             version,
             counter: Cntr::default(),
             keys,
         };
+        let before = registry::ota_key_sets(&self.profile, &self.subscriber.iccid, &self.state);
+        let before = before.iter().find(|keys| keys.version == version);
+        if let (Some(before), Some(after)) = (before, stored.ota())
+            && before.kid == after.kid
+        {
+            // Whoever recorded packets could send them again.
+            stored.counter = self.state.counter(&self.profile, version);
+        }
+        let domain = self.state.domain.get_or_insert_default();
         let place = domain.keys.iter().position(|keys| keys.version == version);
         match place {
             Some(place) => domain.keys[place] = stored,
@@ -373,4 +382,40 @@ fn external_authenticate(domain: &mut DomainSession, apdu: &apdu::Command) -> Re
     channel.authenticate(apdu)?;
     domain.channel = Some(channel);
     Ok(Reply::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use ota_wire::keys::{Family, KeySet};
+    use ota_wire::remote_apdu::ram::WrappedKey;
+
+    use super::*;
+    use crate::state::CardState;
+    use crate::testing::{master, profile, subscriber};
+
+    /// A card whose key set 1 has seen a packet, and that gets these KIc and KID in place of its own.
+    fn counter_after(kic: &Secret, kid: &Secret) -> Cntr {
+        let profile = profile();
+        let mut state = CardState::fresh(&profile);
+        *state.counter_mut(&profile, 1).unwrap() = Cntr::new(7).unwrap();
+        let mut card = Uicc::new(profile, subscriber(), state);
+        let kik = KeySet::derive_kik(&master(), &subscriber().iccid, 1, Family::Aes128);
+        let wrap = |key: &Secret| WrappedKey::wrap(&kik, CipherAlgorithm::Aes, key).unwrap();
+        let mut order = PutKey::add(1, [wrap(kic), wrap(kid), wrap(kik.secret())]);
+        order.replaces = 1;
+        card.manage(&order.command(), Some(&kik)).unwrap();
+        card.state.counter(&card.profile, 1)
+    }
+
+    #[test]
+    fn a_counter_falls_only_with_the_key_that_old_packets_were_signed_with() {
+        let own = KeySet::derive(&master(), &subscriber().iccid, 1, Family::Aes128);
+        let (kic, kid) = (own.kic.secret(), own.kid.secret());
+        let other = Secret::new(vec![9; 16]);
+        let (seen, fresh) = (Cntr::new(7).unwrap(), Cntr::default());
+        assert_eq!(counter_after(kic, kid), seen, "the same keys");
+        assert_eq!(counter_after(&other, kid), seen, "another KIc");
+        assert_eq!(counter_after(kic, &other), fresh, "another KID");
+        assert_eq!(counter_after(&other, &other), fresh, "both");
+    }
 }

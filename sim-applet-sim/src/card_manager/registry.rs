@@ -40,7 +40,7 @@ pub(crate) struct StoredKeySet {
 
 impl StoredKeySet {
     /// As OTA packets use it.
-    fn ota(&self) -> Option<KeySet> {
+    pub(crate) fn ota(&self) -> Option<KeySet> {
         let [kic, kid, _] = &self.keys;
         let algorithm = integrity(kid.algorithm())?;
         Some(KeySet {

@@ -95,7 +95,7 @@ impl Uicc {
         state.tries.restore(*tries);
         state.enabled = true;
         state.code = Some(new);
-        session.verified |= bit(index);
+        *self.verified(session, index) |= bit(index);
         Ok(Reply::Done)
     }
 
@@ -108,7 +108,27 @@ impl Uicc {
             Condition::Pin2 => 1,
             Condition::Adm1 => 2,
         };
-        !self.state.codes[index].enabled || session.verified & bit(index) != 0
+        let verified = if self.is_local(index) {
+            session.channel.verified
+        } else {
+            session.verified
+        };
+        !self.state.codes[index].enabled || verified & bit(index) != 0
+    }
+
+    /// Where it is remembered that a code was presented. A local one counts for the application that is active on its
+    /// channel, every other for the whole card (TS 102 221 §9.4.2, §9.5).
+    fn verified<'a>(&self, session: &'a mut Session, index: usize) -> &'a mut u8 {
+        if self.is_local(index) {
+            &mut session.channel.verified
+        } else {
+            &mut session.verified
+        }
+    }
+
+    fn is_local(&self, index: usize) -> bool {
+        const LOCAL: u8 = 0x80;
+        self.profile.codes[index].reference & LOCAL != 0
     }
 
     /// The octet of tag 90 in the PIN status template: enabled codes from b8 on.
@@ -142,7 +162,7 @@ impl Uicc {
     /// Compares a code with the one in force and remembers the outcome, for good and for this session.
     fn present(&mut self, session: &mut Session, index: usize, code: &Code) -> Result<(), Sw> {
         self.changed = true;
-        session.verified &= !bit(index);
+        *self.verified(session, index) &= !bit(index);
         let profile = &self.profile.codes[index];
         let state = &mut self.state.codes[index];
         let reference = state.code.as_ref().unwrap_or(&profile.code);
@@ -150,7 +170,7 @@ impl Uicc {
             .tries
             .check(profile.tries, reference, code)
             .map_err(refusal)?;
-        session.verified |= bit(index);
+        *self.verified(session, index) |= bit(index);
         Ok(())
     }
 }

@@ -95,11 +95,11 @@ impl Uicc {
     ) -> Result<Vec<u8>, Sw> {
         let records = self.records(session, file, |access| access.read)?;
         let current = match search.from {
-            0 if session.record == 0 => match search.way {
+            0 if session.channel.record == 0 => match search.way {
                 Way::Forward | Way::Next => 0,
                 Way::Backward | Way::Previous => records.count.saturating_add(1),
             },
-            0 => session.record,
+            0 => session.channel.record,
             from => from,
         };
         if current > records.count && search.from != 0 {
@@ -121,7 +121,7 @@ impl Uicc {
             })
             .collect();
         if let Some(first) = found.first() {
-            session.record = *first;
+            session.channel.record = *first;
         }
         Ok(found)
     }
@@ -170,7 +170,7 @@ impl Uicc {
         contents.extend_from_slice(&self.contents(records.file));
         contents.truncate(records.len * usize::from(records.count));
         self.write(records.file, 0, &contents);
-        session.record = 1;
+        session.channel.record = 1;
         Ok(Reply::Done)
     }
 
@@ -218,12 +218,12 @@ impl Uicc {
 
     fn elementary(&self, session: &mut Session, file: EfRef) -> Result<FileIndex, Sw> {
         match file {
-            EfRef::Current => session.file.ok_or(Sw::NO_EF_SELECTED),
+            EfRef::Current => session.channel.file.ok_or(Sw::NO_EF_SELECTED),
             EfRef::Sfi(sfi) => {
-                let found = self.profile.files.by_sfi(session.directory.0, sfi);
+                let found = self.profile.files.by_sfi(session.channel.directory.0, sfi);
                 let index = found.ok_or(Sw::FILE_NOT_FOUND)?;
-                session.file = Some(index);
-                session.record = 0;
+                session.channel.file = Some(index);
+                session.channel.record = 0;
                 Ok(index)
             }
         }
@@ -284,13 +284,13 @@ impl Records {
     /// The number of the record meant, from 1. Cyclic files go round, linear ones end.
     fn resolve(&self, session: &Session, record: RecordRef) -> Result<u8, Sw> {
         let number = match record {
-            RecordRef::Absolute(0) => session.record,
+            RecordRef::Absolute(0) => session.channel.record,
             RecordRef::Absolute(number) => number,
-            RecordRef::Next if self.cyclic && session.record == self.count => 1,
-            RecordRef::Next => session.record.saturating_add(1),
-            RecordRef::Previous if session.record == 0 => self.count,
-            RecordRef::Previous if self.cyclic && session.record == 1 => self.count,
-            RecordRef::Previous => session.record - 1,
+            RecordRef::Next if self.cyclic && session.channel.record == self.count => 1,
+            RecordRef::Next => session.channel.record.saturating_add(1),
+            RecordRef::Previous if session.channel.record == 0 => self.count,
+            RecordRef::Previous if self.cyclic && session.channel.record == 1 => self.count,
+            RecordRef::Previous => session.channel.record - 1,
         };
         if (1..=self.count).contains(&number) {
             Ok(number)
@@ -306,7 +306,7 @@ impl Records {
     /// Addressing by number leaves the current record alone; next and previous move it.
     fn make_current(&self, session: &mut Session, record: RecordRef, number: u8) {
         if !matches!(record, RecordRef::Absolute(_)) {
-            session.record = number;
+            session.channel.record = number;
         }
     }
 }

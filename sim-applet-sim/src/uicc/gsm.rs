@@ -59,7 +59,7 @@ impl Uicc {
             }
             Ins::STATUS => {
                 none(apdu.p1 | apdu.p2 == 0)?;
-                let header = self.gsm_header(session.directory.0);
+                let header = self.gsm_header(session.channel.directory.0);
                 let le = apdu.le.unwrap_or(256);
                 return match header.get(..le) {
                     Some(part) => Ok(Reply::Data(part.to_vec())),
@@ -118,9 +118,10 @@ impl Uicc {
             // A SIM knows no applications.
             return Err(Sw::FILE_NOT_FOUND);
         }
-        session.domain = None;
-        session.record = 0;
-        (session.directory, session.file) = if file.is_directory() {
+        session.channel.domain = None;
+        session.channel.applet = false;
+        session.channel.record = 0;
+        (session.channel.directory, session.channel.file) = if file.is_directory() {
             (Selected(index), None)
         } else {
             (Selected(file.parent), Some(index))
@@ -210,7 +211,7 @@ impl Uicc {
         }
         if matches!(way, Way::Forward | Way::Backward) {
             // From the beginning, from the end.
-            session.record = 0;
+            session.channel.record = 0;
         }
         let search = Search {
             from: 0,

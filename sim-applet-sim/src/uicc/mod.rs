@@ -1,5 +1,6 @@
 //! ETSI TS 102 221: the card as its contacts show it, octets in and octets out.
 
+mod channel;
 mod codes;
 mod command;
 mod contents;
@@ -17,10 +18,10 @@ use std::sync::Arc;
 use ota_wire::apdu::{self, Response, Sw};
 use ota_wire::tlv::Ber;
 
-use crate::card_manager::domain::DomainSession;
 use crate::profile::{Profile, Subscriber};
 use crate::state::CardState;
 
+use channel::{Entered, LogicalChannel};
 use command::Command;
 use file::FileIndex;
 
@@ -109,11 +110,17 @@ impl Uicc {
     }
 
     fn answer(&mut self, session: &mut Session, c_apdu: &[u8]) -> Response {
-        let apdu = match apdu::Command::parse(c_apdu) {
+        let mut apdu = match apdu::Command::parse(c_apdu) {
             Ok(apdu) => apdu,
             Err(error) => return error.sw().into(),
         };
-        let waiting = std::mem::take(&mut session.response);
+        let mut waiting = std::mem::take(&mut session.response);
+        match session.enter(&mut apdu) {
+            Ok(Entered::Same) => {}
+            // What a command on another channel left is lost.
+            Ok(Entered::Other) => waiting.clear(),
+            Err(sw) => return sw.into(),
+        }
         if apdu.cla == gsm::CLA {
             return self.gsm(session, &apdu, waiting);
         }
@@ -151,6 +158,9 @@ impl Uicc {
     fn exec(&mut self, session: &mut Session, command: Command<'_>) -> Result<Reply, Sw> {
         match command {
             Command::Select { target, reply } => self.select(session, target, reply),
+            Command::Terminate { aid } => self.terminate(session, aid),
+            Command::OpenChannel { le } => session.open_channel(le),
+            Command::CloseChannel { number } => session.close_channel(number),
             Command::Status { reply, le } => self.status(session, reply, le),
             Command::ReadBinary { file, offset, le } => self.read_binary(session, file, offset, le),
             Command::UpdateBinary { file, offset, data } => {
@@ -191,18 +201,13 @@ impl Uicc {
 /// What a reset clears.
 #[derive(Debug, Default)]
 pub(crate) struct Session {
-    /// Current directory.
-    pub(crate) directory: Selected,
-    /// Current elementary file.
-    file: Option<FileIndex>,
-    /// Current record of that file, from 1; 0 before the first.
-    record: u8,
-    /// Active application.
-    app: Option<FileIndex>,
-    /// One bit for each code of the profile: presented correctly.
+    /// The logical channel of the last command.
+    pub(crate) channel: LogicalChannel,
+    /// Its number, and the other ones that are open.
+    number: usize,
+    others: [Option<Box<LogicalChannel>>; channel::COUNT],
+    /// One bit for each code of the profile: presented correctly. Those that are local to an application are in its channel.
     verified: u8,
-    /// The issuer security domain, while it is the selected application.
-    pub(crate) domain: Option<Box<DomainSession>>,
     random: random::Source,
     /// Response data for GET RESPONSE.
     pub(crate) response: Vec<u8>,

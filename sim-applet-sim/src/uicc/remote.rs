@@ -3,6 +3,7 @@
 use ota_wire::apdu::{self, Ins, Response, Sw};
 use ota_wire::remote_apdu::{CompactResponse, ScriptReader};
 
+use super::channel::LogicalChannel;
 use super::file::{Body, FileIndex};
 use super::{Selected, Session, Uicc, gsm};
 use crate::card_manager::registry::kik;
@@ -45,9 +46,14 @@ impl Uicc {
             self.profile.files.file(directory).body,
             Body::Directory { aid: Some(_) }
         );
-        Session {
+        let channel = LogicalChannel {
             directory: Selected(directory),
             app: is_application.then_some(directory),
+            verified: u8::MAX,
+            ..LogicalChannel::default()
+        };
+        Session {
+            channel,
             verified: u8::MAX,
             ..Session::default()
         }

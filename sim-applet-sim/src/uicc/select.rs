@@ -3,7 +3,8 @@
 use ota_wire::apdu::Sw;
 use ota_wire::tlv::Writer;
 
-use super::command::{SelectReply, StatusReply, Target};
+use super::channel::LogicalChannel;
+use super::command::{Occurrence, SelectReply, StatusReply, Target};
 use super::file::{Body, FileIndex, fid};
 use super::{Reply, Selected, Session, Uicc};
 use crate::card_manager::domain;
@@ -12,8 +13,22 @@ use crate::card_manager::domain;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     File(FileIndex),
+    /// The signature applet, which has no files.
+    Applet,
     /// The issuer security domain.
     Domain,
+}
+
+impl LogicalChannel {
+    fn active(&self) -> Option<Found> {
+        match self {
+            Self { applet: true, .. } => Some(Found::Applet),
+            Self {
+                domain: Some(_), ..
+            } => Some(Found::Domain),
+            Self { app, .. } => app.map(Found::File),
+        }
+    }
 }
 
 impl Uicc {
@@ -23,32 +38,42 @@ impl Uicc {
         target: Target<'_>,
         reply: SelectReply,
     ) -> Result<Reply, Sw> {
+        let control = |aid: &[u8]| match reply {
+            SelectReply::Fcp => Reply::Waiting(domain::control_information(aid)),
+            SelectReply::Nothing => Reply::Done,
+        };
         let index = match self.find(session, target).ok_or(Sw::FILE_NOT_FOUND)? {
             Found::File(index) => index,
             Found::Domain => {
-                session.domain = Some(Box::default());
-                return Ok(match reply {
-                    SelectReply::Fcp => Reply::Waiting(domain::control_information(&self.profile)),
-                    SelectReply::Nothing => Reply::Done,
-                });
+                session.channel.domain = Some(Box::default());
+                session.channel.applet = false;
+                return Ok(control(&self.profile.domain.aid));
+            }
+            Found::Applet => {
+                session.channel.domain = None;
+                session.channel.applet = true;
+                return Ok(control(&self.profile.applet.aid));
             }
         };
-        session.domain = None;
+        session.channel.domain = None;
+        session.channel.applet = false;
         let file = self.profile.files.file(index);
         match &file.body {
             Body::Directory { aid } => {
-                session.directory = Selected(index);
-                session.file = None;
-                if aid.is_some() {
-                    session.app = Some(index);
+                session.channel.directory = Selected(index);
+                session.channel.file = None;
+                if aid.is_some() && session.channel.app != Some(index) {
+                    session.channel.app = Some(index);
+                    // A local code counts within its application.
+                    session.channel.verified = 0;
                 }
             }
             Body::Transparent(_) | Body::Records { .. } => {
-                session.directory = Selected(file.parent);
-                session.file = Some(index);
+                session.channel.directory = Selected(file.parent);
+                session.channel.file = Some(index);
             }
         }
-        session.record = 0;
+        session.channel.record = 0;
         match reply {
             SelectReply::Fcp => Ok(Reply::Waiting(self.fcp(index))),
             SelectReply::Nothing => Ok(Reply::Done),
@@ -64,12 +89,9 @@ impl Uicc {
         const DF_NAME: u32 = 0x84;
         match reply {
             StatusReply::Nothing => Ok(Reply::Done),
-            StatusReply::Fcp => Reply::exactly(self.fcp(session.directory.0), le),
+            StatusReply::Fcp => Reply::exactly(self.fcp(session.channel.directory.0), le),
             StatusReply::DfName => {
-                let app = session.app.ok_or(Sw::CONDITIONS_NOT_SATISFIED)?;
-                let Body::Directory { aid: Some(aid) } = &self.profile.files.file(app).body else {
-                    return Err(Sw::CONDITIONS_NOT_SATISFIED);
-                };
+                let aid = self.active(session).ok_or(Sw::CONDITIONS_NOT_SATISFIED)?;
                 let mut writer = Writer::new();
                 writer.ber(DF_NAME, aid);
                 Reply::exactly(writer.into_bytes(), le)
@@ -78,41 +100,77 @@ impl Uicc {
     }
 
     pub(super) fn find(&self, session: &Session, target: Target<'_>) -> Option<Found> {
-        if let Target::Application { aid, next } = target {
-            return self.application(session, aid, next);
+        if let Target::Application { aid, occurrence } = target {
+            return self.application(session, aid, occurrence);
         }
         self.find_file(session, target).map(Found::File)
     }
 
-    /// Applications are those of the files, then the issuer security domain, which is also the one without a name.
-    fn application(&self, session: &Session, aid: &[u8], next: bool) -> Option<Found> {
-        let current = match &session.domain {
-            Some(_) => Some(Found::Domain),
-            None => session.app.map(Found::File),
-        };
-        if aid.is_empty() {
-            return (!next).then_some(Found::Domain);
+    /// Ends the session of an application, §8.8: where it is the active one, nothing is left of it but the MF.
+    pub(super) fn terminate(&self, session: &mut Session, aid: &[u8]) -> Result<Reply, Sw> {
+        let active = session.channel.active();
+        let mut named = self.named(aid).into_iter();
+        if !named.any(|found| Some(found) == active) {
+            return Err(Sw::FILE_NOT_FOUND);
         }
+        session.channel = LogicalChannel::default();
+        Ok(Reply::Done)
+    }
+
+    /// The name of the active application.
+    fn active(&self, session: &Session) -> Option<&[u8]> {
+        if session.channel.applet {
+            return Some(&self.profile.applet.aid);
+        }
+        match &self.profile.files.file(session.channel.app?).body {
+            Body::Directory { aid } => aid.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// One without a name is the issuer security domain.
+    fn application(&self, session: &Session, aid: &[u8], occurrence: Occurrence) -> Option<Found> {
+        let current = session.channel.active();
+        if aid.is_empty() {
+            return matches!(occurrence, Occurrence::First | Occurrence::Last)
+                .then_some(Found::Domain);
+        }
+        let named = self.named(aid);
+        let here = named.iter().position(|found| Some(*found) == current);
+        let at = match occurrence {
+            Occurrence::First => 0,
+            Occurrence::Last => named.len().checked_sub(1)?,
+            Occurrence::Next => here? + 1,
+            Occurrence::Previous => here?.checked_sub(1)?,
+        };
+        named.get(at).copied()
+    }
+
+    /// The applications whose name begins so: those of the files, the signature applet unless it is locked, the issuer
+    /// security domain.
+    fn named(&self, aid: &[u8]) -> Vec<Found> {
         let files = self.profile.files.applications();
         let files = files.map(|(index, name)| (Found::File(index), name));
+        let applet = (Found::Applet, self.profile.applet.aid.as_slice());
+        let applet = Some(applet).filter(|_| !self.state.applet_locked());
         let domain = domain::names(&self.profile).map(|name| (Found::Domain, name));
-        let mut matches = files
-            .chain(domain)
+        let all = files.chain(applet).chain(domain);
+        let mut named: Vec<_> = all
             .filter(|(_, name)| name.starts_with(aid))
-            .map(|(found, _)| found);
-        if next {
-            matches.find(|found| Some(*found) == current);
-        }
-        matches.find(|found| !next || Some(*found) != current)
+            .map(|(found, _)| found)
+            .collect();
+        // The domain has two names.
+        named.dedup();
+        named
     }
 
     fn find_file(&self, session: &Session, target: Target<'_>) -> Option<FileIndex> {
         let files = &self.profile.files;
-        let here = session.directory.0;
+        let here = session.channel.directory.0;
         let is_directory =
             |index: &FileIndex| matches!(files.file(*index).body, Body::Directory { .. });
         match target {
-            Target::Fid(id) => files.find(here, session.app, id),
+            Target::Fid(id) => files.find(here, session.channel.app, id),
             Target::ChildDirectory(id) => files.child(here, id).filter(is_directory),
             Target::Parent => Some(files.file(here).parent),
             Target::PathFromMf(path) => self.walk(session, FileIndex::MF, path),
@@ -127,7 +185,7 @@ impl Uicc {
         for (step, id) in path.chunks_exact(2).enumerate() {
             at = match (step, u16::from_be_bytes([id[0], id[1]])) {
                 (0, fid::MF) => FileIndex::MF,
-                (0, fid::CURRENT_ADF) => session.app?,
+                (0, fid::CURRENT_ADF) => session.channel.app?,
                 (_, id) => self.profile.files.child(at, id)?,
             };
         }

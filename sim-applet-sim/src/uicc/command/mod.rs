@@ -7,8 +7,8 @@ use crate::pin::CODE_LEN;
 mod parameters;
 
 use parameters::{
-    binary_place, body, expected_length, is_known, one_code, optional, record_place, required,
-    search, select, status, two_codes, zero,
+    binary_place, body, expected_length, is_known, manage_channel, one_code, optional,
+    record_place, required, search, select, status, two_codes, zero,
 };
 
 /// A command that this card knows, its parameters checked as far as they can be without the card's state.
@@ -17,6 +17,16 @@ pub(super) enum Command<'a> {
     Select {
         target: Target<'a>,
         reply: SelectReply,
+    },
+    /// The session of an application ends.
+    Terminate {
+        aid: &'a [u8],
+    },
+    OpenChannel {
+        le: usize,
+    },
+    CloseChannel {
+        number: u8,
     },
     Status {
         reply: StatusReply,
@@ -98,14 +108,24 @@ pub(super) enum Target<'a> {
     /// A directory in the current directory.
     ChildDirectory(u16),
     Parent,
-    /// First or next application whose AID begins with these octets; without any, the issuer security domain.
+    /// One of the applications whose AID begins with these octets; without any, the issuer security domain.
     Application {
         aid: &'a [u8],
-        next: bool,
+        occurrence: Occurrence,
     },
     /// File identifiers from the MF, the MF itself left out.
     PathFromMf(&'a [u8]),
     PathFromCurrent(&'a [u8]),
+}
+
+/// Which of the applications with this beginning, table 11.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Occurrence {
+    First,
+    Last,
+    /// The one behind the application that is selected.
+    Next,
+    Previous,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +184,7 @@ pub(super) enum Within {
     Behind(u8),
 }
 
-/// A class octet without its channel bits.
+/// A class octet; the number of its channel was taken out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     Interindustry,
@@ -178,7 +198,7 @@ impl TryFrom<u8> for Class {
         match cla {
             0x00 => Ok(Self::Interindustry),
             0x80 => Ok(Self::Uicc),
-            0x01..=0x03 | 0x81..=0x83 | 0x40..=0x7F => Err(Sw::CHANNEL_NOT_SUPPORTED),
+            0x40..=0x7F => Err(Sw::CHANNEL_NOT_SUPPORTED),
             0x04..=0x0F | 0x84..=0x8F => Err(Sw::SECURE_MESSAGING_NOT_SUPPORTED),
             _ => Err(Sw::CLA_NOT_SUPPORTED),
         }
@@ -285,6 +305,7 @@ impl<'a> TryFrom<&'a apdu::Command> for Command<'a> {
                 zero(p1 | p2)?;
                 Ok(Self::GetResponse { le: le()? })
             }
+            (Interindustry, Ins::MANAGE_CHANNEL) => manage_channel(p1, p2, le()?),
             (Uicc, Ins::STATUS) => status(p1, p2, expected_length(apdu)?),
             (Uicc, Ins::TERMINAL_PROFILE) => {
                 zero(p1 | p2)?;

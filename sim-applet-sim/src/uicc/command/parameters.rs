@@ -3,26 +3,38 @@
 use ota_wire::apdu::{self, Ins, Sw};
 
 use super::{
-    Code, Command, EfRef, RecordRef, Search, SelectReply, StatusReply, Target, Way, Within,
+    Code, Command, EfRef, Occurrence, RecordRef, Search, SelectReply, StatusReply, Target, Way,
+    Within,
 };
 use crate::pin::CODE_LEN;
 use crate::uicc::file::fid;
 
 pub(super) fn select(p1: u8, p2: u8, data: &[u8]) -> Result<Command<'_>, Sw> {
     const OCCURRENCE: u8 = 0x03;
-    const NEXT: u8 = 0x02;
+    const SESSION: u8 = 0x60;
+    const TERMINATION: u8 = 0x40;
     let by_name = p1 == 0x04;
-    let next = match p2 & OCCURRENCE {
-        0 => false,
-        NEXT if by_name => true,
+    let occurrence = match p2 & OCCURRENCE {
+        0 => Occurrence::First,
+        1 if by_name => Occurrence::Last,
+        2 if by_name => Occurrence::Next,
+        3 if by_name => Occurrence::Previous,
         _ => return Err(Sw::WRONG_P1_P2),
     };
-    let reply = match p2 & !OCCURRENCE {
+    let reply = match p2 & !(OCCURRENCE | SESSION) {
         // 00 asks for the FCI of ISO/IEC 7816-4; a UICC gives its FCP.
         0x00 | 0x04 => SelectReply::Fcp,
         0x0C => SelectReply::Nothing,
         _ => return Err(Sw::WRONG_P1_P2),
     };
+    match p2 & SESSION {
+        0 => {}
+        TERMINATION if by_name && occurrence == Occurrence::First => {
+            let aid = required(application_id(data)?)?;
+            return Ok(Command::Terminate { aid });
+        }
+        _ => return Err(Sw::WRONG_P1_P2),
+    }
     let target = match p1 {
         0x00 if data.is_empty() => Target::Fid(fid::MF),
         0x00 => Target::Fid(file_id(data)?),
@@ -31,7 +43,7 @@ pub(super) fn select(p1: u8, p2: u8, data: &[u8]) -> Result<Command<'_>, Sw> {
         0x03 => return Err(Sw::WRONG_LENGTH),
         0x04 => Target::Application {
             aid: application_id(data)?,
-            next,
+            occurrence,
         },
         0x08 => Target::PathFromMf(path(data)?),
         0x09 => Target::PathFromCurrent(path(data)?),
@@ -49,6 +61,15 @@ pub(super) fn status<'a>(p1: u8, p2: u8, le: usize) -> Result<Command<'a>, Sw> {
         _ => return Err(Sw::WRONG_P1_P2),
     };
     Ok(Command::Status { reply, le })
+}
+
+/// MANAGE CHANNEL, §11.1.17: the card chooses the number of a channel that is opened.
+pub(super) fn manage_channel<'a>(p1: u8, p2: u8, le: usize) -> Result<Command<'a>, Sw> {
+    match (p1, p2) {
+        (0x00, 0x00) => Ok(Command::OpenChannel { le }),
+        (0x80, number @ 1..=3) => Ok(Command::CloseChannel { number }),
+        _ => Err(Sw::WRONG_P1_P2),
+    }
 }
 
 /// SEARCH RECORD, §11.1.7. In the enhanced form two octets before the pattern say where and how.
@@ -140,9 +161,10 @@ pub(super) fn file_id(data: &[u8]) -> Result<u16, Sw> {
     }
 }
 
-pub(super) fn application_id(data: &[u8]) -> Result<&[u8], Sw> {
+/// An AID, 16 octets at most, or its beginning, however short.
+pub(super) const fn application_id(data: &[u8]) -> Result<&[u8], Sw> {
     match data.len() {
-        0 | 5..=16 => Ok(data),
+        0..=16 => Ok(data),
         _ => Err(Sw::WRONG_LENGTH),
     }
 }
@@ -209,6 +231,7 @@ pub(super) const fn is_known(ins: Ins) -> bool {
         ins,
         Ins::SELECT
             | Ins::STATUS
+            | Ins::MANAGE_CHANNEL
             | Ins::READ_BINARY
             | Ins::UPDATE_BINARY
             | Ins::READ_RECORD
