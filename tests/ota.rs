@@ -222,6 +222,45 @@ async fn a_key_set_is_imported_when_the_card_has_it_whoever_waits() {
     ota.bench.finish().await;
 }
 
+/// A suite that was shut down lets go of its folder, so that the next one in the same process takes it up: here with a message
+/// that is on its way to a phone, and a stream of results that was followed.
+#[tokio::test]
+async fn the_next_suite_on_the_same_folder_goes_on_where_the_last_one_stopped() {
+    let folder = Folder::new("again");
+    let builder = || Builder::new(World::default()).data_dir(folder.path());
+    let ota = Ota::of(builder()).await;
+    let number: ota_wire::ids::Msisdn = NUMBER.parse().unwrap();
+    ota.bench
+        .suite
+        .sim(number.clone())
+        .set_coverage(false)
+        .await;
+    let order = |id: &str| json!({"id": id, "msisdn": NUMBER, "tar": "4D4944", "payload": "00", "por": "always"});
+    ota.post("/v1/messages", order("m")).await;
+    let refused =
+        json!({"id": "no", "msisdn": NUMBER, "tar": "4D4944", "payload": "00", "key_version": 9});
+    ota.post("/v1/messages", refused).await;
+    ota.bench.idle().await;
+    let seen = events(&ota, Some("none"), 4).await;
+    ota.bench.finish().await;
+
+    let ota = Ota::of(builder()).await;
+    ota.bench.idle().await;
+    // Another life: the states, then the events that were kept, though they are of the one before.
+    let again = events(&ota, Some(&seen[3].0), 4).await;
+    let failed = |events: &[(String, String, Value)]| {
+        let failed = events.iter().find(|(_, kind, _)| kind == "failed");
+        failed.map(|(_, _, value)| value.clone())
+    };
+    assert!(failed(&seen).is_some(), "{seen:?}");
+    assert_eq!(failed(&again), failed(&seen), "{again:?}");
+    ota.bench.suite.sim(number).set_coverage(true).await;
+    ota.bench.idle().await;
+    let (_, shown) = ota.get("/v1/messages/m").await;
+    assert_eq!(shown["state"], "acknowledged", "{shown}");
+    ota.bench.finish().await;
+}
+
 #[tokio::test]
 async fn a_message_is_taken_once_and_its_fate_can_be_asked_for() {
     let ota = Ota::start().await;

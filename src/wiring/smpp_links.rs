@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use jiff::Timestamp;
 use ota::smpp::{EsmeConfig, SendError, Session, SmscConfig};
@@ -30,7 +30,8 @@ pub(super) struct Links {
     /// By the number of the link.
     esmes: Arc<Esmes>,
     bound: watch::Receiver<bool>,
-    network: Arc<Network>,
+    /// It owns the links.
+    network: Weak<Network>,
 }
 
 /// What keeps one side of the links going.
@@ -94,7 +95,7 @@ impl Links {
             platform,
             esmes,
             bound,
-            network: network.clone(),
+            network: Arc::downgrade(network),
         };
         (links, [listening, connecting])
     }
@@ -149,8 +150,11 @@ impl Links {
     }
 
     fn refused<E: SmppEnd>(&self, command: Command<E::Output>, flight: &InFlight) {
+        let Some(network) = self.network.upgrade() else {
+            return;
+        };
         for message in unsent::<E>(command) {
-            self.network.deliver(message, Receipt::NONE, flight.clone());
+            network.deliver(message, Receipt::NONE, flight.clone());
         }
     }
 }

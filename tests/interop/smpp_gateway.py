@@ -34,6 +34,8 @@ SUBSCRIBER = "447700900002"
 # Port addressing (IEI 05) to ports without a protocol of their own: nothing that anybody on the way would look into.
 HEADER = bytes.fromhex("0605043E803E81")
 PATIENCE = 20
+# One digit more than an address may have. tshark does not mind; midsim calls such a PDU no good one.
+TOO_LONG = b"1" * 21
 
 
 def check(condition, message):
@@ -46,7 +48,7 @@ class Esme:
 
     def __init__(self):
         self.events = queue.Queue()
-        self.client = smpplib.client.Client(HOST, PORT, allow_unknown_opt_params=True)
+        self.client = smpplib.client.Client(HOST, PORT, timeout=PATIENCE, allow_unknown_opt_params=True)
         self.client.set_message_received_handler(lambda pdu: self.events.put(("received", pdu)) and None)
         self.client.set_message_sent_handler(lambda pdu: self.events.put(("sent", pdu)))
         self.client.connect()
@@ -206,6 +208,64 @@ def answers(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+class Raw:
+    """The account `esme`, bound to send: PDUs that smpplib has no words for, by hand from SMPP 3.4."""
+
+    def __init__(self):
+        self.socket = socket.create_connection((HOST, PORT), PATIENCE)
+        self.sequence = 0
+        status, _ = self.ask(0x00000002, b"esme\0esme\0\0\x34\0\0\0")
+        check(status == 0, f"bind_transmitter is answered {status:08x}")
+
+    def ask(self, command, body):
+        """Status and body of the answer."""
+        self.sequence += 1
+        self.socket.sendall(struct.pack(">IIII", 16 + len(body), command, 0, self.sequence) + body)
+        length, kind, status, sequence = struct.unpack(">IIII", self.read(16))
+        check((kind, sequence) == (command | 0x80000000, self.sequence), f"{command:08x} is answered by {kind:08x}")
+        return status, self.read(length - 16)
+
+    def read(self, count):
+        octets = b""
+        while len(octets) < count:
+            more = self.socket.recv(count - len(octets))
+            check(more, "the SMSC hung up")
+            octets += more
+        return octets
+
+    def close(self):
+        self.ask(0x00000006, b"")
+        self.socket.close()
+
+
+def several_receivers(kannel):
+    """§4.5 submit_multi to Kannel, to the subscriber and to nobody; §4.7 data_sm to Kannel; a wrong field."""
+    raw = Raw()
+    address = lambda text: b"\x01\x01" + text + b"\0"
+    receivers = [b"8331", SUBSCRIBER.encode(), b"447700999999"]
+    to = bytes([len(receivers)]) + b"".join(b"\x01" + address(receiver) for receiver in receivers)
+    data = HEADER + b"to several"
+    end = b"\x40\0\0\0\0\0\0\xf5\0" + bytes([len(data)]) + data
+    status, body = raw.ask(0x00000021, b"\0" + address(b"8330") + to + end)
+    check(status == 0, f"submit_multi is answered {status:08x}")
+    message_id, rest = body.split(b"\0", 1)
+    wanted = b"\x01" + address(receivers[2]) + struct.pack(">I", smpplib.consts.SMPP_ESME_RINVDSTADR)
+    check(message_id and rest == wanted, f"submit_multi_resp has {body.hex()}")
+    got = kannel.next("/message")
+    check(got["data"] == "to several", f"Kannel got {got['data']!r} of a submit_multi")
+
+    data = HEADER + bytes(range(32, 127))
+    payload = struct.pack(">HH", 0x0424, len(data)) + data
+    status, body = raw.ask(0x00000103, b"\0" + address(b"8330") + address(b"8331") + b"\x40\0\xf5" + payload)
+    check(status == 0 and body.endswith(b"\0") and len(body) > 1, f"data_sm is answered {status:08x} {body.hex()}")
+    got = kannel.next("/message")
+    check(got["data"].encode("latin-1") == bytes(range(32, 127)), f"Kannel got {got['data']!r} of a data_sm")
+
+    status, body = raw.ask(0x00000004, b"\0" + address(b"8330") + address(TOO_LONG) + end)
+    check((status, body) == (smpplib.consts.SMPP_ESME_RINVDSTADR, b""), f"a long address is answered {status:08x}")
+    raw.close()
+
+
 def conversation(folder):
     # A stranger is sent away.
     stranger = smpplib.client.Client(HOST, PORT)
@@ -245,6 +305,8 @@ def conversation(folder):
         check(b"stat:DELIVRD" in receipt.short_message, f"smpplib got the receipt {receipt.short_message}")
         kannel.send("+" + SUBSCRIBER, HEADER, b"to the phone as well")
         check(kannel.next("/receipt")["state"] == "1", "Kannel got another receipt than delivered")
+
+        several_receivers(kannel)
 
         # Nobody has that number.
         esme.send("447700999999", HEADER)
@@ -318,6 +380,7 @@ FIELDS = {
     "smpp.dest_addr_ton": ("dest_addr_ton", "number"),
     "smpp.dest_addr_npi": ("dest_addr_npi", "number"),
     "smpp.destination_addr": ("destination_addr", "text"),
+    "smpp.error_status_code": ("error_status_code", "number"),
     "smpp.esm.submit.msg_mode": ("esm_class", 0x03),
     "smpp.esm.submit.msg_type": ("esm_class", 0x3C),
     "smpp.esm.submit.features": ("esm_class", 0xC0),
@@ -387,27 +450,32 @@ def decoded(pdu):
     values = {}
     for node in reading["tree"]["children"]:
         octets = pdu[node["start"]:node["end"]]
-        values[node["name"]] = octets.hex() if node["name"] == "short_message" else node["value"]
+        # Of several receivers tshark tells the first one, too.
+        values.setdefault(node["name"], octets.hex() if node["name"] == "short_message" else node["value"])
     return values
 
 
 def main():
     os.makedirs(SCRATCH, exist_ok=True)
     capture = Capture(SCRATCH) if shutil.which("tcpdump") and shutil.which("tshark") else None
-    conversation(SCRATCH)
+    try:
+        conversation(SCRATCH)
+    finally:
+        # It would outlive us, and hold our output open.
+        if capture is not None:
+            capture.stop()
     print("smpplib and Kannel sent and received binary messages")
     if capture is None or not capture.works:
         print("SKIPPED smpp capture: no tcpdump and tshark that may capture here")
         return
-    capture.stop()
     malformed = tshark(capture.file, "-Y", "_ws.malformed || _ws.expert.severity == error", "-T", "fields", "-e", "frame.number")
     check(not malformed.strip(), f"tshark calls frames {malformed.split()} of {capture.file} malformed")
     seen = list(pdus(capture.file))
     kinds = {pdu[4:8].hex() for pdu in seen}
-    for wanted in ("00000009", "80000009", "00000004", "80000004", "00000005", "80000005"):
+    for wanted in ("00000009", "80000009", "00000004", "80000004", "00000005", "80000005", "00000021", "80000021", "00000103", "80000103"):
         check(wanted in kinds, f"no PDU {wanted} was captured")
     # One of a kind and length says as much as a hundred enquire_links.
-    different = list({(pdu[4:8], len(pdu), pdu[16:]): pdu for pdu in seen}.values())
+    different = list({(pdu[4:8], len(pdu), pdu[16:]): pdu for pdu in seen if TOO_LONG not in pdu}.values())
     print(f"tshark and midsim agree in {compare(SCRATCH, different)} fields of {len(different)} different PDUs")
 
 
