@@ -3,6 +3,7 @@
 //! `fixtures/world.toml` is the default and documents the format by example.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -98,6 +99,14 @@ pub struct Op {
     pub registration: String,
     /// Which hints name a user.
     pub hints: Hints,
+    /// The values of acr_values that it knows, instead of those of the profiles.
+    pub acr_values: Option<Vec<AcrValue>>,
+    /// How long things live.
+    pub lifetimes: op_bridge::Lifetimes,
+    /// How often a ping or push is tried.
+    pub delivery: op_bridge::Delivery,
+    /// How it deals with the MSSP.
+    pub mssp: OpMssp,
 }
 
 impl Default for Op {
@@ -108,8 +117,44 @@ impl Default for Op {
             user_codes: true,
             registration: "open".into(),
             hints: Hints::default(),
+            acr_values: None,
+            lifetimes: op_bridge::Lifetimes::default(),
+            delivery: op_bridge::Delivery::default(),
+            mssp: OpMssp::default(),
         }
     }
+}
+
+/// A value of acr_values.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcrValue {
+    /// As clients send it, and as the id_token has it.
+    pub name: String,
+    /// What the user is asked for.
+    pub asks: op_bridge::Assurance,
+}
+
+/// How the OP deals with the MSSP; what is left out is as midsim's own MSSP has it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpMssp {
+    /// SignatureProfile that asks for the PIN.
+    pub pin_profile: Option<String>,
+    /// SignatureProfile that asks for a confirmation.
+    pub confirm_profile: Option<String>,
+    /// SignatureProfile that asks for a signature with a certificate.
+    pub signature_profile: Option<String>,
+    /// Whether a notification is confirmed by MSS_StatusQuery before it is believed.
+    pub confirm_notifications: Option<bool>,
+    /// Whether a signature that the MSSP did not validate counts.
+    pub accept_unvalidated: Option<bool>,
+    /// Seconds to the first MSS_StatusQuery in asynchClientServer.
+    pub first_query: Option<NonZeroU32>,
+    /// Seconds between MSS_StatusQueries in asynchClientServer.
+    pub query_interval: Option<NonZeroU32>,
+    /// Seconds until a busy handset is tried again.
+    pub busy_retry: Option<NonZeroU32>,
 }
 
 /// Which hints name a user.

@@ -5,6 +5,7 @@ use midsim::suite::{Builder, OpSwitches, StartError};
 use midsim::world::{DEFAULT, Mode, World};
 
 use crate::support::flow;
+use crate::support::sockets::{BEN, Bench, Closed, Server, field, line, named, outline};
 
 #[test]
 fn a_world_can_have_refresh_tokens() {
@@ -67,5 +68,85 @@ async fn a_client_of_the_world_that_contradicts_fapi_ciba_stops_the_start() {
         assert!(text.starts_with(&expected), "{text}");
         let agreed = with(&format!("{member} = true\n")).start().await.unwrap();
         agreed.shutdown().await;
+    }
+}
+
+#[test]
+fn a_world_can_have_acr_values_of_its_own() {
+    let own = "acr_values = [{ name = \"sim-auth\", asks = \"pin\" }, { name = \"sim-ok\", asks = \"confirm\" }]";
+    let world = |line: &str| DEFAULT.replacen("[op]\n", &format!("[op]\n{line}\n"), 1);
+    let suite = |line: &str| {
+        let world = World::parse(&world(line)).unwrap();
+        Builder::new(world).seed(1).in_process()
+    };
+    let mut known = suite(own).unwrap();
+    for (acr, asks) in [("sim-auth", true), ("sim-ok", false)] {
+        let mut poll = flow(&known.issuer(), Mode::Poll, "+447700900002");
+        poll.acr_values = format!("mod-mf {acr}");
+        let Ended::Tokens(tokens) = known.run(&poll).unwrap() else {
+            panic!("{acr}");
+        };
+        assert_eq!(tokens.claims["acr"], acr, "the only one it knows");
+        let amr = tokens.claims["amr"].as_array().unwrap();
+        assert_eq!(amr.iter().any(|method| method == "pin"), asks, "{acr}");
+    }
+    for bad in [
+        "acr_values = [{ name = \"a b\", asks = \"pin\" }]",
+        "acr_values = [{ name = \"a\", asks = \"pin\" }, { name = \"a\", asks = \"confirm\" }]",
+        "acr_values = []",
+    ] {
+        let refused = suite(bad).err().unwrap().to_string();
+        assert!(refused.contains("acr"), "{bad}: {refused}");
+    }
+    let wrong = World::parse(&world("acr_values = [{ name = \"a\", asks = \"face\" }]"));
+    assert!(wrong.err().unwrap().to_string().contains("signature"));
+}
+
+#[tokio::test]
+async fn a_world_sets_lifetimes_delivery_and_how_the_mssp_is_dealt_with() {
+    let switches = "[op.lifetimes]\nauth_req_id = 33\nid_token = 44\naccess_token = 55\n\
+        [op.delivery]\ntries = 2\nback_off = 7\n[op.mssp]\nbusy_retry = 9\nconfirm_notifications = false\n\
+        pin_profile = \"http://uri.gsma.com/mobileconnect/LoA3/CBCMAC3DES\"\n[op.hints]\n";
+    let text = DEFAULT.replacen("[op.hints]\n", switches, 1);
+    let place = Closed::new();
+    let endpoint = place.url("/cb");
+    let text = text.replacen(
+        "id = \"ping\"\n",
+        &format!("id = \"ping\"\nnotification_endpoint = \"{endpoint}\"\n"),
+        1,
+    );
+    let bench = Bench::of(Builder::new(World::parse(&text).unwrap())).await;
+    let server = Server::endpoint(place.open(), &[503, 503, 503]);
+    let id = bench.begin("ping", BEN).await;
+    bench.idle().await;
+    bench.advance(6).await;
+    assert_eq!(server.seen().len(), 1, "back_off");
+    bench.advance(60).await;
+    assert_eq!(server.seen().len(), 2, "tries");
+    let lines = bench.lines(&id);
+    assert!(outline(&lines).contains("MSS_Notification"));
+    assert!(named(&lines, "MSS_StatusReq").is_empty(), "it is believed");
+    let profile = field(line(&lines, "MSS_SignatureReq"), "SignatureProfile").to_owned();
+    assert!(profile.ends_with("CBCMAC3DES"), "{profile}");
+    let expired = bench.expect_error("ping", &id, "expired_token").await;
+    assert!(expired.text().contains("expires_in"));
+    let second = bench.begin("poll", BEN).await;
+    bench.idle().await;
+    let tokens = bench.token("poll", &second).await.json();
+    assert_eq!(tokens["expires_in"], 55);
+    bench.finish().await;
+}
+
+#[test]
+fn switches_that_do_not_exist_or_cannot_be_are_refused_by_name() {
+    for (switch, named) in [
+        ("[op.lifetimes]\nrefresh = 1\n", "refresh"),
+        ("[op.delivery]\ntry = 1\n", "try"),
+        ("[op.mssp]\nquery_interval = 0\n", "nonzero"),
+        ("[op.mssp]\nquery = 1\n", "query"),
+    ] {
+        let text = DEFAULT.replacen("[op.hints]\n", &format!("{switch}[op.hints]\n"), 1);
+        let refused = World::parse(&text).err().unwrap().to_string();
+        assert!(refused.contains(named), "{refused}");
     }
 }

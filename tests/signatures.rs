@@ -89,3 +89,34 @@ async fn the_card_signs_until_its_certificate_is_revoked() {
     }
     bench.suite.shutdown().await;
 }
+
+/// With a MAC, and something to read that is not what is signed: the card's MAC is over both, and the MSSP verifies it.
+#[tokio::test]
+async fn the_card_authenticates_a_nonce_under_a_question() {
+    let bench = Bench::of(Builder::new(World::default())).await;
+    let content = format!(
+        "<m:MobileUser><m:MSISDN>{BEN}</m:MSISDN></m:MobileUser><m:DataToBeSigned>nonce 8c1d</m:DataToBeSigned>\
+         <m:DataToBeDisplayed>{TEXT}</m:DataToBeDisplayed>\
+         <m:SignatureProfile><m:mssURI>http://uri.gsma.com/mobileconnect/LoA3</m:mssURI></m:SignatureProfile>"
+    );
+    let mode = "MessagingMode='asynchClientServer'";
+    let request = envelope("MSS_Signature", "MSS_SignatureReq", mode, &content);
+    let first = post(&bench, request).await;
+    let id = between(&first, "MSSP_TransID=\"", "\"").unwrap_or_else(|| panic!("{first}"));
+    bench.idle().await;
+    let attribute = format!("MSSP_TransID='{id}'");
+    let answer = post(
+        &bench,
+        envelope("MSS_StatusQuery", "MSS_StatusReq", &attribute, ""),
+    )
+    .await;
+    assert!(answer.contains("StatusCode Value=\"502\""), "{answer}");
+    let octets = between(&answer, "Base64Signature>", "<").unwrap();
+    assert_eq!(octets.len(), 12, "a MAC of 8 octets");
+    let shown = bench.lines(id).into_iter().any(|line| {
+        let mut fields = line.fields.iter();
+        fields.any(|field| format!("{field:?}").contains(TEXT))
+    });
+    assert!(shown, "the user reads the question");
+    bench.finish().await;
+}

@@ -260,6 +260,16 @@ impl Profile {
         }
     }
 
+    /// How strong it is, for SignatureProfileComparison: the level of assurance that Mobile Connect gives to a tap (2), a PIN
+    /// (3), and a PIN with a signature that others can verify (4).
+    pub fn level(&self) -> u8 {
+        match (self.method, self.proof) {
+            (Method::Pin, Proof::Key(_)) => 4,
+            (Method::Pin, Proof::Mac) => 3,
+            _ => 2,
+        }
+    }
+
     /// The profiles of all dialects: Mobile Connect first.
     pub fn known() -> Vec<Self> {
         const SIGNS_IN: KeyUsage = KeyUsage::DIGITAL_SIGNATURE;
@@ -273,6 +283,7 @@ impl Profile {
                 ("signature", SIGNS),
                 ("digestive-signature", SIGNS),
                 ("consent", SIGNS),
+                ("operauth", SIGNS_IN),
             ]
             .map(|(name, usage)| {
                 let uri = format!("http://mss.ficom.fi/TS102206/v1.0.0/{name}-profile.xml");

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     code::Code,
     config::UserState,
-    messages::{InterfaceVersion, MessagingMode},
+    messages::{InterfaceVersion, MessagingMode, ServiceKind},
     soap::{Fault, MIDSIM},
 };
 
@@ -38,8 +38,10 @@ pub struct Rules {
     pub text: usize,
     /// Whether texts may have characters outside the GSM 7-bit alphabet.
     pub ucs2: bool,
-    /// Whether DataToBeDisplayed may be given.
-    pub displays: bool,
+    /// When DataToBeDisplayed may be given.
+    pub displays: Displays,
+    /// Characters of the longest DataToBeDisplayed.
+    pub displayed: usize,
     /// How far Instant may be from the time here before a strict MSSP refuses it.
     pub instant_tolerance: Option<SignedDuration>,
     /// mssURI of the signature profile of a request that names none; without it, the first on offer.
@@ -50,8 +52,10 @@ pub struct Rules {
     pub default_timeout: Option<SignedDuration>,
     /// Whether a signature of a key is validated only if the service `validate` is asked for. Otherwise it always is.
     pub validates_on_request: bool,
-    /// Whether a strict MSSP insists on the service eventId.
-    pub event_id: bool,
+    /// A service that a strict MSSP insists on, and the name at the end of its URI.
+    pub mandatory_service: Option<(ServiceKind, &'static str)>,
+    /// What UserLang may be (ISO 639-1).
+    pub languages: &'static [&'static str],
     /// Whether a fault has the second number of FiCom's annex, below the first.
     pub second_level: bool,
     /// Namespace of the element in env:Detail.
@@ -62,6 +66,15 @@ pub struct Rules {
     pub suspended: (Code, Code),
     /// What a request about an unregistered user gets.
     pub unregistered: (Code, Code),
+}
+
+/// When DataToBeDisplayed may be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Displays {
+    /// With any signature profile.
+    Always,
+    /// With the signature profile of this mssURI, which needs it.
+    OnlyWith(&'static str),
 }
 
 /// Namespace of FiCom's codes and services.
@@ -85,13 +98,16 @@ const ETSI: Rules = Rules {
     ap_trans_id: 64,
     text: 239,
     ucs2: true,
-    displays: true,
+    displays: Displays::Always,
+    displayed: 239,
     instant_tolerance: None,
     default_profile: None,
     profiles: &[],
     default_timeout: None,
     validates_on_request: false,
-    event_id: false,
+    mandatory_service: None,
+    // Those in which there are texts for users somewhere in the field.
+    languages: &["de", "en", "fi", "fr", "it", "sv"],
     second_level: false,
     detail_namespace: MIDSIM,
     code_namespace: MSS_CODES,
@@ -109,12 +125,13 @@ const FICOM_RULES: Rules = Rules {
     ap_trans_id: 32,
     text: 160,
     ucs2: false,
-    displays: false,
+    displays: Displays::OnlyWith("http://mss.ficom.fi/TS102206/v1.0.0/operauth-profile.xml"),
+    displayed: 110,
     default_profile: Some("http://mss.ficom.fi/TS102206/v1.0.0/authentication-profile.xml"),
     profiles: &["http://mss.ficom.fi/"],
     default_timeout: Some(SignedDuration::from_mins(5)),
     validates_on_request: true,
-    event_id: true,
+    mandatory_service: Some((ServiceKind::EventId, "eventId")),
     second_level: true,
     detail_namespace: KIURU,
     code_namespace: (FICOM, "fi"),
@@ -129,6 +146,8 @@ const SWISSCOM: Rules = Rules {
     profiles: &["http://mid.swisscom.ch/"],
     default_timeout: Some(SignedDuration::from_secs(80)),
     validates_on_request: true,
+    mandatory_service: Some((ServiceKind::UserLang, "userLang")),
+    languages: &["de", "en", "fr", "it"],
     detail_namespace: KIURU,
     suspended: (Code::CARD_BLOCKED, Code(4031)),
     unregistered: (Code::NO_KEY_FOUND, Code(4041)),

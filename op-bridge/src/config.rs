@@ -205,7 +205,7 @@ impl MessagingMode {
 
 /// Lifetimes, in seconds of simulated time.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Lifetimes {
     /// auth_req_id, when the client does not ask for one.
     pub auth_req_id: u32,
@@ -261,7 +261,7 @@ impl Default for Polling {
 
 /// How often a ping or push is tried (CIBA Core §10.2, §10.3).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Delivery {
     /// Tries in all.
     pub tries: u32,
@@ -343,6 +343,13 @@ impl Config {
         }
         if self.acr_values.is_empty() {
             return Err(ConfigError::NoAcrValues);
+        }
+        let mut names = HashSet::new();
+        for (name, _) in &self.acr_values {
+            let word = !name.is_empty() && !name.contains(char::is_whitespace);
+            if !word || !names.insert(name) {
+                return Err(ConfigError::AcrValue(name.clone()));
+            }
         }
         if self.lifetimes.auth_req_id == 0
             || self.lifetimes.auth_req_id > self.lifetimes.auth_req_id_max

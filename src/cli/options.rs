@@ -218,8 +218,8 @@ struct OpOptions {
     )]
     op_slow_down: bool,
     /// Seconds that a request lives when its client does not ask for another time
-    #[arg(long, value_name = "SECONDS", default_value_t = OpSwitches::default().expires_in, env = "MIDSIM_OP_EXPIRES_IN", hide_env = true, value_parser = clap::value_parser!(u32).range(1..))]
-    op_expires_in: u32,
+    #[arg(long, value_name = "SECONDS", env = "MIDSIM_OP_EXPIRES_IN", hide_env = true, value_parser = clap::value_parser!(u32).range(1..))]
+    op_expires_in: Option<u32>,
     /// Issue refresh tokens, whatever the world says
     #[arg(
         long,

@@ -1,5 +1,6 @@
 //! From the [`World`] to what each party is told of it.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use ota_wire::secret::Secret;
 use serde_json::Map;
 
 use super::{Places, StartError};
-use crate::world::{Applet, Mode, World};
+use crate::world::{Applet, Mode, OpMssp, World};
 
 /// SignatureProfile that asks for the PIN and signs with 3DES (TS 102 204 profile URIs of Mobile Connect).
 const PIN_3DES: &str = "http://uri.gsma.com/mobileconnect/LoA3/CBCMAC3DES";
@@ -47,8 +48,8 @@ pub struct OpSwitches {
     pub slow_down: bool,
     /// Seconds for which a poll without an outcome is held open; 0 answers at once.
     pub poll_hold: u32,
-    /// Seconds that an auth_req_id lives when the client does not ask for another time.
-    pub expires_in: u32,
+    /// Seconds that an auth_req_id lives when the client does not ask for another time; the world's word without.
+    pub expires_in: Option<u32>,
     /// Whether refresh tokens are issued; the world's word without.
     pub refresh_tokens: Option<bool>,
 }
@@ -62,7 +63,7 @@ impl Default for OpSwitches {
             interval: op::Polling::default().interval,
             slow_down: op::Polling::default().slow_down,
             poll_hold: op::Polling::default().hold,
-            expires_in: op::Lifetimes::default().auth_req_id,
+            expires_in: None,
             refresh_tokens: None,
         }
     }
@@ -85,8 +86,16 @@ pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> Result<op::Config,
     config.polling.interval = switches.interval;
     config.polling.slow_down = switches.slow_down;
     config.polling.hold = switches.poll_hold;
-    config.lifetimes.auth_req_id = switches.expires_in;
-    config.lifetimes.auth_req_id_max = config.lifetimes.auth_req_id_max.max(switches.expires_in);
+    config.lifetimes = world.op.lifetimes;
+    if let Some(expires_in) = switches.expires_in {
+        config.lifetimes.auth_req_id = expires_in;
+        config.lifetimes.auth_req_id_max = config.lifetimes.auth_req_id_max.max(expires_in);
+    }
+    config.delivery = world.op.delivery;
+    if let Some(values) = &world.op.acr_values {
+        let named = values.iter().map(|value| (value.name.clone(), value.asks));
+        config.acr_values = named.collect();
+    }
     config.mtls_url = mutual_tls;
     config.mssp.notify_url = notify_url;
     config.decryption = settings.decryption;
@@ -116,6 +125,7 @@ pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> Result<op::Config,
     config.unknown_user = switches.unknown_user.unwrap_or(world.op.unknown_user);
     config.refresh_tokens = switches.refresh_tokens.unwrap_or(world.op.refresh_tokens);
     config.mssp.messaging = settings.messaging;
+    as_the_world_has_it(&mut config.mssp, &world.op.mssp);
     if settings.mac_3des {
         config.mssp.pin_profile = PIN_3DES.into();
     }
@@ -124,6 +134,35 @@ pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> Result<op::Config,
         config.mssp.ap_pwd = op_bridge::Secret::new(ap.password.clone());
     }
     Ok(config)
+}
+
+fn as_the_world_has_it(mssp: &mut op::Mssp, world: &OpMssp) {
+    fn set<T: Clone>(to: &mut T, given: Option<&T>) {
+        if let Some(given) = given {
+            to.clone_from(given);
+        }
+    }
+    set(&mut mssp.pin_profile, world.pin_profile.as_ref());
+    set(&mut mssp.confirm_profile, world.confirm_profile.as_ref());
+    set(
+        &mut mssp.signature_profile,
+        world.signature_profile.as_ref(),
+    );
+    set(
+        &mut mssp.confirm_notifications,
+        world.confirm_notifications.as_ref(),
+    );
+    set(
+        &mut mssp.accept_unvalidated,
+        world.accept_unvalidated.as_ref(),
+    );
+    for (to, given) in [
+        (&mut mssp.first_query, world.first_query),
+        (&mut mssp.query_interval, world.query_interval),
+        (&mut mssp.busy_retry, world.busy_retry),
+    ] {
+        set(to, given.map(NonZeroU32::get).as_ref());
+    }
 }
 
 /// Under FAPI-CIBA the clients that it forbids are not there; the others are.

@@ -132,17 +132,22 @@ pub(crate) fn status_query() -> Result<()> {
                 echoes.push(bare);
             }
         }
-        let spread = |rounds: &[Driven], of: fn(&Driven) -> f64| {
-            Spread::of(rounds.iter().map(of).collect())
+        let each = |rounds: &[Driven], of: fn(&Driven) -> f64| -> Vec<f64> {
+            rounds.iter().map(of).collect()
         };
         for (unit, of) in [
             ("CPU-second of the server", Driven::per_cpu_second as fn(&Driven) -> f64),
             ("second", Driven::per_second),
         ] {
-            let (seen, bare) = (spread(&queries, of), spread(&echoes, of));
+            let (seen, bare) = (each(&queries, of), each(&echoes, of));
+            let share = timing::ratio(&seen, &bare);
             println!(
-                "  {seen} MSS_StatusQuery per {unit}, {bare} bare axum POSTs: {:.0} % (aim: at least {AIM_HTTP:.0} %)",
-                100.0 * seen.median / bare.median
+                "  {} MSS_StatusQuery per {unit}, {} bare axum POSTs: {:.0} % ({:.0}…{:.0}; aim: at least {AIM_HTTP:.0} %)",
+                Spread::of(seen),
+                Spread::of(bare),
+                100.0 * share.median,
+                100.0 * share.least,
+                100.0 * share.most,
             );
         }
         Ok(())

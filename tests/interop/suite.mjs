@@ -26,12 +26,12 @@ const openssl = (...args) => execFileSync('openssl', args, { cwd: folder, stdio:
 const read = (name) => readFileSync(join(folder, name), 'utf8');
 
 // A certification authority, or a certificate of one; without an authority it signs itself.
-function certify(name, { by, ec, san } = {}) {
+function certify(name, { by, ec, san, cn = name } = {}) {
   const kind = ec ? ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'] : ['-newkey', 'rsa:2048'];
   const more = san ? ['-addext', `subjectAltName=${san}`] : [];
   const signer = by ? ['-CA', `${by}.pem`, '-CAkey', `${by}.key`, '-addext', 'basicConstraints=critical,CA:FALSE'] : [];
   openssl('req', '-x509', ...kind, '-nodes', '-keyout', `${name}.key`, '-out', `${name}.pem`, '-days', '2',
-    '-subj', `/O=midsim TEST ONLY/CN=${name}`, ...signer, ...more);
+    '-subj', `/O=midsim TEST ONLY/CN=${cn}`, ...signer, ...more);
   return { cert: read(`${name}.pem`), key: read(`${name}.key`) };
 }
 
@@ -123,14 +123,14 @@ class Suite {
     check(`decision ${action}`, answer.ok, answer.status);
   }
 
-  // The rows of the transaction that this auth_req_id began.
-  async trace(authReqId) {
+  // The rows of the transaction in which this was said.
+  async trace(what) {
     const { traces } = await (await fetch(`${this.urls.ui}/api/v1/traces`)).json();
     for (const { id } of traces) {
       const text = await (await fetch(`${this.urls.ui}/api/v1/traces/${encodeURIComponent(id)}`)).text();
-      if (text.includes(authReqId)) return text;
+      if (text.includes(what)) return text;
     }
-    throw new Error(`no trace of ${authReqId}`);
+    throw new Error(`${doing}: no trace of ${what}`);
   }
 }
 
@@ -447,6 +447,18 @@ async function mutualTls(suite, first, second) {
     check('another client_id than the issuer', [400, 401].includes(seen.status) && one(seen, 'invalid_client', 'invalid_request'), seen.body);
     const named = await first.authorize({}, { proof: { client_id: second.id } });
     check('the client_id of another certificate', named.status === 401 && one(named, 'invalid_client'), named.body);
+  });
+  await module('a certificate that anybody can make', async () => {
+    // Of the registered name, but signed by itself; of the registered key's owner, but another one.
+    const forged = certify('forged', { ec: true, cn: first.name });
+    const form = { request: await first.sign(first.claims()), client_id: first.id };
+    for (const as of [forged, undefined]) {
+      const seen = await suite.post(first.bc, form, as);
+      check('refused', seen.status === 401 && one(seen, 'invalid_client'), seen.body);
+      const told = as ? /^(tls_client_auth: the certificate does not chain|self_signed_tls_client_auth: the certificate is not)/ : /^no client authentication/;
+      check('why', told.test(seen.body.error_description), seen.body);
+      check('the trace says so too', (await suite.trace(seen.body.error_description)).includes('bc-authorize'), seen.body);
+    }
   });
   await module('wrong-client-id-in-backchannel-endpoint', async () => {
     const seen = await first.authorize({}, { proof: { client_id: 'wrong' } });

@@ -1,14 +1,14 @@
 //! What a signature request has to be before anything is done about it.
 
 use jiff::{SignedDuration, Timestamp};
-use ota_wire::applet::{Text, TextAlphabet};
+use ota_wire::applet::Text;
 
-use super::{services, sign::Format};
+use super::{data, services, sign::Format};
 use crate::{
     code::Code,
     config::{Config, Profile, Subscriber},
     dialect::Rules,
-    messages::{Comparison, Data, Head, MessagingMode, SignatureReq},
+    messages::{Comparison, Head, MessagingMode, SignatureReq},
     operations::Caller,
     party::Turn,
     record::Signing,
@@ -26,7 +26,7 @@ pub(super) struct Accepted {
     pub(super) deadline: Timestamp,
     /// What comes out, if it is a signature of a key.
     pub(super) signing: Option<Signing>,
-    /// What the card's key is to sign.
+    /// What the card's key is to sign. With a MAC, what else it has to be over.
     pub(super) digest: Option<[u8; 32]>,
 }
 
@@ -45,19 +45,16 @@ impl Accepted {
         let by_key = turn.signs_by_key(profile);
         Format::of(request.format.as_deref(), by_key, caller.strict)?;
         services::check(caller, request)?;
-        let signed = text("DataToBeSigned", &request.to_be_signed, rules)?;
+        data::check_to_be_signed(&request.to_be_signed, rules)?;
         // First, since the test number of the heartbeat is asked for with DataToBeDisplayed.
         let subscriber = turn.active_person(&request.user, caller.dialect)?.0;
-        let text = match &request.to_be_displayed {
-            None => signed,
-            Some(shown) => displayed(shown, &request.to_be_signed, by_key.is_some(), rules)?,
-        };
+        let screen = data::screen(request, profile, rules)?;
         services::check_no_spam(&subscriber, caller, request)?;
         let deadline = deadline(config, rules, request, turn.now)?;
-        let digest = turn.prepare(&subscriber, request, by_key)?;
+        let digest = turn.prepare(&subscriber, request, by_key, screen.apart)?;
         Ok(Self {
             profile: profile.clone(),
-            text,
+            text: screen.text,
             subscriber,
             deadline,
             signing: by_key.map(|usage| Signing {
@@ -109,34 +106,24 @@ fn check_notification_address(head: &Head, mode: MessagingMode) -> Result<(), Fa
     }
 }
 
+/// The profile that is asked for; or, as SignatureProfileComparison has it, the weakest that will do.
 fn profile<'a>(
     config: &'a Config,
     caller: &Caller<'_>,
     request: &SignatureReq,
 ) -> Result<&'a Profile, Fault> {
-    if request.comparison != Comparison::Exact {
-        return Err(fault(
-            Code::UNSUPPORTED_PROFILE,
-            "SignatureProfileComparison other than exact is not offered",
-        ));
-    }
-    let rules = caller.dialect.rules();
+    let (rules, ap) = (caller.dialect.rules(), caller.ap);
     let wanted = request.profile.as_deref().or(rules.default_profile);
-    let mut offered = config
-        .profiles
-        .iter()
-        .filter(|profile| rules.takes_profile(&profile.uri));
-    let found = match wanted {
-        None => offered.next(),
-        Some(uri) => offered.find(|profile| profile.uri == uri),
+    let offered = || {
+        let all = config.profiles.iter();
+        all.filter(|profile| rules.takes_profile(&profile.uri))
     };
-    let profile = found.ok_or_else(|| {
-        let offered: Vec<_> = config
-            .profiles
-            .iter()
-            .map(|profile| profile.uri.as_str())
-            .filter(|uri| rules.takes_profile(uri))
-            .collect();
+    let named = match wanted {
+        None => offered().next(),
+        Some(uri) => offered().find(|profile| profile.uri == uri),
+    };
+    let named = named.ok_or_else(|| {
+        let offered: Vec<_> = offered().map(|profile| profile.uri.as_str()).collect();
         fault(
             Code::UNSUPPORTED_PROFILE,
             format!(
@@ -146,8 +133,33 @@ fn profile<'a>(
             ),
         )
     })?;
-    let ap = caller.ap;
-    if !ap.profiles.is_empty() && !ap.profiles.contains(&profile.uri) {
+    let in_contract =
+        |profile: &Profile| ap.profiles.is_empty() || ap.profiles.contains(&profile.uri);
+    let weakest = |least: u8| {
+        let strong_enough =
+            offered().filter(|profile| profile.level() >= least && in_contract(profile));
+        strong_enough.min_by_key(|profile| profile.level())
+    };
+    let found = match request.comparison {
+        Comparison::Minimum if !in_contract(named) => weakest(named.level()),
+        Comparison::Exact | Comparison::Minimum => Some(named),
+        Comparison::Better => weakest(named.level().saturating_add(1)),
+    };
+    let profile = found.ok_or_else(|| {
+        fault(
+            Code::UNSUPPORTED_PROFILE,
+            format!(
+                "there is no SignatureProfile {} {:?} for {:?}",
+                match request.comparison {
+                    Comparison::Better => "better than",
+                    Comparison::Exact | Comparison::Minimum => "as good as",
+                },
+                named.uri,
+                ap.id
+            ),
+        )
+    })?;
+    if !in_contract(profile) {
         return Err(fault(
             Code::UNAUTHORIZED_ACCESS,
             format!(
@@ -158,88 +170,6 @@ fn profile<'a>(
         .second(1045));
     }
     Ok(profile)
-}
-
-/// What the user reads in place of what is signed. A key signs whatever digest it is given; a MAC is over what is displayed.
-fn displayed(shown: &Data, signed: &Data, by_key: bool, rules: &Rules) -> Result<Text, Fault> {
-    let not_offered = |detail| fault(Code::WRONG_PARAM, detail).second(1015);
-    if !rules.displays {
-        return Err(not_offered(
-            "DataToBeDisplayed is not offered: what is displayed is what is signed, DataToBeSigned",
-        ));
-    }
-    if !by_key && shown.text != signed.text {
-        return Err(not_offered(
-            "the MAC of this SignatureProfile is over what is displayed, expected DataToBeDisplayed to be the same as \
-             DataToBeSigned, or a profile that signs by a key",
-        ));
-    }
-    text("DataToBeDisplayed", shown, rules)
-}
-
-/// What the user will read, of the element of that name.
-fn text(name: &str, data: &Data, rules: &Rules) -> Result<Text, Fault> {
-    let mime_type = data.mime_type.as_deref().unwrap_or("text/plain");
-    let mut parts = mime_type.split(';').map(str::trim);
-    let base = parts.next().unwrap_or_default();
-    let parameter = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let plain = base.eq_ignore_ascii_case("text/plain")
-        && matches!(
-            parameter.as_str(),
-            "" | "utf-8" | "charset=utf-8" | "gsm" | "ucs2"
-        )
-        && parts.next().is_none();
-    let encoding = data.encoding.as_deref().unwrap_or_default();
-    let readable = matches!(
-        encoding.to_ascii_lowercase().as_str(),
-        "" | "utf-8" | "7bit" | "8bit"
-    );
-    if !plain || !readable {
-        return Err(fault(
-            Code::INAPPROPRIATE_DATA,
-            format!(
-                "{name} of MimeType {mime_type:?} and Encoding {encoding:?} cannot be shown, expected \
-                 text/plain and UTF-8"
-            ),
-        )
-        .second(1016));
-    }
-    if data.text.trim().is_empty() {
-        let second = if name == "DataToBeSigned" { 1022 } else { 1021 };
-        return Err(fault(Code::MISSING_PARAM, format!("{name} is empty")).second(second));
-    }
-    let length = data.text.chars().count();
-    if length > rules.text {
-        return Err(fault(
-            Code::WRONG_DATA_LENGTH,
-            format!(
-                "{name} has {length} characters, at most {} are taken",
-                rules.text
-            ),
-        ));
-    }
-    if let Some(c) = data.text.chars().find(|&c| u32::from(c) > 0xFFFF) {
-        return Err(fault(
-            Code::INAPPROPRIATE_DATA,
-            format!(
-                "{name} has U+{:04X}, which is in neither GSM 7-bit nor UCS2",
-                u32::from(c)
-            ),
-        ));
-    }
-    let text = Text::encode(&data.text).map_err(|e| {
-        fault(
-            Code::WRONG_DATA_LENGTH,
-            format!("{name} does not fit on the handset: {e}"),
-        )
-    })?;
-    if (parameter == "gsm" || !rules.ucs2) && text.alphabet() != TextAlphabet::Gsm7 {
-        return Err(fault(
-            Code::INAPPROPRIATE_DATA,
-            format!("{name} has characters outside the GSM 7-bit alphabet"),
-        ));
-    }
-    Ok(text)
 }
 
 fn deadline(

@@ -3,6 +3,7 @@
 mod accept;
 mod begin;
 mod card;
+mod data;
 mod end;
 mod notify;
 mod query;

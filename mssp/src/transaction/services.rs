@@ -3,14 +3,11 @@
 use crate::{
     code::Code,
     config::Subscriber,
-    dialect::FICOM,
+    dialect::{FICOM, Rules},
     messages::{Service, ServiceKind, SignatureReq},
     operations::Caller,
     soap::{Fault, MSS},
 };
-
-/// Languages in which there are texts for users somewhere in the field (ISO 639-1).
-const LANGUAGES: [&str; 6] = ["de", "en", "fi", "fr", "it", "sv"];
 
 /// Whether the AP wants the signature validated.
 pub(super) fn asks_to_validate(request: &SignatureReq) -> bool {
@@ -28,17 +25,24 @@ pub(super) fn check(caller: &Caller<'_>, request: &SignatureReq) -> Result<(), F
             );
             return Err(Fault::new(Code::WRONG_PARAM, detail).second(1014));
         };
-        check_value(service, kind)?;
+        check_value(service, kind, caller.dialect.rules())?;
     }
-    let strict = caller.strict && caller.dialect.rules().event_id;
-    if strict && of_kind(request, ServiceKind::EventId).is_none() {
-        let detail = format!("additional service {FICOM}eventId is missing");
+    let mandatory = caller.dialect.rules().mandatory_service;
+    let missing = mandatory.filter(|(kind, _)| caller.strict && of_kind(request, *kind).is_none());
+    if let Some((_, name)) = missing {
+        let detail = format!("additional service {FICOM}{name} is missing");
         return Err(Fault::new(Code::MISSING_PARAM, detail));
     }
     Ok(())
 }
 
-fn check_value(service: &Service, kind: ServiceKind) -> Result<(), Fault> {
+/// What stands above the text.
+pub(super) fn display_name(request: &SignatureReq) -> Option<&str> {
+    of_kind(request, ServiceKind::DisplayName)?.value.as_deref()
+}
+
+fn check_value(service: &Service, kind: ServiceKind, rules: &Rules) -> Result<(), Fault> {
+    let languages = rules.languages.join(", ");
     let value = service.value.as_deref().unwrap_or_default();
     let length = value.chars().count();
     let alphanumeric = value.chars().all(|c| c.is_ascii_alphanumeric());
@@ -57,9 +61,11 @@ fn check_value(service: &Service, kind: ServiceKind) -> Result<(), Fault> {
             "3 to 16 characters, first a letter",
         ),
         ServiceKind::UserLang => (
-            LANGUAGES.contains(&value.to_ascii_lowercase().as_str()),
+            rules
+                .languages
+                .contains(&value.to_ascii_lowercase().as_str()),
             "UserLang",
-            "de, en, fi, fr, it or sv",
+            languages.as_str(),
         ),
     };
     if holds {

@@ -81,7 +81,9 @@ impl Turn<'_> {
         }
     }
 
-    /// Makes sure that the person has the key that is asked for; gives what the card is to sign with it.
+    /// Makes sure that the person has the key that is asked for; gives what the card is to sign with it. The MAC of a
+    /// challenge is over all of it: where the text is `apart` from what is signed, the digest is there for that. (The card
+    /// signs it as well, which then interests nobody.)
     ///
     /// # Errors
     /// 404, 405, 422.
@@ -90,11 +92,12 @@ impl Turn<'_> {
         subscriber: &Subscriber,
         request: &SignatureReq,
         by_key: Option<KeyUsage>,
+        apart: bool,
     ) -> Result<Option<[u8; 32]>, Fault> {
         let no_key = |detail: &str| Fault::new(Code::NO_KEY_FOUND, detail).second(4041);
         let (Some(_), Some(certificates)) = (by_key, &self.config.certificates) else {
             return match &request.key {
-                None => Ok(None),
+                None => Ok(apart.then(|| sha256(content(request)))),
                 Some(_) => Err(no_key(
                     "KeyReference names a key, and this signature profile has none",
                 )),

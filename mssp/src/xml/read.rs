@@ -89,7 +89,7 @@ pub fn parse(document: &[u8]) -> Result<Element, XmlError> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     // Only controls, U+FFFE and U+FFFF are no characters of XML; most documents have no octet that could begin one.
     let suspicious = |octet: u8| octet < 0x20 && !is_white(char::from(octet)) || octet == 0xEF;
-    if text.bytes().any(suspicious)
+    if any(text, suspicious)
         && let Some(c) = text.chars().find(|&c| !is_char(c))
     {
         return Err(XmlError::IllegalCharacter(u32::from(c)));
@@ -316,6 +316,11 @@ fn names(name: QName<'_>) -> Result<(&str, &str), XmlError> {
 
 /// XML 1.0 §3.3.3 for attributes of type CDATA.
 fn attribute_value(raw: &str) -> Result<String, XmlError> {
+    if !any(raw, |octet| {
+        matches!(octet, b'&' | b'<' | b'\t' | b'\r' | b'\n')
+    }) {
+        return Ok(raw.to_owned());
+    }
     let mut value = String::with_capacity(raw.len());
     let mut rest = raw;
     while let Some(at) = rest.find(['&', '<', '\t', '\r', '\n']) {
@@ -341,6 +346,12 @@ fn attribute_value(raw: &str) -> Result<String, XmlError> {
     }
     value.push_str(rest);
     Ok(value)
+}
+
+/// Whether an octet of `text` is of a kind. Looks at many at a time, which a search that ends at the first cannot.
+fn any(text: &str, is: impl Fn(u8) -> bool) -> bool {
+    let mut chunks = text.as_bytes().chunks(64);
+    chunks.any(|chunk| chunk.iter().fold(false, |found, octet| found | is(*octet)))
 }
 
 /// What `&name;` stands for.

@@ -67,6 +67,11 @@ pub enum ConfigError {
     /// No acr values at all.
     #[error("acr_values is empty; name at least one, for example mod-mf for a PIN")]
     NoAcrValues,
+    /// A value of acr_values that no client could mean.
+    #[error(
+        "the acr value {0:?} is there twice, or is no word: acr_values of a request is a list of words between blanks (OpenID Connect Core §3.1.2.1)"
+    )]
+    AcrValue(String),
     /// A pairwise client without a sector.
     #[error(
         "client {0} has subject_type = pairwise and no sector; give it a sector_identifier_uri, or a jwks_uri (poll, ping) or notification_endpoint (push) with a host (CIBA Core §4)"

@@ -184,6 +184,41 @@ fn ficoms_second_numbers_have_their_causes() {
     );
 }
 
+/// FiCom's profile for operators: DataToBeDisplayed has to be there, and nowhere else.
+#[test]
+fn ficoms_operator_profile_has_data_to_be_displayed() {
+    let ask = |profile: &str, shown: &'static str| {
+        let more: &'static [(&str, &str)] = match shown {
+            "" => &[],
+            "long" => &[("mss:DataToBeDisplayed", LONG)],
+            _ => &[("mss:DataToBeDisplayed", "Call from your operator?")],
+        };
+        let request = SignatureRequest {
+            profile: Some(format!(
+                "http://mss.ficom.fi/TS102206/v1.0.0/{profile}-profile.xml"
+            )),
+            more,
+            ..plain()
+        };
+        let mut world = speaking(Dialect::Ficom);
+        let (id, step) = world.post(&request.to_xml());
+        let answer = answer(&step, id).unwrap();
+        if answer.0.status() != StatusCode::OK {
+            return format!("{} {}", answer.fault(), answer.second().unwrap_or_default());
+        }
+        let challenge = Challenge::parse(&submitted(&step).payload).unwrap();
+        challenge.text.to_string()
+    };
+    // 111 characters.
+    const LONG: &str = "Is it you who asks your operator for a new SIM, to be sent to the address that you had given \
+                        in the last year?!";
+    assert_eq!(LONG.len(), 111);
+    assert_eq!(ask("operauth", "short"), "Call from your operator?");
+    assert_eq!(ask("operauth", ""), "102 fi:_1021");
+    assert_eq!(ask("operauth", "long"), "103 ");
+    assert_eq!(ask("authentication", "short"), "101 fi:_1015");
+}
+
 #[test]
 fn what_happens_on_the_card_has_its_second_number() {
     for (result, code, second) in [
@@ -298,8 +333,16 @@ fn an_instant_far_away_is_refused_by_strict_reading_only() {
     assert!(fields.iter().any(|(_, value)| value.contains("Instant is")));
     let mut world = speaking(Dialect::Swisscom);
     world.configure(|config| config.strict = true);
-    assert_eq!(world.ask(&late.to_xml()).fault(), 101);
-    assert_eq!(world.ask(&plain().to_xml()).status(), "100");
+    let in_english = |request: &SignatureRequest| {
+        let fi = "http://mss.ficom.fi/TS102204/v1.0.0#";
+        let services = format!(
+            "<mss:AdditionalServices><mss:Service><mss:Description><mss:mssURI>{fi}userLang</mss:mssURI></mss:Description>\
+             <f:UserLang xmlns:f=\"{fi}\">en</f:UserLang></mss:Service></mss:AdditionalServices></MSS_SignatureReq>"
+        );
+        request.to_xml().replace("</MSS_SignatureReq>", &services)
+    };
+    assert_eq!(world.ask(&in_english(&late)).fault(), 101);
+    assert_eq!(world.ask(&in_english(&plain())).status(), "100");
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn refused(change: impl FnOnce(&mut SignatureRequest)) -> Answer {
 
 #[test]
 fn wrong_parameters_are_101() {
-    let cases: [fn(&mut SignatureRequest); 15] = [
+    let cases: [fn(&mut SignatureRequest); 14] = [
         |r| r.mode = "sometimes".into(),
         |r| r.ap_trans_id = "1A".into(),
         |r| r.ap_trans_id = "A:1".into(),
@@ -34,7 +34,6 @@ fn wrong_parameters_are_101() {
         |r| r.format = Some("http://uri.etsi.org/TS102204/v1.1.2#XML-Signature".into()),
         |r| r.more = &[("mss:Unheard", "")],
         |r| r.more = &[("mss:SignatureProfileComparison", "roughly")],
-        |r| r.more = &[("mss:DataToBeDisplayed", "Something else")],
     ];
     for (n, case) in cases.into_iter().enumerate() {
         let answer = refused(case);
@@ -201,8 +200,55 @@ fn a_version_that_is_not_spoken_is_108() {
 fn a_profile_that_is_not_offered_is_109() {
     let answer = refused(|r| r.profile = Some("http://mid.swisscom.ch/Device-LoA4".into()));
     assert_eq!(answer.fault(), 109);
-    let answer = refused(|r| r.more = &[("mss:SignatureProfileComparison", "minimum")]);
-    assert_eq!(answer.fault(), 109);
+}
+
+/// The weakest profile that will do, of those in the AP's contract; 109 if there is none.
+#[test]
+fn a_comparison_finds_the_weakest_profile_that_will_do() {
+    let ask = |named: &str, comparison: &'static str, contract: &[&str]| {
+        let uri = |name: &str| format!("http://uri.gsma.com/mobileconnect/{name}");
+        let mut world = World::new();
+        world.configure(|config| {
+            config.profiles = crate::Profile::mobile_connect();
+            config.aps[0].profiles = contract.iter().map(|name| uri(name)).collect();
+        });
+        let more: &'static [(&str, &str)] = match comparison {
+            "exact" => &[("mss:SignatureProfileComparison", "exact")],
+            "minimum" => &[("mss:SignatureProfileComparison", "minimum")],
+            _ => &[("mss:SignatureProfileComparison", "better")],
+        };
+        let request = SignatureRequest {
+            profile: Some(uri(named)),
+            more,
+            ..SignatureRequest::default()
+        };
+        let answer = world.ask(&request.to_xml());
+        if answer.0.status() != StatusCode::OK {
+            return answer.fault().to_string();
+        }
+        let used = answer.text("mssURI").unwrap();
+        used.rsplit('/').next().unwrap().to_owned()
+    };
+    let all: &[&str] = &[];
+    for (named, comparison, contract, used) in [
+        ("LoA2", "exact", all, "LoA2"),
+        ("LoA2", "minimum", all, "LoA2"),
+        ("LoA2", "better", all, "LoA3"),
+        ("LoA3", "better", all, "LoA4"),
+        ("LoA4", "minimum", all, "LoA4"),
+        ("LoA4", "better", all, "109"),
+        ("LoA2", "exact", &["LoA3"], "104"),
+        ("LoA2", "minimum", &["LoA4", "LoA3"], "LoA3"),
+        ("LoA3", "minimum", &["LoA2", "LoA4"], "LoA4"),
+        ("LoA3", "minimum", &["LoA2"], "109"),
+        ("LoA9", "minimum", all, "109"),
+    ] {
+        assert_eq!(
+            ask(named, comparison, contract),
+            used,
+            "{named} {comparison} {contract:?}"
+        );
+    }
 }
 
 #[test]

@@ -164,23 +164,37 @@ fn the_user_reads_data_to_be_displayed_and_the_card_signs_data_to_be_signed() {
     assert_eq!(message.content, TEXT.as_bytes());
 }
 
-/// A MAC is over what is read.
+/// A MAC is over what is read, and over the digest of what is signed if that is something else.
 #[test]
-fn with_a_mac_data_to_be_displayed_is_data_to_be_signed() {
-    let ask = |text| {
-        World::new().ask(
-            &SignatureRequest {
-                text: TEXT.into(),
-                more: text,
-                ..SignatureRequest::default()
-            }
-            .to_xml(),
-        )
+fn with_a_mac_the_challenge_holds_what_is_signed_beside_what_is_read() {
+    let begin = |more| {
+        let request = SignatureRequest {
+            text: "nonce 8c1d".into(),
+            more,
+            ..SignatureRequest::default()
+        };
+        let mut world = World::new();
+        let (id, submit) = world.begin(&request);
+        let challenge = Challenge::parse(&submit.payload).unwrap();
+        world.mo(&submit.msisdn, applet(&submit, ResultCode::OK));
+        let answer = world.ask(&request.status(&id));
+        assert_eq!(answer.status(), "502");
+        assert_eq!(signature(&answer).len(), 8, "the MAC");
+        (challenge.text.to_string(), challenge.digest)
     };
-    assert_eq!(ask(&[("mss:DataToBeDisplayed", TEXT)]).status(), "100");
-    let other = ask(&[("mss:DataToBeDisplayed", "x")]);
-    assert_eq!(other.fault(), 101);
-    assert!(other.detail().contains("the MAC"), "{}", other.detail());
+    let read = "nonce 8c1d".to_owned();
+    assert_eq!(begin(&[]), (read.clone(), None));
+    assert_eq!(
+        begin(&[("mss:DataToBeDisplayed", "nonce 8c1d")]),
+        (read, None)
+    );
+    let (read, digest) = begin(&[("mss:DataToBeDisplayed", "Log in?")]);
+    assert_eq!(read, "Log in?");
+    // printf 'nonce 8c1d' | sha256sum
+    assert_eq!(
+        hex::encode(digest.unwrap()),
+        "d1c59a659abb071c30df0b17d34b33ebc90d6f1673caaf0bc1d14f23e9066ae6"
+    );
 }
 
 #[test]
@@ -507,6 +521,66 @@ fn a_code_against_spam_is_asked_for() {
     assert_eq!(ask(third, &unverified), "");
     assert_eq!(ask("+447700900002", &code("Any1")), "");
     assert_eq!(ask("+447700900002", ""), "");
+}
+
+#[test]
+fn the_name_of_the_ap_stands_above_the_text() {
+    let begin = |text: &str, name: &str| {
+        let request = SignatureRequest {
+            text: text.into(),
+            ..request()
+        };
+        let service = fi(
+            "displayName",
+            &format!("<f:DisplayName >{name}</f:DisplayName>"),
+        );
+        let mut world = world(true);
+        let (id, step) = world.post(&with_services(&request, &service));
+        let answer = answer(&step, id).unwrap();
+        if answer.0.status() != StatusCode::OK {
+            return Err((answer.fault(), answer.detail()));
+        }
+        let submit = submitted(&step);
+        // `card` holds the digest against that of the text alone.
+        if text == TEXT {
+            world.mo(&submit.msisdn, card(&submit, CertificateState::Valid));
+        }
+        Ok(Challenge::parse(&submit.payload).unwrap().text.to_string())
+    };
+    assert_eq!(begin(TEXT, "Bank"), Ok(format!("Bank\n{TEXT}")));
+    // Both have to fit.
+    assert!(begin(&"x".repeat(234), "Bank").is_ok());
+    let (code, detail) = begin(&"x".repeat(235), "Bank").unwrap_err();
+    assert_eq!(code, 103);
+    assert!(detail.contains("DisplayName"), "{detail}");
+    assert_eq!(begin("x", "\u{1F3E6}").unwrap_err().0, 107);
+}
+
+#[test]
+fn a_strict_mssp_of_swisscoms_dialect_wants_the_users_language() {
+    let request = SignatureRequest {
+        profile: None,
+        ..request()
+    };
+    let language = |code: &str| {
+        let element = format!("<f:UserLang >{code}</f:UserLang>");
+        with_services(&request, &fi("userLang", &element))
+    };
+    let ask = |strict: bool, body: &str| {
+        let mut world = world(true);
+        world.configure(|config| {
+            config.dialect = Dialect::Swisscom;
+            config.strict = strict;
+            config.mssp_uri = String::new();
+        });
+        let answer = world.ask(body);
+        let refused = answer.0.status() != StatusCode::OK;
+        refused.then(|| (answer.fault(), answer.detail().contains("serLang")))
+    };
+    assert_eq!(ask(false, &request.to_xml()), None);
+    assert_eq!(ask(false, &language("sv")), Some((101, true)));
+    assert_eq!(ask(true, &request.to_xml()), Some((102, true)));
+    assert_eq!(ask(true, &language("IT")), None);
 }
 
 #[test]
