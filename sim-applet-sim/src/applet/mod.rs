@@ -141,7 +141,7 @@ fn tries_left(what: &str, left: u8) -> String {
 }
 
 /// The toolkit numbers commands when their turn comes.
-const UNNUMBERED: u8 = 0;
+pub(crate) const UNNUMBERED: u8 = 0;
 
 const DISPLAY: Qualifier =
     Qualifier(Qualifier::DISPLAY_HIGH_PRIORITY.0 | Qualifier::DISPLAY_WAIT_FOR_USER.0);

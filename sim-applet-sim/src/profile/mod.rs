@@ -34,6 +34,8 @@ pub struct Profile {
     pub applications: Vec<Application>,
     /// The signature applet.
     pub applet: AppletProfile,
+    /// Whether the terminal is told, by REFRESH, of files that remote file management has written.
+    pub refresh: bool,
     /// What is wrong with it on purpose.
     pub weak: Weaknesses,
     /// Addresses in the network.

@@ -1,6 +1,7 @@
 //! 3GPP TS 31.115: what becomes of an SMS-DELIVER for the card, and what its sender is told.
 
 use ota_wire::apdu::Sw;
+use ota_wire::cat::ProactiveCommand;
 use ota_wire::ids::Cntr;
 use ota_wire::packet::{
     self, CipherAlgorithm, CommandView, Opened, Por, RejectReason, Rejected, Response,
@@ -23,6 +24,8 @@ pub(super) struct Delivery {
     pub(super) report: Option<Vec<u8>>,
     /// A PoR to send: an SMS-SUBMIT.
     pub(super) submit: Option<Vec<u8>>,
+    /// A REFRESH, where the terminal is to be told of files that were written.
+    pub(super) refresh: Option<ProactiveCommand>,
 }
 
 impl Uicc {
@@ -59,7 +62,11 @@ impl Uicc {
                 match kind {
                     Some(ApplicationKind::Signature) => delivery.data = Some(opened.data.clone()),
                     Some(kind) => {
+                        let before = self.state.overlay.clone().filter(|_| self.profile.refresh);
                         answer = self.remote(kind, opened.key_version, &opened.data);
+                        if self.profile.refresh {
+                            delivery.refresh = self.refresh_since(before.as_deref());
+                        }
                         // It may have brought other keys.
                         session.toolkit.keys =
                             ota_key_sets(&self.profile, &self.subscriber.iccid, &self.state);

@@ -1,11 +1,13 @@
 //! ETSI TS 102 226 §5.1: scripts of commands in secured packets, in the compact format.
 
 use ota_wire::apdu::{self, Ins, Response, Sw};
+use ota_wire::cat::{Body, Device, ProactiveCommand, Qualifier};
 use ota_wire::remote_apdu::{CompactResponse, ScriptReader};
 
 use super::channel::LogicalChannel;
-use super::file::{Body, FileIndex};
+use super::file::{self, FileIndex, FileKey, Overlay, fid};
 use super::{Selected, Session, Uicc, gsm};
+use crate::applet::UNNUMBERED;
 use crate::card_manager::registry::kik;
 use crate::profile::ApplicationKind;
 
@@ -40,11 +42,58 @@ impl Uicc {
         response.emit()
     }
 
+    /// REFRESH about the files that were written since the card had these (TS 102 223 §6.4.7, §8.18).
+    pub(super) fn refresh_since(&self, before: Option<&Overlay>) -> Option<ProactiveCommand> {
+        const MOST: usize = 16;
+        const FILES_CHANGED: Qualifier = Qualifier(0x01);
+        const ALL_FILES_CHANGED: Qualifier = Qualifier(0x00);
+        let now = self.state.overlay.as_deref()?;
+        let same = |path: &FileKey, octets: &[u8]| {
+            let then = before.and_then(|before| before.0.get(path));
+            then.is_some_and(|then| **then == *octets)
+        };
+        let written = now.0.iter().filter(|(path, octets)| !same(path, octets));
+        let paths: Vec<_> = written
+            .map(|(path, _)| self.path_for_terminal(path))
+            .collect();
+        let (qualifier, files) = match paths.len() {
+            0 => return None,
+            // Count and paths, where they fit a command.
+            count @ 1..=MOST => {
+                let list = [&[count as u8], paths.concat().as_slice()].concat();
+                (FILES_CHANGED, Some(list))
+            }
+            _ => (ALL_FILES_CHANGED, None),
+        };
+        let body = Body::Refresh { files };
+        Some(ProactiveCommand::new(
+            UNNUMBERED,
+            qualifier,
+            Device::TERMINAL,
+            body,
+        ))
+    }
+
+    /// A file by its path from the MF; that of an application is below 7FFF.
+    fn path_for_terminal(&self, path: &[u16]) -> Vec<u8> {
+        let files = &self.profile.files;
+        let mut path = path.to_vec();
+        if let Some(first) = path.first_mut()
+            && files
+                .applications()
+                .any(|(index, _)| files.file(index).fid == *first)
+        {
+            *first = fid::CURRENT_ADF;
+        }
+        path.insert(0, fid::MF);
+        path.into_iter().flat_map(u16::to_be_bytes).collect()
+    }
+
     /// A session that may do everything except what nobody may.
     fn management_session(&self, directory: FileIndex) -> Session {
         let is_application = matches!(
             self.profile.files.file(directory).body,
-            Body::Directory { aid: Some(_) }
+            file::Body::Directory { aid: Some(_) }
         );
         let channel = LogicalChannel {
             directory: Selected(directory),

@@ -219,6 +219,13 @@ impl Uicc {
             let command = applet::send_short_message(&self.profile.network, tpdu);
             toolkit.queue.push_back((Owner::CardManager, command));
         }
+        let refreshes = toolkit
+            .terminal
+            .as_ref()
+            .is_some_and(|terminal| terminal.supports(Facility::REFRESH));
+        if let Some(command) = delivery.refresh.filter(|_| refreshes) {
+            toolkit.queue.push_back((Owner::CardManager, command));
+        }
         if let Some(data) = delivery.data {
             self.run_applet(toolkit, |applet| applet.receive(&data));
         }

@@ -100,6 +100,8 @@ fn merge(under: &mut Table, over: Table) {
 struct ProfileEntry {
     name: String,
     atr: Hex,
+    #[serde(default)]
+    refresh: bool,
     codes: CodesEntry,
     key_set: Vec<KeySetEntry>,
     security_domain: DomainEntry,
@@ -293,6 +295,7 @@ impl ProfileEntry {
                 msl,
                 ..AppletProfile::standard()
             },
+            refresh: self.refresh,
             weak: self.weak,
             network,
             handset: HandsetProfile::standard(),
