@@ -95,16 +95,24 @@ fn outcome(op: &Up, id: &str) -> String {
 
 /// The names of what a process has seen, over all of its traces.
 fn seen(up: &Up) -> Vec<String> {
-    let traces = up.get("/api/v1/traces").unwrap();
+    // A trace may become part of another one between the list and the look at it: then once more.
+    std::iter::repeat_with(|| lines(up))
+        .flatten()
+        .next()
+        .unwrap()
+}
+
+fn lines(up: &Up) -> Option<Vec<String>> {
+    let traces = up.get("/api/v1/traces")?;
     let mut names = Vec::new();
-    for trace in traces["traces"].as_array().unwrap() {
-        let id = trace["id"].as_str().unwrap();
-        let lines = up.get(&format!("/api/v1/traces/{id}")).unwrap();
-        for line in lines["lines"].as_array().unwrap() {
-            names.push(line["name"].as_str().unwrap().to_owned());
+    for trace in traces["traces"].as_array()? {
+        let id = trace["id"].as_str()?;
+        let lines = up.get(&format!("/api/v1/traces/{id}"))?;
+        for line in lines["lines"].as_array()? {
+            names.push(line["name"].as_str()?.to_owned());
         }
     }
-    names
+    Some(names)
 }
 
 /// Whether the process is ready for a flow.

@@ -239,7 +239,7 @@ impl History {
             let asking = of_ours
                 .filter(|line| line["from"] == "RP" || line["to"] == "RP")
                 .count();
-            let all = up.get("/api/v1/traces").unwrap();
+            let all = up.get("/api/v1/traces?limit=1000").unwrap();
             let all = all["traces"].as_array().unwrap().iter();
             let now =
                 Some(all.map(|one| one["events"].as_u64().unwrap()).sum::<u64>() - asking as u64);
@@ -439,7 +439,7 @@ fn trace(up: &Up, flow: &Begun) -> Vec<Value> {
 
 /// All that has happened in this life of the process.
 fn told(up: &Up) -> String {
-    let traces = up.get("/api/v1/traces").unwrap();
+    let traces = up.get("/api/v1/traces?limit=1000").unwrap();
     let traces = traces["traces"].as_array().unwrap().iter().rev();
     let lines = traces.flat_map(|one| lines(up, one["id"].as_str().unwrap()));
     let lines = lines.map(|line| format!("{} {} {}", line["at"], line["name"], line["fields"]));
@@ -475,6 +475,7 @@ fn submit(address: &str, message: &ShortMessage) -> String {
                 SessionEvent::Response { result, .. } => return result.unwrap(),
                 SessionEvent::Closed(why) => panic!("{why}"),
                 SessionEvent::Message { .. }
+                | SessionEvent::Multi { .. }
                 | SessionEvent::Operation { .. }
                 | SessionEvent::Pdu { .. } => {}
             }

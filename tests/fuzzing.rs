@@ -3,23 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use midsim::vectors::seeds::seeds;
 
 use crate::fuzz::{TARGETS, Target};
-
-/// Targets whose seeds are messages of other targets in a further layer: a part of them is damaged, evenly spread. Of
-/// `deliver` that holds for those that carry the packets of packet cases.
-const OUTER: [&str; 6] = [
-    "c_apdu",
-    "envelope",
-    "rp",
-    "smpp_pdu",
-    "smpp_session",
-    "tlv",
-];
-/// How many of those.
-const MOST_OUTER: usize = 6;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz")
@@ -80,37 +68,44 @@ fn every_target_has_seeds_and_every_seed_a_target() {
 }
 
 /// Every seed, every prefix of it and every single-bit flip is survived: the targets panic when a parser breaks its
-/// contract.
+/// contract. The seeds are spread over the processors.
 #[test]
 fn every_seed_and_its_damaged_forms_are_survived() {
     let seeds = all_seeds();
-    let packets = ["command_packet", "concat"].map(|target| &seeds[target]);
-    std::thread::scope(|scope| {
-        for (name, target) in TARGETS {
-            let (outer, golden) = seeds[*name].iter().partition(|(seed, _)| {
-                let case = seed.rsplit_once('-').map_or("", |(case, _)| case);
-                let carries = |case: &str| packets.iter().any(|packets| packets.contains_key(case));
-                OUTER.contains(name) || *name == "deliver" && (carries(seed) || carries(case))
-            });
-            scope.spawn(move || survive(*target, golden, outer));
-        }
+    let inputs: Vec<_> = TARGETS
+        .iter()
+        .flat_map(|(name, target)| seeds[*name].values().map(move |octets| (*target, octets)))
+        .collect();
+    let next = AtomicUsize::new(0);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let damaged: usize = std::thread::scope(|scope| {
+        let work = || {
+            let mut damaged = 0;
+            while let Some((target, octets)) = inputs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                damaged += survive(*target, octets);
+            }
+            damaged
+        };
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|it| it.join().unwrap()).sum()
     });
+    let octets: usize = inputs.iter().map(|(_, octets)| octets.len()).sum();
+    assert_eq!(
+        damaged,
+        octets * 9,
+        "a prefix and eight flips for each octet"
+    );
 }
 
-type Seeds<'a> = Vec<(&'a String, &'a Vec<u8>)>;
-
-fn survive(target: Target, golden: Seeds<'_>, outer: Seeds<'_>) {
-    for (_, octets) in golden.iter().chain(&outer) {
-        target(octets);
+/// How many damaged forms there were.
+fn survive(target: Target, octets: &[u8]) -> usize {
+    target(octets);
+    (0..octets.len()).for_each(|len| target(&octets[..len]));
+    let mut flipped = octets.to_vec();
+    for bit in 0..octets.len() * 8 {
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        target(&flipped);
+        flipped[bit / 8] ^= 1 << (bit % 8);
     }
-    let spread = outer.len().div_ceil(MOST_OUTER).max(1);
-    for (_, octets) in golden.into_iter().chain(outer.into_iter().step_by(spread)) {
-        (0..octets.len()).for_each(|len| target(&octets[..len]));
-        let mut flipped = octets.clone();
-        for bit in 0..octets.len() * 8 {
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            target(&flipped);
-            flipped[bit / 8] ^= 1 << (bit % 8);
-        }
-    }
+    octets.len() * 9
 }

@@ -140,7 +140,7 @@ async fn a_world_sets_lifetimes_delivery_and_how_the_mssp_is_dealt_with() {
 #[test]
 fn switches_that_do_not_exist_or_cannot_be_are_refused_by_name() {
     for (switch, named) in [
-        ("[op.lifetimes]\nrefresh = 1\n", "refresh"),
+        ("[op.lifetimes]\nrefresh = 1\n", "unknown field `refresh`"),
         ("[op.delivery]\ntry = 1\n", "try"),
         ("[op.mssp]\nquery_interval = 0\n", "nonzero"),
         ("[op.mssp]\nquery = 1\n", "query"),
@@ -148,5 +148,24 @@ fn switches_that_do_not_exist_or_cannot_be_are_refused_by_name() {
         let text = DEFAULT.replacen("[op.hints]\n", &format!("{switch}[op.hints]\n"), 1);
         let refused = World::parse(&text).err().unwrap().to_string();
         assert!(refused.contains(named), "{refused}");
+    }
+}
+
+#[test]
+fn a_foreign_discovery_service_has_its_keys_in_one_place() {
+    let start = |keys: &str| {
+        let issuer = format!("[[op.hints.issuer]]\niss = \"https://d.example\"\n{keys}\n[smpp]\n");
+        let text = DEFAULT.replacen("[smpp]\n", &issuer, 1);
+        Builder::new(World::parse(&text).unwrap()).in_process()
+    };
+    assert!(start("jwks_uri = \"https://d.example/jwks\"").is_ok());
+    for keys in [
+        "",
+        "jwks_uri = \"ftp://d.example/jwks\"",
+        "jwks_uri = \"https://d.example/jwks\"\njwks.keys = []",
+    ] {
+        let refused = start(keys).err().unwrap();
+        assert!(matches!(&refused, StartError::HintIssuerKeys(iss) if iss == "https://d.example"));
+        assert!(refused.is_configuration());
     }
 }

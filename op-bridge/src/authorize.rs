@@ -84,7 +84,7 @@ fn examine(cx: &mut Context<'_>, request: &http::Request<Bytes>) -> Result<Order
     let client_notification_token = client_notification_token(&client, &form)?;
     let ladder = ladder(op, &form)?;
     let expires_in = expires_in(op, &form)?;
-    let User { msisdn, known } = hint.resolve(cx, &client)?;
+    let User { msisdn, known } = hint.resolve(cx, &client, request)?;
     user_code(op, &client, &form, &msisdn)?;
     let text = text(op, &client, &form)?;
     Ok(Order {

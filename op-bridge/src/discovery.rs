@@ -129,6 +129,7 @@ impl Discovery {
         HintIssuer {
             issuer: self.issuer.clone(),
             jwks: JwkSet(key.into_iter().collect()),
+            jwks_uri: None,
         }
     }
 

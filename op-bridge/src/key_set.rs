@@ -1,7 +1,8 @@
-//! The keys of a client: registered with it, or kept by it at its `jwks_uri` (RFC 7591 §2).
+//! The keys of a client or of a discovery service: known from the start, or kept by their owner at a `jwks_uri` (RFC 7591 §2,
+//! OpenID Connect Discovery §3).
 //!
 //! A set is fetched when it is first needed, kept for [`LIFETIME`], and fetched again when something was signed with a key that
-//! is not in it; but never more often than every [`PAUSE`], so that nobody can make the OP call a client's server at will. The
+//! is not in it; but never more often than every [`PAUSE`], so that nobody can make the OP call somebody's server at will. The
 //! request that needs the keys waits outside of the step ([`Output::Fetch`](crate::Output::Fetch)) and is handled anew.
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use serde_json::Value;
 use crate::config::Client;
 use crate::context::Context;
 use crate::event::{EventKind, Id};
+use crate::hint::HintIssuer;
 use crate::jose::json;
 use crate::jose::jwk::JwkSet;
 use crate::record::load;
@@ -65,7 +67,7 @@ impl ClientKeys<'_> {
 /// The keys behind `jwks_uri` cannot be had. Why is for the trace: whoever asks could learn about our network from it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "the keys at the client's jwks_uri cannot be had; they are fetched again {PAUSE} s after the last attempt"
+    "the keys at the jwks_uri cannot be had; they are fetched again {PAUSE} s after the last attempt"
 )]
 pub(crate) struct Unavailable;
 
@@ -78,11 +80,36 @@ pub(crate) fn of<'a>(
     enough: impl Fn(&ClientKeys<'_>) -> bool,
 ) -> Result<ClientKeys<'a>, Unavailable> {
     let registered = &client.authentication;
-    let Some(url) = client.jwks_uri().filter(|_| registered.jwks.0.is_empty()) else {
-        return Ok(ClientKeys {
-            jwks: Cow::Borrowed(&registered.jwks),
-            certificates: Cow::Borrowed(&registered.certificates),
-        });
+    let known = ClientKeys {
+        jwks: Cow::Borrowed(&registered.jwks),
+        certificates: Cow::Borrowed(&registered.certificates),
+    };
+    known_or_fetched(cx, known, client.jwks_uri(), request, enough)
+}
+
+/// The same for a discovery service whose token is in `request`.
+pub(crate) fn of_issuer<'a>(
+    cx: &mut Context<'_>,
+    issuer: &'a HintIssuer,
+    request: &Request<Bytes>,
+    enough: impl Fn(&ClientKeys<'_>) -> bool,
+) -> Result<ClientKeys<'a>, Unavailable> {
+    let known = ClientKeys {
+        jwks: Cow::Borrowed(&issuer.jwks),
+        certificates: Cow::Borrowed(&[]),
+    };
+    known_or_fetched(cx, known, issuer.jwks_uri.as_deref(), request, enough)
+}
+
+fn known_or_fetched<'a>(
+    cx: &mut Context<'_>,
+    known: ClientKeys<'a>,
+    url: Option<&str>,
+    request: &Request<Bytes>,
+    enough: impl Fn(&ClientKeys<'_>) -> bool,
+) -> Result<ClientKeys<'a>, Unavailable> {
+    let Some(url) = url.filter(|_| known.jwks.0.is_empty()) else {
+        return Ok(known);
     };
     let hash = fingerprint(url);
     let known = match &cx.fetched {

@@ -32,7 +32,7 @@ use crate::suite::Handle;
 use crate::trace::{Recorded, Trace};
 use crate::users::{Press, PressError};
 
-/// Transactions that one listing shows.
+/// Transactions that one listing shows, unless it is asked for more or fewer.
 const LISTED: usize = 50;
 /// The longest that a request is held open.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -176,8 +176,15 @@ async fn press(
     }
 }
 
-async fn traces(State(suite): State<Suite>) -> Json<Value> {
-    let traces: Vec<_> = suite.trace_log().list(LISTED).iter().map(summary).collect();
+/// How many transactions are asked for.
+#[derive(Deserialize)]
+struct Most {
+    limit: Option<usize>,
+}
+
+async fn traces(State(suite): State<Suite>, Query(most): Query<Most>) -> Json<Value> {
+    let most = most.limit.unwrap_or(LISTED);
+    let traces: Vec<_> = suite.trace_log().list(most).iter().map(summary).collect();
     Json(json!({"traces": traces}))
 }
 

@@ -3,12 +3,14 @@
 
 use std::fmt::Display;
 
-use ota::smpp::{CommandId, HEADER, Header, MessageState, Pdu, esm_class, tag};
+use ota::smpp::{CommandId, CommandStatus, HEADER, Header, MessageState, Pdu, esm_class, tag};
 use ota_wire::dissect::{self, Keys, Tree};
 
 const PDU: &str = "SMPP 3.4 §3.2";
 const BIND: &str = "SMPP 3.4 §4.1";
 const MESSAGE: &str = "SMPP 3.4 §4.4, §4.6";
+const MULTI: &str = "SMPP 3.4 §4.5";
+const DATA: &str = "SMPP 3.4 §4.7";
 const OPERATIONS: &str = "SMPP 3.4 §4.8 to §4.10";
 const OPTIONAL: &str = "SMPP 3.4 §5.3";
 
@@ -102,7 +104,35 @@ impl<'a> Walk<'a> {
                 self.clause = MESSAGE;
                 self.message(keys)?;
             }
-            CommandId::SUBMIT_SM_RESP | CommandId::DELIVER_SM_RESP => {
+            CommandId::SUBMIT_MULTI => {
+                self.clause = MULTI;
+                self.multi(keys)?;
+            }
+            CommandId::SUBMIT_MULTI_RESP => {
+                self.clause = MULTI;
+                self.text("message_id")?;
+                let count = self.octets("no_unsuccess", 1)?[0];
+                for _ in 0..count {
+                    self.party("dest")?;
+                    let status = self.octets("error_status_code", 4)?;
+                    let status = status
+                        .iter()
+                        .fold(0, |all, octet| all << 8 | u32::from(*octet));
+                    self.meaning(CommandStatus(status));
+                }
+                self.optional(false, keys)?;
+            }
+            CommandId::DATA_SM => {
+                self.clause = DATA;
+                self.text("service_type")?;
+                self.party("source")?;
+                self.party("dest")?;
+                let udhi = self.esm_class()?;
+                self.octets("registered_delivery", 1)?;
+                self.octets("data_coding", 1)?;
+                self.optional(udhi, keys)?;
+            }
+            CommandId::SUBMIT_SM_RESP | CommandId::DELIVER_SM_RESP | CommandId::DATA_SM_RESP => {
                 self.clause = MESSAGE;
                 self.text("message_id")?;
                 self.optional(false, keys)?;
@@ -155,13 +185,49 @@ impl<'a> Walk<'a> {
         self.text("service_type")?;
         self.party("source")?;
         self.party("dest")?;
+        self.message_body(keys)
+    }
+
+    fn multi(&mut self, keys: &Keys) -> Option<()> {
+        self.text("service_type")?;
+        self.party("source")?;
+        let count = self.octets("number_of_dests", 1)?[0];
+        for _ in 0..count {
+            match self.octets("dest_flag", 1)?[0] {
+                1 => {
+                    self.meaning("SME address");
+                    self.party("dest")?;
+                }
+                2 => {
+                    self.meaning("distribution list");
+                    self.text("dl_name")?;
+                }
+                other => {
+                    self.error(
+                        self.at - 1,
+                        format!("dest_flag: expected 1 or 2, got {other}"),
+                    );
+                    return None;
+                }
+            }
+        }
+        self.message_body(keys)
+    }
+
+    /// True if user data begin with a header.
+    fn esm_class(&mut self) -> Option<bool> {
         let esm_class = self.octets("esm_class", 1)?[0];
-        let udhi = esm_class & esm_class::UDHI != 0;
         match esm_class & (esm_class::UDHI | esm_class::TYPE) {
             esm_class::UDHI => self.meaning("UDHI"),
             esm_class::DELIVERY_RECEIPT => self.meaning("delivery receipt"),
             _ => {}
         }
+        Some(esm_class & esm_class::UDHI != 0)
+    }
+
+    /// What follows the addresses.
+    fn message_body(&mut self, keys: &Keys) -> Option<()> {
+        let udhi = self.esm_class()?;
         self.octets("protocol_id", 1)?;
         self.octets("priority_flag", 1)?;
         self.text("schedule_delivery_time")?;

@@ -1,7 +1,8 @@
 //! SMPP 3.4 PDUs.
 
 use ota::smpp::{
-    Bind, BindMode, CommandId, CommandStatus, HEADER, Header, Pdu, ShortMessage, VERSION,
+    Bind, BindMode, CommandId, CommandStatus, Destination, HEADER, Header, Multi, MultiTaken,
+    Party, Pdu, Refused, ShortMessage, VERSION,
 };
 use ota_wire::dissect::Keys;
 use ota_wire::sms::dcs::Dcs;
@@ -38,12 +39,73 @@ pub(super) struct Smpp {
     /// Of submit_sm_resp.
     #[serde(default, skip_serializing_if = "is_default")]
     message_id: String,
-    /// Of submit_sm and deliver_sm.
+    /// Receivers of a submit_multi.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    destinations: Vec<Receiver>,
+    /// Receivers that a submit_multi_resp refuses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    refused: Vec<Refusal>,
+    /// Of submit_sm, deliver_sm, data_sm and submit_multi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     message: Option<ShortMessage>,
     /// Instead of the short_message in `message`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user_data: Option<UserDataDoc>,
+}
+
+/// An address, or a list by its name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Receiver {
+    #[serde(skip_serializing_if = "is_default")]
+    ton: u8,
+    #[serde(skip_serializing_if = "is_default")]
+    npi: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    list: Option<String>,
+}
+
+/// An address with the status of its refusal.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Refusal {
+    ton: u8,
+    npi: u8,
+    address: String,
+    status: u32,
+}
+
+impl Receiver {
+    fn read(destination: Destination) -> Self {
+        match destination {
+            Destination::Address(Party { ton, npi, address }) => Self {
+                ton,
+                npi,
+                address: Some(address),
+                list: None,
+            },
+            Destination::List(list) => Self {
+                list: Some(list),
+                ..Self::default()
+            },
+        }
+    }
+
+    fn destination(&self) -> Result<Destination> {
+        match (&self.address, &self.list) {
+            (Some(address), None) => Ok(Destination::Address(Party {
+                ton: self.ton,
+                npi: self.npi,
+                address: address.clone(),
+            })),
+            (None, Some(list)) => Ok(Destination::List(list.clone())),
+            _ => Err(EncodeError(
+                "destinations: each wants either an address or a list".to_owned(),
+            )),
+        }
+    }
 }
 
 impl Fields for Smpp {
@@ -60,6 +122,8 @@ impl Fields for Smpp {
             interface_version: None,
             address_range: String::new(),
             message_id: String::new(),
+            destinations: Vec::new(),
+            refused: Vec::new(),
             message: None,
             user_data: None,
         };
@@ -72,15 +136,26 @@ impl Fields for Smpp {
                 doc.address_range = bind.address_range;
             }
             Pdu::BindResp(_, system_id, _) => doc.system_id = system_id,
-            Pdu::SubmitSmResp(message_id) => doc.message_id = message_id,
-            Pdu::SubmitSm(message) | Pdu::DeliverSm(message) => {
-                let mut message = *message;
-                let user_data = UserData::from_octets(&message.short_message, true);
-                if let (Ok(user_data), true) = (user_data, message.has_udh()) {
-                    doc.user_data = Some(UserDataDoc::read(&user_data, None, keys));
-                    message.short_message = Vec::new();
-                }
-                doc.message = Some(message);
+            Pdu::SubmitSmResp(message_id) | Pdu::DataSmResp(message_id) => {
+                doc.message_id = message_id
+            }
+            Pdu::SubmitMultiResp(taken) => {
+                doc.message_id = taken.message_id;
+                let refusal = |refused: Refused| Refusal {
+                    ton: refused.destination.ton,
+                    npi: refused.destination.npi,
+                    address: refused.destination.address,
+                    status: refused.status.0,
+                };
+                doc.refused = taken.refused.into_iter().map(refusal).collect();
+            }
+            Pdu::SubmitMulti(multi) => {
+                let destinations = multi.destinations.into_iter();
+                doc.destinations = destinations.map(Receiver::read).collect();
+                doc.take(multi.message, keys);
+            }
+            Pdu::SubmitSm(message) | Pdu::DeliverSm(message) | Pdu::DataSm(message) => {
+                doc.take(*message, keys)
             }
             _ => {}
         }
@@ -117,6 +192,13 @@ impl Smpp {
             ),
             "submit_sm" => Pdu::SubmitSm(Box::new(self.message(keys)?)),
             "deliver_sm" => Pdu::DeliverSm(Box::new(self.message(keys)?)),
+            "submit_multi" => Pdu::SubmitMulti(Box::new(self.multi(keys)?)),
+            "submit_multi_resp" => Pdu::SubmitMultiResp(Box::new(self.taken())),
+            "data_sm" => Pdu::DataSm(Box::new(ShortMessage {
+                in_payload: true,
+                ..self.message(keys)?
+            })),
+            "data_sm_resp" => Pdu::DataSmResp(self.message_id.clone()),
             "submit_sm_resp" => Pdu::SubmitSmResp(self.message_id.clone()),
             "deliver_sm_resp" => Pdu::DeliverSmResp,
             "enquire_link" => Pdu::EnquireLink,
@@ -131,6 +213,39 @@ impl Smpp {
                 )));
             }
         })
+    }
+
+    /// Its user data by fields, if it has a header.
+    fn take(&mut self, mut message: ShortMessage, keys: &Keys) {
+        let user_data = UserData::from_octets(&message.short_message, true);
+        if let (Ok(user_data), true) = (user_data, message.has_udh()) {
+            self.user_data = Some(UserDataDoc::read(&user_data, None, keys));
+            message.short_message = Vec::new();
+        }
+        self.message = Some(message);
+    }
+
+    fn multi(&self, keys: &Keys) -> Result<Multi> {
+        let destinations = self.destinations.iter().map(Receiver::destination);
+        Ok(Multi {
+            message: self.message(keys)?,
+            destinations: destinations.collect::<Result<_>>()?,
+        })
+    }
+
+    fn taken(&self) -> MultiTaken {
+        let refused = |refusal: &Refusal| Refused {
+            destination: Party {
+                ton: refusal.ton,
+                npi: refusal.npi,
+                address: refusal.address.clone(),
+            },
+            status: CommandStatus(refusal.status),
+        };
+        MultiTaken {
+            message_id: self.message_id.clone(),
+            refused: self.refused.iter().map(refused).collect(),
+        }
     }
 
     fn bind(&self) -> Bind {

@@ -225,6 +225,63 @@ st = "00"
         ),
         "05070129"
     );
+    // SMPP 3.4 §4.5.1, §4.5.2 and §4.7.1.
+    let multi = r#"
+kind = "smpp"
+command = "submit_multi"
+sequence = 7
+destinations = [{ ton = 1, npi = 1, address = "447700900001" }, { list = "all" }]
+[message]
+source = "8220"
+source_ton = 3
+registered_delivery = 1
+data_coding = 4
+short_message = "AA"
+"#;
+    assert_eq!(
+        encoded(multi),
+        "00000039000000210000000000000007000300383232300002010101343437373030393030303031000261\
+         6c6c0000000000000100040001aa"
+    );
+    let answer = r#"
+kind = "smpp"
+command = "submit_multi_resp"
+sequence = 7
+message_id = "A1"
+refused = [{ ton = 1, npi = 1, address = "447700900001", status = 11 }]
+"#;
+    assert_eq!(
+        encoded(answer),
+        "00000027800000210000000000000007413100010101343437373030393030303031000000000b"
+    );
+    let data = r#"
+kind = "smpp"
+command = "data_sm"
+sequence = 8
+[message]
+source = "8220"
+source_ton = 3
+destination = "447700900001"
+destination_ton = 1
+destination_npi = 1
+esm_class = 64
+registered_delivery = 1
+data_coding = 4
+short_message = "027000AABB"
+"#;
+    assert_eq!(
+        encoded(data),
+        "00000033000001030000000000000008000300383232300001013434373730303930303030310040010404\
+         240005027000aabb"
+    );
+    for document in [multi, answer, data] {
+        let octets = hex::decode(encoded(document)).unwrap();
+        assert!(round_trip(Kind::Smpp, &octets, &Keys::default()));
+        let reading = &decode(Some(Kind::Smpp), &octets, None)[0];
+        // The secured packet in the data_sm is cut short, but it is found.
+        let packet = document == data && reading.tree.to_string().contains("command packet");
+        assert!(reading.tree.is_complete() || packet, "{}", reading.tree);
+    }
     assert_eq!(
         encoded("octets = \"00 11\"\nkind = \"tlv\""),
         "0011",

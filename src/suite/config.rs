@@ -213,14 +213,24 @@ fn registered(
 fn hint_issuers(world: &World, own: op::HintIssuer) -> Result<Vec<op::HintIssuer>, StartError> {
     let mut issuers = vec![own];
     for foreign in &world.op.hints.issuer {
-        let jwks = serde_json::to_value(&foreign.jwks).unwrap_or_default();
-        let jwks = op::JwkSet::parse(&jwks).map_err(|why| StartError::HintIssuer {
-            iss: foreign.iss.clone(),
-            why,
-        })?;
+        let uri = foreign.jwks_uri.as_deref();
+        let place = uri.and_then(|uri| uri.parse::<http::Uri>().ok());
+        let found = place.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+        let jwks = match (&foreign.jwks, uri) {
+            (Some(jwks), None) => {
+                let jwks = serde_json::to_value(jwks).unwrap_or_default();
+                op::JwkSet::parse(&jwks).map_err(|why| StartError::HintIssuer {
+                    iss: foreign.iss.clone(),
+                    why,
+                })?
+            }
+            (None, Some(_)) if found => op::JwkSet::default(),
+            _ => return Err(StartError::HintIssuerKeys(foreign.iss.clone())),
+        };
         issuers.push(op::HintIssuer {
             issuer: foreign.iss.clone(),
             jwks,
+            jwks_uri: foreign.jwks_uri.clone(),
         });
     }
     Ok(issuers)

@@ -134,6 +134,11 @@ pub enum StartError {
         /// What is wrong.
         why: op_bridge::JwkError,
     },
+    /// It is not said where keys of a discovery service of the world are, or it is said twice.
+    #[error(
+        "op.hints.issuer {0} of the world: give either jwks, its keys, or jwks_uri, an http or https URL where they are"
+    )]
+    HintIssuerKeys(String),
     /// A private key of the OP is damaged.
     #[error("the OP's encryption key: {0}")]
     EncryptionKey(#[from] op_bridge::BadPrivateKey),
@@ -182,6 +187,7 @@ impl StartError {
             Self::DataDir { .. }
                 | Self::Client { .. }
                 | Self::HintIssuer { .. }
+                | Self::HintIssuerKeys(_)
                 | Self::Op(_)
                 | Self::Port(_)
                 | Self::OtaUrl { .. }

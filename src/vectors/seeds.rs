@@ -1,7 +1,9 @@
 //! Raw inputs for fuzzers, made of test vectors: what the cases hold, and the messages of the layers around it.
 
 use jiff::Timestamp;
-use ota::smpp::{CommandStatus, Pdu, ShortMessage, esm_class};
+use ota::smpp::{
+    CommandId, CommandStatus, Destination, Multi, Party, Pdu, ShortMessage, esm_class,
+};
 use ota_wire::apdu::{Command, Ins};
 use ota_wire::applet::{AppletResponse, Challenge, MacAlgorithm, Method, ResultCode, Text};
 use ota_wire::cat::{Envelope, ProactiveCommand};
@@ -114,10 +116,34 @@ fn deliver(tpdu: &[u8], seeds: &mut Collector<'_>) {
         short_message: user_data,
         ..ShortMessage::default()
     };
-    let pdu = Pdu::SubmitSm(Box::new(message));
-    if let Ok(pdu) = pdu.encode(CommandStatus::ROK, 2) {
-        seeds.add("smpp_session", in_pieces(&[BIND.to_vec(), pdu.clone()]));
-        seeds.add("smpp_pdu", pdu);
+    let receiver = |address: &str| Party {
+        address: address.to_owned(),
+        ..Party::default()
+    };
+    let multi = Multi {
+        message: message.clone(),
+        destinations: vec![
+            Destination::Address(receiver("447700900001")),
+            Destination::List("all".to_owned()),
+        ],
+    };
+    let data = ShortMessage {
+        in_payload: true,
+        protocol_id: 0,
+        ..message.clone()
+    };
+    for pdu in [
+        Pdu::SubmitSm(Box::new(message)),
+        Pdu::SubmitMulti(Box::new(multi)),
+        Pdu::DataSm(Box::new(data)),
+    ] {
+        if let Ok(pdu) = pdu.encode(CommandStatus::ROK, 2) {
+            // Whole sessions cost the most to damage; one kind of message stands for the others there.
+            if pdu[4..8] == CommandId::SUBMIT_SM.0.to_be_bytes() {
+                seeds.add("smpp_session", in_pieces(&[BIND.to_vec(), pdu.clone()]));
+            }
+            seeds.add("smpp_pdu", pdu);
+        }
     }
     if deliver.dcs.counts_septets() {
         let counts = [deliver.user_data.fill_bits(), deliver.user_data.udl()];

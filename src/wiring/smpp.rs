@@ -125,7 +125,9 @@ impl SmppEnd for EsmeEnd {
             SessionEvent::Response { id, result } => {
                 (platform::Input::SubmitSmResp { id, result }, None)
             }
-            SessionEvent::Operation { .. } | SessionEvent::Pdu { .. } => return None,
+            SessionEvent::Multi { .. }
+            | SessionEvent::Operation { .. }
+            | SessionEvent::Pdu { .. } => return None,
         };
         Some(Arrived {
             message: Message::Platform(input),
@@ -167,6 +169,15 @@ impl SmppEnd for SmscEnd {
                 self.session.respond(*sequence, *status, message_id);
                 Ok(())
             }
+            smsc::Output::MultiResp {
+                sequence,
+                status,
+                taken,
+                ..
+            } => {
+                self.session.respond_multi(*sequence, *status, taken);
+                Ok(())
+            }
             smsc::Output::Answer {
                 sequence, answer, ..
             } => {
@@ -180,12 +191,18 @@ impl SmppEnd for SmscEnd {
         }
     }
 
-    fn unsent(output: smsc::Output, _: &SendError) -> Option<Message> {
+    fn unsent(output: smsc::Output, error: &SendError) -> Option<Message> {
         let smsc::Output::Deliver { id, .. } = output else {
             return None;
         };
-        let result = Err(CommandStatus::RSYSERR);
-        Some(Message::Smsc(smsc::Input::DeliverResp { id, result }))
+        Some(Message::Smsc(match error {
+            SendError::NotBound | SendError::Full { .. } => smsc::Input::NotSent { id },
+            // No session will ever carry it.
+            SendError::Field(_) => {
+                let result = Err(CommandStatus::RINVMSGLEN);
+                smsc::Input::DeliverResp { id, result }
+            }
+        }))
     }
 
     fn report(&mut self, event: SessionEvent) -> Option<Arrived> {
@@ -203,6 +220,11 @@ impl SmppEnd for SmscEnd {
                 esme: esme.clone(),
                 sequence,
                 message: *message,
+            },
+            (SessionEvent::Multi { sequence, multi }, Some(esme)) => smsc::Input::SubmitMulti {
+                esme: esme.clone(),
+                sequence,
+                multi: *multi,
             },
             (
                 SessionEvent::Operation {
@@ -223,6 +245,7 @@ impl SmppEnd for SmscEnd {
             (
                 SessionEvent::Closed(_)
                 | SessionEvent::Message { .. }
+                | SessionEvent::Multi { .. }
                 | SessionEvent::Operation { .. }
                 | SessionEvent::Pdu { .. },
                 _,

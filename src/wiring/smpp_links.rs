@@ -125,6 +125,7 @@ impl Links {
             let link = match &output {
                 smsc::Output::Deliver { esme, .. }
                 | smsc::Output::SubmitResp { esme, .. }
+                | smsc::Output::MultiResp { esme, .. }
                 | smsc::Output::Answer { esme, .. } => esme.link,
                 smsc::Output::Rp { .. } => continue,
             };

@@ -39,7 +39,7 @@ sign() {
 <m:MSS_SignatureReq MajorVersion="1" MinorVersion="1" MessagingMode="synch" TimeOut="60">
 <m:AP_Info AP_ID="${4:-http://midsim.test/ap}" AP_TransID="S$number" AP_PWD="${5:-midsim-ap}" Instant="2026-11-26T12:00:00Z"/>
 <m:MSSP_Info><m:MSSP_ID/></m:MSSP_Info><m:MobileUser><m:MSISDN>$1</m:MSISDN></m:MobileUser>
-<m:DataToBeSigned MimeType="text/plain" Encoding="UTF-8">$text</m:DataToBeSigned>
+<m:DataToBeSigned MimeType="${mime:-text/plain}" Encoding="${encoding:-UTF-8}">${data:-$text}</m:DataToBeSigned>
 <m:SignatureProfile><m:mssURI>$2</m:mssURI></m:SignatureProfile>$format
 </m:MSS_SignatureReq></MSS_Signature></e:Body></e:Envelope>
 XML
@@ -73,6 +73,18 @@ verify "signed by the MSSP" 'NIST CURVE: P-256'
 sign +447700900002 $gsma/LoA3 "${mss}PKCS7"
 expect 502 "the MAC"
 [ "$(element Base64Signature | wc -c)" = 8 ] || fail "the MAC has not 8 octets"
+
+# A digest of what only the AP has: openssl has the content from a file of its own.
+mime=application/x-sha256 encoding=base64 data=$(openssl dgst -sha256 -binary text | base64)
+sign +447700900002 $gsma/LoA4 "${mss}PKCS7"
+mime='' encoding='' data=''
+expect 502 "a digest"
+element Base64Signature >message.der
+openssl cms -verify -binary -inform DER -in message.der -content text -CAfile ca.pem -purpose any -out content 2>verified ||
+    fail "a digest: $(cat verified)"
+if openssl cms -verify -binary -inform DER -in message.der -CAfile ca.pem -purpose any -out content 2>/dev/null; then
+    fail "a digest: the content is in the message"
+fi
 
 fi=http://mss.ficom.fi/TS102204/v1.0.0#PKCS1
 for who in 41700092501 41700092502; do

@@ -1,5 +1,5 @@
-//! CMS SignedData (RFC 5652 §5) with its content in it and one signer, without signed attributes: what is signed is the
-//! digest of the content itself, which is what a card can be given to sign.
+//! CMS SignedData (RFC 5652 §5) with one signer, without signed attributes: what is signed is the digest of the content
+//! itself, which is what a card can be given to sign. The content is in it, unless nobody here has more than its digest.
 
 use super::der::{DerError, Element, element, sequence, tag, unsigned};
 use super::key::{is_sha256, sha256_identifier};
@@ -13,23 +13,33 @@ mod oid {
     pub(super) const SIGNED_DATA: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07, 0x02];
 }
 
+/// What is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content<'a> {
+    /// These octets, which are in the message.
+    Octets(&'a [u8]),
+    /// Something with this SHA-256 digest, which is not (RFC 5652 §5.2, an external signature).
+    Digest(&'a [u8; 32]),
+}
+
 /// Makes a SignedData over `content`: `signature` is one of its octets by the key of `signer`. `others` are the
 /// certificates above the signer's, nearest first; they stay in that order, on which readers rely that build their path
 /// from it (the SET OF is not sorted).
 pub fn signed_data(
-    content: &[u8],
+    content: Content<'_>,
     signer: &Certificate<'_>,
     others: &[&[u8]],
     signature: &[u8],
 ) -> Vec<u8> {
     let digest = sha256_identifier();
-    let encapsulated = sequence(&[
-        &element(tag::OID, &[oid::DATA]),
-        &element(
-            tag::constructed(0),
-            &[&element(tag::OCTET_STRING, &[content])],
-        ),
-    ]);
+    let data_type = element(tag::OID, &[oid::DATA]);
+    let encapsulated = match content {
+        Content::Octets(octets) => {
+            let octets = element(tag::OCTET_STRING, &[octets]);
+            sequence(&[&data_type, &element(tag::constructed(0), &[&octets])])
+        }
+        Content::Digest(_) => sequence(&[&data_type]),
+    };
     let mut certificates = vec![signer.der];
     certificates.extend_from_slice(others);
     let signer_info = sequence(&[
@@ -55,8 +65,8 @@ pub fn signed_data(
 /// A SignedData that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedData<'a> {
-    /// eContent.
-    pub content: &'a [u8],
+    /// eContent, if the content is in the message.
+    pub content: Option<&'a [u8]>,
     /// Certificates, DER, in their order.
     pub certificates: Vec<&'a [u8]>,
     /// sid of the only SignerInfo: an IssuerAndSerialNumber.
@@ -70,7 +80,7 @@ impl<'a> SignedData<'a> {
     /// Reads a ContentInfo that holds such a SignedData.
     ///
     /// # Errors
-    /// [`DerError`], also for what CMS allows and is not made here: detached content, several signers, signed attributes,
+    /// [`DerError`], also for what CMS allows and is not made here: several signers, signed attributes,
     /// other digests, signers named by their key.
     pub fn parse(octets: &'a [u8]) -> Result<Self, DerError> {
         let content_info = Element::only(octets)?;
@@ -91,9 +101,15 @@ impl<'a> SignedData<'a> {
             encapsulated.read(tag::OID)?.content == oid::DATA,
             "holds something else than data",
         )?;
-        let mut explicit = encapsulated.read(tag::constructed(0))?.inside();
-        let content = explicit.read(tag::OCTET_STRING)?.content;
-        explicit.end()?;
+        let content = match encapsulated.optional(tag::constructed(0))? {
+            None => None,
+            Some(explicit) => {
+                let mut explicit = explicit.inside();
+                let content = explicit.read(tag::OCTET_STRING)?.content;
+                explicit.end()?;
+                Some(content)
+            }
+        };
         encapsulated.end()?;
         let mut certificates = Vec::new();
         if let Some(set) = signed_data.optional(tag::constructed(0))? {
@@ -136,10 +152,14 @@ impl<'a> SignedData<'a> {
             .find(|certificate| certificate.issuer_and_serial() == self.sid)
     }
 
-    /// Whether the signature is one of the content by the key of this certificate.
-    pub fn is_signed_by(&self, signer: &Certificate<'_>) -> bool {
-        let key = signer.public_key;
-        key.verifies(self.signature_algorithm, self.content, self.signature)
+    /// Whether the signature is one of `content` by the key of this certificate. Whether the message has that content is
+    /// another question.
+    pub fn signs(&self, content: Content<'_>, signer: &Certificate<'_>) -> bool {
+        let (key, algorithm) = (signer.public_key, self.signature_algorithm);
+        match content {
+            Content::Octets(octets) => key.verifies(algorithm, octets, self.signature),
+            Content::Digest(digest) => key.verifies_digest(algorithm, digest, self.signature),
+        }
     }
 }
 

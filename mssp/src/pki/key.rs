@@ -1,5 +1,6 @@
 //! Public keys (RFC 5280 §4.1.2.7, RFC 5480, RFC 3279) and signatures by the keys that belong to them.
 
+use p256::ecdsa::{DerSignature, VerifyingKey, signature::hazmat::PrehashVerifier as _};
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
 };
@@ -115,5 +116,17 @@ impl<'a> PublicKey<'a> {
             && UnparsedPublicKey::new(algorithm, self.octets)
                 .verify(message, signature)
                 .is_ok()
+    }
+
+    /// The same, of something with this SHA-256 digest. Only keys of the curve are asked: RSA keys here sign nothing but
+    /// messages.
+    pub fn verifies_digest(&self, identifier: &[u8], digest: &[u8; 32], signature: &[u8]) -> bool {
+        let key = VerifyingKey::from_sec1_bytes(self.octets);
+        let signature = DerSignature::try_from(signature);
+        self.algorithm == Algorithm::EcdsaP256
+            && self.algorithm.is_named_by(identifier)
+            && key.is_ok_and(|key| {
+                signature.is_ok_and(|signature| key.verify_prehash(digest, &signature).is_ok())
+            })
     }
 }

@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 
-use super::cms::SignedData;
+use super::cms::{Content, SignedData};
 use super::key::PublicKey;
 use super::x509::{Certificate, Crl, KeyUsage};
 use crate::code::Code;
@@ -16,7 +16,7 @@ const LONGEST_PATH: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Criteria<'a> {
     /// What should have been signed.
-    pub content: &'a [u8],
+    pub content: Content<'a>,
     /// Trusted certificates, DER.
     pub anchors: &'a [Vec<u8>],
     /// The CRL of the signer's issuer, DER, if it can be had.
@@ -98,13 +98,17 @@ fn examine(signed_data: &[u8], by: &Criteria<'_>) -> Result<(), Verdict> {
     let invalid = |why: &str| Verdict::Invalid(why.to_owned());
     let message = SignedData::parse(signed_data)
         .map_err(|error| Verdict::Invalid(format!("the signature cannot be read: {error}")))?;
-    if message.content != by.content {
+    let expected = match by.content {
+        Content::Octets(octets) => Some(octets),
+        Content::Digest(_) => None,
+    };
+    if message.content != expected {
         return Err(invalid("something else was signed than was asked for"));
     }
     let signer = message
         .signer()
         .ok_or_else(|| invalid("the signer's certificate is not in the message"))?;
-    if !message.is_signed_by(&signer) {
+    if !message.signs(by.content, &signer) {
         return Err(invalid(
             "the signature is not one of the key in the certificate",
         ));

@@ -3,10 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 use ota_wire::applet::Text;
 
-use super::{data, services, sign::Format};
+use super::{
+    data::{self, Signed},
+    services,
+    sign::Format,
+};
 use crate::{
     code::Code,
-    config::{Config, Profile, Subscriber},
+    config::{Config, MacResult, Profile, Subscriber},
     dialect::Rules,
     messages::{Comparison, Head, MessagingMode, SignatureReq},
     operations::Caller,
@@ -48,7 +52,10 @@ impl Accepted {
         data::check_to_be_signed(&request.to_be_signed, rules)?;
         // First, since the test number of the heartbeat is asked for with DataToBeDisplayed.
         let subscriber = turn.active_person(&request.user, caller.dialect)?.0;
-        let screen = data::screen(request, profile, rules)?;
+        let screen = data::screen(request, profile, by_key.is_some(), rules)?;
+        if by_key.is_none() && turn.mac_result(&caller.ap.id) == MacResult::ServerSigned {
+            Signed::of(&request.to_be_signed)?.octets()?;
+        }
         services::check_no_spam(&subscriber, caller, request)?;
         let deadline = deadline(config, rules, request, turn.now)?;
         let digest = turn.prepare(&subscriber, request, by_key, screen.apart)?;

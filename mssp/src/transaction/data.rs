@@ -1,6 +1,8 @@
 //! DataToBeSigned and DataToBeDisplayed (TS 102 204 §8.2): what is signed, and what the user reads.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ota_wire::applet::{Text, TextAlphabet};
+use ring::digest::SHA256;
 
 use super::services;
 use crate::{
@@ -8,6 +10,7 @@ use crate::{
     config::Profile,
     dialect::{Displays, Rules},
     messages::{Data, SignatureReq},
+    pki::cms::Content,
     soap::Fault,
 };
 
@@ -19,22 +22,87 @@ pub(super) struct Screen {
     pub(super) apart: bool,
 }
 
+/// What is signed, as DataToBeSigned has it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Signed {
+    /// The text as the AP sent it, in UTF-8 (APs compare); or octets.
+    Octets(Vec<u8>),
+    /// Something with this SHA-256 digest.
+    Digest([u8; 32]),
+}
+
+impl Signed {
+    /// Reads DataToBeSigned.
+    ///
+    /// # Errors
+    /// 103, 107.
+    pub(super) fn of(data: &Data) -> Result<Self, Fault> {
+        let octets = match kind("DataToBeSigned", data)? {
+            Kind::Plain { .. } => return Ok(Self::Octets(data.text.clone().into_bytes())),
+            Kind::Octets => return base64(&data.text).map(Self::Octets),
+            Kind::Digest => base64(&data.text)?,
+        };
+        let length = octets.len();
+        octets.try_into().map(Self::Digest).map_err(|_| {
+            let detail = format!("DataToBeSigned is a digest of {length} octets, SHA-256 has 32");
+            fault(Code::WRONG_DATA_LENGTH, detail)
+        })
+    }
+
+    /// The digest that a card is given.
+    pub(super) fn digest(&self) -> [u8; 32] {
+        match self {
+            Self::Digest(digest) => *digest,
+            Self::Octets(octets) => {
+                let mut hash = [0; 32];
+                hash.copy_from_slice(ring::digest::digest(&SHA256, octets).as_ref());
+                hash
+            }
+        }
+    }
+
+    /// For a message.
+    pub(super) fn content(&self) -> Content<'_> {
+        match self {
+            Self::Octets(octets) => Content::Octets(octets),
+            Self::Digest(digest) => Content::Digest(digest),
+        }
+    }
+
+    /// What a key signs that is no card's: it makes its own digests.
+    ///
+    /// # Errors
+    /// 107.
+    pub(super) fn octets(&self) -> Result<&[u8], Fault> {
+        match self {
+            Self::Octets(octets) => Ok(octets),
+            Self::Digest(_) => Err(fault(
+                Code::INAPPROPRIATE_DATA,
+                "DataToBeSigned is a digest, and the key, which is the MSSP's, signs whole data only",
+            )
+            .second(1016)),
+        }
+    }
+}
+
 /// DataToBeSigned by itself.
 ///
 /// # Errors
 /// 102, 103, 107.
 pub(super) fn check_to_be_signed(data: &Data, rules: &Rules) -> Result<(), Fault> {
-    encode("DataToBeSigned", data, &data.text, rules.text, rules).map(drop)
+    encode("DataToBeSigned", data, rules.text, rules).map(drop)
 }
 
 /// What the user reads: DataToBeDisplayed if it is given, DataToBeSigned otherwise, below the name of the service
-/// displayName.
+/// displayName. Octets and digests are read in hexadecimal, if a key signs; under a MAC, which proves that somebody has read
+/// something, there has to be something to read.
 ///
 /// # Errors
 /// 101, 102, 103, 107.
 pub(super) fn screen(
     request: &SignatureReq,
     profile: &Profile,
+    by_key: bool,
     rules: &Rules,
 ) -> Result<Screen, Fault> {
     let signed = &request.to_be_signed;
@@ -57,34 +125,49 @@ pub(super) fn screen(
         (Some(shown), _) => ("DataToBeDisplayed", shown, rules.displayed),
         (None, _) => ("DataToBeSigned", signed, rules.text),
     };
-    let plain = encode(name, shown, &shown.text, longest, rules)?;
-    let text = match services::display_name(request) {
-        None => plain,
-        Some(above) => {
-            let both = format!("{above}\n{}", shown.text);
-            let name = format!("DisplayName with {name} below it");
-            encode(&name, shown, &both, usize::MAX, rules)?
-        }
-    };
+    let readable = matches!(kind(name, shown)?, Kind::Plain { .. });
+    if !readable && (name == "DataToBeDisplayed" || !by_key) {
+        let detail = format!(
+            "{name} of MimeType {:?} cannot be shown, expected text/plain{}",
+            shown.mime_type.as_deref().unwrap_or_default(),
+            if by_key {
+                ""
+            } else {
+                ", or DataToBeDisplayed beside it"
+            }
+        );
+        return Err(fault(Code::INAPPROPRIATE_DATA, detail).second(1016));
+    }
+    let mut text = encode(name, shown, longest, rules)?;
+    if let Some(above) = services::display_name(request) {
+        let name = format!("DisplayName with {name} below it");
+        let both = Data {
+            text: format!("{above}\n{text}"),
+            mime_type: None,
+            encoding: None,
+        };
+        text = encode(&name, &both, usize::MAX, rules)?;
+    }
     Ok(Screen {
         text,
         apart: shown.text != signed.text,
     })
 }
 
-/// A text for the handset: that of `data`, or one that holds it. `name` is what the fault calls it.
-fn encode(
-    name: &str,
-    data: &Data,
-    text: &str,
-    longest: usize,
-    rules: &Rules,
-) -> Result<Text, Fault> {
-    let gsm = is_plain(name, data)?;
+/// The text for the handset. `name` is what the fault calls it.
+fn encode(name: &str, data: &Data, longest: usize, rules: &Rules) -> Result<Text, Fault> {
+    let kind = kind(name, data)?;
     if data.text.trim().is_empty() {
         let second = if name == "DataToBeSigned" { 1022 } else { 1021 };
         return Err(fault(Code::MISSING_PARAM, format!("{name} is empty")).second(second));
     }
+    let text = match kind {
+        Kind::Plain { .. } => data.text.clone(),
+        Kind::Octets | Kind::Digest => match Signed::of(data)? {
+            Signed::Octets(octets) => hex::encode(octets),
+            Signed::Digest(digest) => hex::encode(digest),
+        },
+    };
     let length = text.chars().count();
     if length > longest {
         let detail = format!("{name} has {length} characters, at most {longest} are taken");
@@ -97,10 +180,11 @@ fn encode(
         );
         return Err(fault(Code::INAPPROPRIATE_DATA, detail));
     }
-    let encoded = Text::encode(text).map_err(|e| {
+    let encoded = Text::encode(&text).map_err(|e| {
         let detail = format!("{name} does not fit on the handset: {e}");
         fault(Code::WRONG_DATA_LENGTH, detail)
     })?;
+    let gsm = kind == Kind::Plain { gsm: true };
     if (gsm || !rules.ucs2) && encoded.alphabet() != TextAlphabet::Gsm7 {
         let detail = format!("{name} has characters outside the GSM 7-bit alphabet");
         return Err(fault(Code::INAPPROPRIATE_DATA, detail));
@@ -108,30 +192,52 @@ fn encode(
     Ok(encoded)
 }
 
-/// Makes sure that it is text; whether it wants to be GSM 7-bit.
-fn is_plain(name: &str, data: &Data) -> Result<bool, Fault> {
+/// What MimeType and Encoding say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Text; whether it wants to be GSM 7-bit.
+    Plain { gsm: bool },
+    /// Base64.
+    Octets,
+    /// Base64 of a SHA-256 digest.
+    Digest,
+}
+
+/// # Errors
+/// 107.
+fn kind(name: &str, data: &Data) -> Result<Kind, Fault> {
     let mime_type = data.mime_type.as_deref().unwrap_or("text/plain");
-    let mut parts = mime_type.split(';').map(str::trim);
-    let base = parts.next().unwrap_or_default();
-    let parameter = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let plain = base.eq_ignore_ascii_case("text/plain")
-        && matches!(
-            parameter.as_str(),
-            "" | "utf-8" | "charset=utf-8" | "gsm" | "ucs2"
-        )
-        && parts.next().is_none();
     let encoding = data.encoding.as_deref().unwrap_or_default();
-    let readable = matches!(
-        encoding.to_ascii_lowercase().as_str(),
-        "" | "utf-8" | "7bit" | "8bit"
-    );
-    if plain && readable {
-        return Ok(parameter == "gsm");
-    }
-    let detail = format!(
-        "{name} of MimeType {mime_type:?} and Encoding {encoding:?} cannot be shown, expected text/plain and UTF-8"
-    );
-    Err(fault(Code::INAPPROPRIATE_DATA, detail).second(1016))
+    let mut parts = mime_type.split(';').map(str::trim);
+    let base = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let parameter = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let found = match (base.as_str(), encoding.to_ascii_lowercase().as_str()) {
+        ("text/plain", "" | "utf-8" | "7bit" | "8bit") => match parameter.as_str() {
+            "gsm" => Some(Kind::Plain { gsm: true }),
+            "" | "utf-8" | "charset=utf-8" | "ucs2" => Some(Kind::Plain { gsm: false }),
+            _ => None,
+        },
+        ("application/octet-stream", "base64") if parameter.is_empty() => Some(Kind::Octets),
+        ("application/x-sha256", "base64") if parameter.is_empty() => Some(Kind::Digest),
+        _ => None,
+    };
+    found.filter(|_| parts.next().is_none()).ok_or_else(|| {
+        let detail = format!(
+            "{name} of MimeType {mime_type:?} and Encoding {encoding:?} is not taken, expected text/plain and UTF-8, or \
+             application/octet-stream or application/x-sha256 and base64"
+        );
+        fault(Code::INAPPROPRIATE_DATA, detail).second(1016)
+    })
+}
+
+/// # Errors
+/// 107.
+fn base64(text: &str) -> Result<Vec<u8>, Fault> {
+    let text: String = text.split_ascii_whitespace().collect();
+    STANDARD.decode(text).map_err(|e| {
+        let detail = format!("DataToBeSigned is not base64: {e}");
+        fault(Code::INAPPROPRIATE_DATA, detail).second(1016)
+    })
 }
 
 fn fault(code: Code, detail: impl Into<String>) -> Fault {

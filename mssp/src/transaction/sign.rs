@@ -3,7 +3,7 @@
 use ota_wire::{applet::ResponseView, ids::Msisdn};
 use ring::digest::{SHA256, digest};
 
-use super::end::Ending;
+use super::{data::Signed, end::Ending};
 use crate::{
     code::Code,
     config::{MacResult, Profile, Proof, Subscriber},
@@ -12,7 +12,7 @@ use crate::{
     messages::{KeyReference, MssSignature, SignatureReq},
     party::Turn,
     pki::{
-        cms::signed_data,
+        cms::{Content, signed_data},
         credential::{CertificateState, Certificates, Credential, Holder, TEST_POLICY},
         validate::{Criteria, judge},
         x509::{Certificate, KeyUsage},
@@ -97,7 +97,8 @@ impl Turn<'_> {
         let no_key = |detail: &str| Fault::new(Code::NO_KEY_FOUND, detail).second(4041);
         let (Some(_), Some(certificates)) = (by_key, &self.config.certificates) else {
             return match &request.key {
-                None => Ok(apart.then(|| sha256(content(request)))),
+                None if apart => Ok(Some(Signed::of(&request.to_be_signed)?.digest())),
+                None => Ok(None),
                 Some(_) => Err(no_key(
                     "KeyReference names a key, and this signature profile has none",
                 )),
@@ -117,8 +118,11 @@ impl Turn<'_> {
         if let Some(reference) = &request.key {
             check_reference(reference, &credential)?;
         }
-        let content = content(request);
-        Ok((credential.holder == Holder::Card).then(|| sha256(content)))
+        let signed = Signed::of(&request.to_be_signed)?;
+        match credential.holder {
+            Holder::Card => Ok(Some(signed.digest())),
+            Holder::Mssp(_) => signed.octets().map(|_| None),
+        }
     }
 
     /// What the user's consent becomes.
@@ -156,19 +160,19 @@ impl Turn<'_> {
             .subscriber(&txn.msisdn)
             .ok_or_else(|| broken("the subscriber is gone", 9002))?;
         let credential = self.credential(certificates, &subscriber)?;
-        let content = content(&txn.request);
+        let signed = Signed::of(&txn.request.to_be_signed)?;
         let value = match credential.holder {
             Holder::Card if view.signature().is_empty() => {
                 return Err(broken("the applet was to sign and did not", 9003));
             }
             Holder::Card => view.signature().to_vec(),
-            Holder::Mssp(key) => certificates.sign(key, content),
+            Holder::Mssp(key) => certificates.sign(key, signed.octets()?),
         };
-        let message = message(content, &credential, &value)?;
+        let message = message(signed.content(), &credential, &value)?;
         let verdict = judge(
             &message,
             &Criteria {
-                content,
+                content: signed.content(),
                 anchors: &certificates.anchors(),
                 crl: credential.crl.as_deref(),
                 usage: signing.usage,
@@ -213,18 +217,22 @@ impl Turn<'_> {
         let Holder::Mssp(key) = credential.holder else {
             return Err(broken("the MSSP has no key of its own", 9002));
         };
-        let content = content(&txn.request);
-        let value = certificates.sign(key, content);
+        let signed = Signed::of(&txn.request.to_be_signed)?;
+        let value = certificates.sign(key, signed.octets()?);
         Ok(Ending {
             code: Code::VALID_SIGNATURE,
             second: 0,
-            signature: Some(MssSignature::Base64(message(content, &credential, &value)?)),
+            signature: Some(MssSignature::Base64(message(
+                signed.content(),
+                &credential,
+                &value,
+            )?)),
             certificates: credential.chain,
             detail: String::new(),
         })
     }
 
-    fn mac_result(&self, ap_id: &str) -> MacResult {
+    pub(super) fn mac_result(&self, ap_id: &str) -> MacResult {
         let ap = self.config.aps.iter().find(|ap| ap.id == ap_id);
         ap.and_then(|ap| ap.mac_result)
             .unwrap_or(self.config.mac_result)
@@ -260,12 +268,7 @@ impl Turn<'_> {
     }
 }
 
-/// What is signed: the text as the AP sent it, in UTF-8. APs compare.
-fn content(request: &SignatureReq) -> &[u8] {
-    request.to_be_signed.text.as_bytes()
-}
-
-fn message(content: &[u8], credential: &Credential, value: &[u8]) -> Result<Vec<u8>, Fault> {
+fn message(content: Content<'_>, credential: &Credential, value: &[u8]) -> Result<Vec<u8>, Fault> {
     let (leaf, others) = credential
         .chain
         .split_first()
@@ -336,12 +339,6 @@ fn same_name(one: &str, other: &str) -> bool {
             .collect()
     };
     parts(one) == parts(other)
-}
-
-fn sha256(octets: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, octets).as_ref());
-    hash
 }
 
 fn broken(detail: &str, second: u16) -> Fault {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bytes::Bytes;
+use http::Request;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Client, UnknownUser};
@@ -41,6 +43,8 @@ pub struct HintIssuer {
     pub issuer: String,
     /// Its keys.
     pub jwks: JwkSet,
+    /// Where they are, if there are none in `jwks`.
+    pub jwks_uri: Option<String>,
 }
 
 /// What a login_hint_token may be.
@@ -121,11 +125,16 @@ impl<'a> Hint<'a> {
     ///
     /// # Errors
     /// unknown_user_id, expired_login_hint_token, invalid_request.
-    pub(crate) fn resolve(self, cx: &Context<'_>, client: &Client) -> Result<User, OAuthError> {
+    pub(crate) fn resolve(
+        self,
+        cx: &mut Context<'_>,
+        client: &Client,
+        request: &Request<Bytes>,
+    ) -> Result<User, OAuthError> {
         let msisdn = match self {
             Self::IdToken(hint) => id_token::resolve(cx, client, hint),
-            Self::Login(hint) => login_hint::resolve(cx, client, hint),
-            Self::LoginToken(hint) => token::resolve(cx, hint),
+            Self::Login(hint) => login_hint::resolve(cx, client, request, hint),
+            Self::LoginToken(hint) => token::resolve(cx, request, hint),
         }?;
         let known = cx.op.config.subscribers.find(&msisdn).is_some();
         if !known && cx.op.config.unknown_user == UnknownUser::Reject {

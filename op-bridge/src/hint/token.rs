@@ -1,6 +1,8 @@
 //! login_hint_token: what a discovery service says about a user, for the OP's eyes only (CIBA Core §7.1, MODRNA Authentication
 //! profile 1.0, MODRNA CIBA profile §4 and §6).
 
+use bytes::Bytes;
+use http::Request;
 use serde_json::Value;
 
 use super::{HintIssuer, Msisdn};
@@ -9,15 +11,20 @@ use crate::jose::JoseError;
 use crate::jose::jwe;
 use crate::jose::jws::{Jws, Keys};
 use crate::jose::jwt::{Claims, SKEW, missing, wrong};
+use crate::key_set;
 use crate::oauth::OAuthError;
 
 /// The number in a login_hint_token.
 ///
 /// # Errors
 /// expired_login_hint_token; invalid_request for anything else that is wrong; unknown_user_id if it names no number.
-pub(super) fn resolve(cx: &Context<'_>, token: &str) -> Result<Msisdn, OAuthError> {
+pub(super) fn resolve(
+    cx: &mut Context<'_>,
+    request: &Request<Bytes>,
+    token: &str,
+) -> Result<Msisdn, OAuthError> {
     if jwe::is_compact(token) {
-        return encrypted(cx, token, "login_hint_token");
+        return encrypted(cx, request, token, "login_hint_token");
     }
     if !cx.op.config.hints.formats.signed {
         return Err(OAuthError::invalid_request(
@@ -25,21 +32,31 @@ pub(super) fn resolve(cx: &Context<'_>, token: &str) -> Result<Msisdn, OAuthErro
              (MODRNA CIBA section 6). Encrypt it for a key with use enc of this OP's jwks_uri, or set hints.formats.signed",
         ));
     }
-    signed(cx, token, "login_hint_token")
+    signed(cx, request, token, "login_hint_token")
 }
 
 /// The number behind `ENCR_MSISDN:`: a login_hint_token, or a number encrypted as it is.
 ///
 /// # Errors
 /// As [`resolve`].
-pub(super) fn resolve_encrypted(cx: &Context<'_>, blob: &str) -> Result<Msisdn, OAuthError> {
-    encrypted(cx, blob, "ENCR_MSISDN")
+pub(super) fn resolve_encrypted(
+    cx: &mut Context<'_>,
+    request: &Request<Bytes>,
+    blob: &str,
+) -> Result<Msisdn, OAuthError> {
+    encrypted(cx, request, blob, "ENCR_MSISDN")
 }
 
-fn encrypted(cx: &Context<'_>, token: &str, what: &str) -> Result<Msisdn, OAuthError> {
-    let rules = &cx.op.config.hints;
+fn encrypted(
+    cx: &mut Context<'_>,
+    request: &Request<Bytes>,
+    token: &str,
+    what: &str,
+) -> Result<Msisdn, OAuthError> {
+    let op = cx.op;
+    let rules = &op.config.hints;
     let bad = |why: JoseError| OAuthError::invalid_request(format!("{what}: {why}"));
-    let opened = jwe::decrypt(token, &cx.op.config.decryption, &rules.encryption).map_err(bad)?;
+    let opened = jwe::decrypt(token, &op.config.decryption, &rules.encryption).map_err(bad)?;
     let Ok(text) = std::str::from_utf8(&opened.plaintext) else {
         return Err(OAuthError::invalid_request(format!(
             "{what}: its content is no text"
@@ -56,7 +73,7 @@ fn encrypted(cx: &Context<'_>, token: &str, what: &str) -> Result<Msisdn, OAuthE
                 "{what} is a signed token within an encrypted one, which hints.formats.nested does not allow"
             )));
         }
-        return signed(cx, text, what);
+        return signed(cx, request, text, what);
     }
     if !rules.formats.encrypted {
         return Err(OAuthError::invalid_request(format!(
@@ -81,13 +98,21 @@ fn encrypted(cx: &Context<'_>, token: &str, what: &str) -> Result<Msisdn, OAuthE
     number(&claims, what)
 }
 
-fn signed(cx: &Context<'_>, token: &str, what: &str) -> Result<Msisdn, OAuthError> {
-    let rules = &cx.op.config.hints;
+fn signed(
+    cx: &mut Context<'_>,
+    request: &Request<Bytes>,
+    token: &str,
+    what: &str,
+) -> Result<Msisdn, OAuthError> {
+    let op = cx.op;
+    let rules = &op.config.hints;
     let bad = |why: JoseError| OAuthError::invalid_request(format!("{what}: {why}"));
     let read = Jws::parse(token).map_err(bad)?;
     let claims = Claims::parse(&read.payload).map_err(bad)?;
     let issuer = issuer(cx, &claims).map_err(bad)?;
-    read.verify(&rules.algorithms, Keys::Public(&issuer.jwks))
+    let keys = key_set::of_issuer(cx, issuer, request, |keys| keys.have(read.kid()))
+        .map_err(|why| OAuthError::invalid_request(format!("{what}: {why}")))?;
+    read.verify(&rules.algorithms, Keys::Public(&keys.jwks))
         .map_err(bad)?;
     audience(cx, &claims).map_err(bad)?;
     age(cx, &claims, what)?;

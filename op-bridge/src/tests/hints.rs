@@ -38,6 +38,7 @@ impl Hints {
             config.hints.issuers = vec![HintIssuer {
                 issuer: DISCOVERY.into(),
                 jwks,
+                jwks_uri: None,
             }];
             change(&mut config.hints);
         });
@@ -475,6 +476,7 @@ fn discovery_service_makes_tokens_that_the_op_takes() {
             config.hints.issuers = vec![HintIssuer {
                 issuer: DISCOVERY.into(),
                 jwks,
+                jwks_uri: None,
             }];
         });
         let form = [

@@ -297,6 +297,44 @@ fn self_signed_certificates_are_compared_with_fetched_ones() {
 }
 
 #[test]
+fn a_discovery_service_may_keep_its_keys_at_a_jwks_uri() {
+    let mut world = World::with(|config| {
+        config.hints.formats.signed = true;
+        config.hints.issuers = vec![crate::HintIssuer {
+            issuer: "https://discovery.example".into(),
+            jwks: crate::JwkSet::default(),
+            jwks_uri: Some(URL.to_owned()),
+        }];
+    });
+    let (service, forger) = (TestSigner::named("one"), TestSigner::named("one"));
+    let hint = |signer: &TestSigner| {
+        let claims = json!({
+            "iss": "https://discovery.example", "aud": ISSUER, "iat": at(0).as_second(), "MSISDN": ALICE,
+        });
+        signed(
+            signer,
+            &json!({"alg": "ES256", "kid": signer.kid()}),
+            &claims,
+        )
+    };
+    let ask = |world: &mut World, hint: &str| {
+        let request = authorize_request("poll", &[("login_hint", ""), ("login_hint_token", hint)]);
+        let input = world.http_input(request);
+        reply(world.step(input))
+    };
+    assert!(ask(&mut world, &hint(&service)).is_none(), "it waits");
+    assert_eq!(found(&mut world, keys(&[&service])).status(), 200);
+    assert_eq!(ask(&mut world, &hint(&service)).unwrap().status(), 200);
+    let refused = ask(&mut world, &hint(&forger)).unwrap();
+    assert_eq!(error(&refused), (400, "invalid_request".into()));
+    world.now = 700;
+    // Too old by then, but whose word that is must be known first.
+    assert!(ask(&mut world, &hint(&service)).is_none());
+    let refused = found(&mut world, document(500, ""));
+    assert_eq!(error(&refused), (400, "invalid_request".into()));
+}
+
+#[test]
 fn keys_are_kept_though_the_client_that_needed_them_has_left() {
     let mut world = world(AuthMethod::PrivateKeyJwt, false);
     let signer = TestSigner::new();

@@ -62,6 +62,10 @@ named!(CommandId, "{:#010x}", {
     BIND_TRANSMITTER = 0x0000_0002 => "bind_transmitter",
     /// ESME to SMSC: a short message.
     SUBMIT_SM = 0x0000_0004 => "submit_sm",
+    /// ESME to SMSC: a short message for several receivers.
+    SUBMIT_MULTI = 0x0000_0021 => "submit_multi",
+    /// Either way: a message in optional parameters alone.
+    DATA_SM = 0x0000_0103 => "data_sm",
     /// ESME to SMSC: how far did a message get?
     QUERY_SM = 0x0000_0003 => "query_sm",
     /// ESME to SMSC: deliver something else instead.
@@ -90,6 +94,10 @@ named!(CommandId, "{:#010x}", {
     CANCEL_SM_RESP = 0x8000_0008 => "cancel_sm_resp",
     /// Answer to submit_sm.
     SUBMIT_SM_RESP = 0x8000_0004 => "submit_sm_resp",
+    /// Answer to submit_multi.
+    SUBMIT_MULTI_RESP = 0x8000_0021 => "submit_multi_resp",
+    /// Answer to data_sm.
+    DATA_SM_RESP = 0x8000_0103 => "data_sm_resp",
     /// Answer to deliver_sm.
     DELIVER_SM_RESP = 0x8000_0005 => "deliver_sm_resp",
     /// Answer to unbind.
@@ -134,6 +142,24 @@ named!(CommandStatus, "{:#010x}", {
     RINVMSGID = 0x0000_000C => "ESME_RINVMSGID",
     /// Bind failed.
     RBINDFAIL = 0x0000_000D => "ESME_RBINDFAIL",
+    /// Invalid system_id.
+    RINVSYSID = 0x0000_000F => "ESME_RINVSYSID",
+    /// Invalid service_type.
+    RINVSERTYP = 0x0000_0015 => "ESME_RINVSERTYP",
+    /// Invalid number of destinations.
+    RINVNUMDESTS = 0x0000_0033 => "ESME_RINVNUMDESTS",
+    /// Invalid name of a distribution list.
+    RINVDLNAME = 0x0000_0034 => "ESME_RINVDLNAME",
+    /// Invalid dest_flag.
+    RINVDESTFLAG = 0x0000_0040 => "ESME_RINVDESTFLAG",
+    /// Invalid system_type.
+    RINVSYSTYP = 0x0000_0053 => "ESME_RINVSYSTYP",
+    /// Optional parameter not allowed.
+    ROPTPARNOTALLWD = 0x0000_00C1 => "ESME_ROPTPARNOTALLWD",
+    /// Invalid length of an optional parameter.
+    RINVPARLEN = 0x0000_00C2 => "ESME_RINVPARLEN",
+    /// Expected optional parameter missing.
+    RMISSINGOPTPARAM = 0x0000_00C3 => "ESME_RMISSINGOPTPARAM",
     /// Invalid password.
     RINVPASWD = 0x0000_000E => "ESME_RINVPASWD",
     /// cancel_sm failed.

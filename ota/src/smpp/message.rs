@@ -208,6 +208,19 @@ impl ShortMessage {
             .map(|tlv| tlv.value.as_slice())
     }
 
+    /// Takes optional parameters over: the first message_payload is the message, where short_message is empty. The standard allows
+    /// it in one of the two places only; short_message wins, and what is over stays among the parameters.
+    pub(super) fn take_optional(&mut self, tlvs: impl IntoIterator<Item = Tlv>) {
+        for tlv in tlvs {
+            if tlv.tag == tag::MESSAGE_PAYLOAD && self.short_message.is_empty() {
+                self.short_message = tlv.value;
+                self.in_payload = true;
+            } else {
+                self.tlvs.push(tlv);
+            }
+        }
+    }
+
     /// The message id that a receipt speaks of, without its final zero octet.
     pub fn receipted_message_id(&self) -> Option<String> {
         let value = self.tlv(tag::RECEIPTED_MESSAGE_ID)?;
@@ -335,23 +348,16 @@ macro_rules! body {
                     in_payload: false,
                     tlvs: Vec::new(),
                 };
-                for tlv in pdu.tlvs() {
+                message.take_optional(pdu.tlvs().iter().map(|tlv| {
                     let mut octets = BytesMut::new();
                     if let Some(value) = tlv.value() {
                         value.encode(&mut octets);
                     }
-                    let tag = u16::from(tlv.tag());
-                    // The standard allows the message in one of the two places only; short_message wins.
-                    if tag == tag::MESSAGE_PAYLOAD && message.short_message.is_empty() {
-                        message.short_message = octets.to_vec();
-                        message.in_payload = true;
-                    } else {
-                        message.tlvs.push(Tlv {
-                            tag,
-                            value: octets.to_vec(),
-                        });
+                    Tlv {
+                        tag: u16::from(tlv.tag()),
+                        value: octets.to_vec(),
                     }
-                }
+                }));
                 message
             }
         }

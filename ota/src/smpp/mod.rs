@@ -3,8 +3,10 @@
 //! [`Session`] is what a program uses; [`ShortMessage`] is what it carries.
 
 mod config;
+mod fields;
 mod header;
 mod message;
+mod multi;
 mod operations;
 mod pdu;
 mod session;
@@ -18,6 +20,7 @@ pub use header::{CommandId, CommandStatus, Frame, FrameError, Framer, HEADER, He
 pub use message::{
     FieldError, MessageState, ShortMessage, Tlv, esm_class, registered_delivery, tag,
 };
+pub use multi::{Destination, Multi, MultiTaken, Refused};
 pub use operations::{Found, Operation, Party};
 pub use pdu::{Bind, BindMode, Pdu, VERSION, secret_range};
 pub use session::{Answer, CloseReason, SendError, Session, SessionEvent};

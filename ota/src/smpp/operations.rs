@@ -13,7 +13,7 @@ const ID: &str = "at most 64 ASCII characters";
 const ADDRESS: &str = "at most 20 ASCII characters";
 
 /// An address with its type.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Party {
     /// Type of number.
     pub ton: u8,
@@ -138,6 +138,16 @@ impl Operation {
 }
 
 impl Found {
+    /// What a refused query says of the message; it does not travel.
+    pub(super) fn nothing() -> Self {
+        Self {
+            message_id: String::new(),
+            final_date: String::new(),
+            state: MessageState::ENROUTE,
+            error_code: 0,
+        }
+    }
+
     pub(super) fn encode_body(&self, octets: &mut BytesMut) -> Result<(), FieldError> {
         body::QuerySmResp::new(
             text("message_id", ID, &self.message_id)?,

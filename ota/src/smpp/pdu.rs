@@ -1,6 +1,6 @@
 //! The PDUs that a session uses, decoded and encoded (SMPP 3.4 §4). Bodies are the business of `rusmpp-core`; the header is ours.
 //!
-//! [`Pdu::decode`] never panics; its error is the status of the generic_nack that answers a request it cannot read.
+//! [`Pdu::decode`] never panics; its error is the status of the answer to a request that it cannot read, see [`Pdu::refusal`].
 
 use bytes::BytesMut;
 use rusmpp_core::decode::owned::DecodeWithKeyOptional;
@@ -13,8 +13,10 @@ use rusmpp_core::values::{InterfaceVersion, Npi, Ton};
 use std::fmt;
 use std::ops::Range;
 
+use super::fields;
 use super::header::{CommandId, CommandStatus, HEADER, Header};
 use super::message::{FieldError, ShortMessage, text};
+use super::multi::{self, Multi, MultiTaken};
 use super::operations::{Found, Operation};
 
 /// `interface_version` of SMPP 3.4.
@@ -100,6 +102,14 @@ pub enum Pdu {
     DeliverSm(Box<ShortMessage>),
     /// deliver_sm_resp; its `message_id` has no meaning.
     DeliverSmResp,
+    /// submit_multi.
+    SubmitMulti(Box<Multi>),
+    /// submit_multi_resp.
+    SubmitMultiResp(Box<MultiTaken>),
+    /// data_sm, its message [in message_payload](ShortMessage::in_payload); fields that it has not are empty.
+    DataSm(Box<ShortMessage>),
+    /// data_sm_resp with its `message_id`; empty where the peer gave none.
+    DataSmResp(String),
     /// query_sm, cancel_sm or replace_sm.
     Operate(Box<Operation>),
     /// query_sm_resp.
@@ -130,6 +140,10 @@ impl Pdu {
             Self::SubmitSmResp(_) => CommandId::SUBMIT_SM_RESP,
             Self::DeliverSm(_) => CommandId::DELIVER_SM,
             Self::DeliverSmResp => CommandId::DELIVER_SM_RESP,
+            Self::SubmitMulti(_) => CommandId::SUBMIT_MULTI,
+            Self::SubmitMultiResp(_) => CommandId::SUBMIT_MULTI_RESP,
+            Self::DataSm(_) => CommandId::DATA_SM,
+            Self::DataSmResp(_) => CommandId::DATA_SM_RESP,
             Self::Operate(operation) => match **operation {
                 Operation::Query { .. } => CommandId::QUERY_SM,
                 Operation::Cancel { .. } => CommandId::CANCEL_SM,
@@ -146,7 +160,29 @@ impl Pdu {
         }
     }
 
-    /// Reads the body of a PDU. Requests are read strictly; of responses, whose kind and status say nearly all, a body that
+    /// The answer that refuses a request of this kind: with its own response, unless its kind is unknown or its length does not fit
+    /// (§4.3): then with generic_nack.
+    pub fn refusal(id: CommandId, status: CommandStatus) -> Self {
+        let nothing = String::new;
+        match id {
+            _ if [CommandStatus::RINVCMDLEN, CommandStatus::RINVCMDID].contains(&status) => {
+                Self::GenericNack
+            }
+            CommandId::BIND_TRANSMITTER => Self::BindResp(BindMode::Transmitter, nothing(), None),
+            CommandId::BIND_RECEIVER => Self::BindResp(BindMode::Receiver, nothing(), None),
+            CommandId::BIND_TRANSCEIVER => Self::BindResp(BindMode::Transceiver, nothing(), None),
+            CommandId::SUBMIT_SM => Self::SubmitSmResp(nothing()),
+            CommandId::DELIVER_SM => Self::DeliverSmResp,
+            CommandId::SUBMIT_MULTI => Self::SubmitMultiResp(Box::default()),
+            CommandId::DATA_SM => Self::DataSmResp(nothing()),
+            CommandId::QUERY_SM => Self::QuerySmResp(Box::new(Found::nothing())),
+            CommandId::CANCEL_SM => Self::CancelSmResp,
+            CommandId::REPLACE_SM => Self::ReplaceSmResp,
+            _ => Self::GenericNack,
+        }
+    }
+
+    /// Reads the body of a PDU. Requests are read strictly, and the error is the status of the first field that is wrong; of responses, whose kind and status say nearly all, a body that
     /// cannot be read counts as an empty one, since a response is never answered.
     pub fn decode(id: CommandId, octets: &[u8]) -> Result<Self, CommandStatus> {
         match id {
@@ -157,6 +193,12 @@ impl Pdu {
             CommandId::CANCEL_SM_RESP => Ok(Self::CancelSmResp),
             CommandId::REPLACE_SM_RESP => Ok(Self::ReplaceSmResp),
             CommandId::SUBMIT_SM_RESP => Ok(Self::SubmitSmResp(first_text(octets))),
+            CommandId::DATA_SM_RESP => Ok(Self::DataSmResp(first_text(octets))),
+            CommandId::SUBMIT_MULTI_RESP => {
+                Ok(Self::SubmitMultiResp(Box::new(MultiTaken::decode(octets))))
+            }
+            CommandId::SUBMIT_MULTI => Ok(Self::SubmitMulti(Box::new(Multi::decode(octets)?))),
+            CommandId::DATA_SM => Ok(Self::DataSm(Box::new(multi::decode_data(octets)?))),
             CommandId::BIND_TRANSMITTER_RESP => Ok(Self::BindResp(
                 BindMode::Transmitter,
                 first_text(octets),
@@ -205,10 +247,9 @@ impl Pdu {
     fn decode_request(id: CommandId, octets: &[u8]) -> Result<Self, CommandStatus> {
         let mut rest = BytesMut::from(octets);
         let decoded = body::Pdu::decode(id.0.into(), &mut rest, octets.len());
-        let (body, size) = decoded.ok().flatten().ok_or(CommandStatus::RINVCMDLEN)?;
-        if size != octets.len() {
-            return Err(CommandStatus::RINVCMDLEN);
-        }
+        let whole = decoded.ok().flatten();
+        let whole = whole.filter(|(_, size)| *size == octets.len());
+        let (body, _) = whole.ok_or_else(|| fields::fault(id, octets))?;
         Ok(match body {
             body::Pdu::BindTransmitter(bind) => Self::Bind(BindMode::Transmitter, bind.into()),
             body::Pdu::BindReceiver(bind) => Self::Bind(BindMode::Receiver, bind.into()),
@@ -253,6 +294,13 @@ impl Pdu {
             Self::DeliverSmResp => {
                 let unused = text("message_id", "nothing", "")?;
                 DeliverSmResp::new(unused, Vec::new()).encode(octets);
+            }
+            Self::SubmitMulti(multi) => octets.extend_from_slice(&multi.encode()?),
+            Self::SubmitMultiResp(taken) => octets.extend_from_slice(&taken.encode()?),
+            Self::DataSm(message) => octets.extend_from_slice(&multi::encode_data(message)?),
+            Self::DataSmResp(id) => {
+                let id = text("message_id", "at most 64 ASCII characters", id)?;
+                SubmitSmResp::new(id, Vec::new()).encode(octets);
             }
             Self::Operate(operation) => operation.encode_body(octets)?,
             Self::QuerySmResp(found) => found.encode_body(octets)?,

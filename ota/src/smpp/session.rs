@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use ota_wire::secret::Secret;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::config::{EsmeConfig, Limits, SmscConfig};
 use super::header::{CommandId, CommandStatus, Frame, FrameError, Framer, Header};
-use super::message::{FieldError, MessageState, ShortMessage};
+use super::message::{FieldError, ShortMessage};
+use super::multi::{Multi, MultiTaken};
 use super::operations::{Found, Operation};
 use super::pdu::{Bind, BindMode, Pdu, VERSION};
 
@@ -25,13 +26,20 @@ pub enum SessionEvent {
         /// The directions that are open.
         mode: BindMode,
     },
-    /// A request of the peer: submit_sm at the SMSC, deliver_sm at the ESME. Answer it with [`Session::respond`], once what
+    /// A request of the peer: submit_sm or data_sm at the SMSC, deliver_sm or data_sm at the ESME. Answer it with [`Session::respond`], once what
     /// it brought is safe.
     Message {
         /// Names the request in [`Session::respond`].
         sequence: u32,
         /// What came.
         message: Box<ShortMessage>,
+    },
+    /// submit_multi at the SMSC. Answer it with [`Session::respond_multi`].
+    Multi {
+        /// Names the request in [`Session::respond_multi`].
+        sequence: u32,
+        /// What came.
+        multi: Box<Multi>,
     },
     /// query_sm, cancel_sm or replace_sm at the SMSC. Answer it with [`Session::answer`].
     Operation {
@@ -69,16 +77,6 @@ pub enum Answer {
     Cancel(CommandStatus),
     /// To replace_sm.
     Replace(CommandStatus),
-}
-
-/// What a refused query says of the message; it does not travel.
-fn nothing() -> Found {
-    Found {
-        message_id: String::new(),
-        final_date: String::new(),
-        state: MessageState::ENROUTE,
-        error_code: 0,
-    }
 }
 
 /// Why a session ended.
@@ -189,6 +187,8 @@ pub struct Session {
     pending: BTreeMap<u32, Pending>,
     waiting: VecDeque<(String, CommandId, Vec<u8>)>,
     unanswered: usize,
+    /// Those of them that are data_sm.
+    data: BTreeSet<u32>,
     transmit: VecDeque<Vec<u8>>,
     events: VecDeque<SessionEvent>,
 }
@@ -238,6 +238,7 @@ impl Session {
             pending: BTreeMap::new(),
             waiting: VecDeque::new(),
             unanswered: 0,
+            data: BTreeSet::new(),
             transmit: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -363,19 +364,36 @@ impl Session {
         self.send(open, id, Pdu::DeliverSm(Box::new(message.clone())), now)
     }
 
-    /// Answers a [`SessionEvent::Message`]: submit_sm_resp at the SMSC, with the message id it gave; deliver_sm_resp at the
-    /// ESME, where `message_id` does not travel. With an error status neither has a body.
+    /// Answers a [`SessionEvent::Message`]: submit_sm_resp or data_sm_resp at the SMSC, with the message id it gave; deliver_sm_resp
+    /// or data_sm_resp at the ESME, where `message_id` means nothing. With an error status none has a body.
     pub fn respond(&mut self, sequence: u32, status: CommandStatus, message_id: &str) {
         if self.is_closed() {
             return;
         }
         self.unanswered = self.unanswered.saturating_sub(1);
         match self.role {
+            _ if self.data.remove(&sequence) => {
+                self.reply(Pdu::DataSmResp(message_id.to_owned()), status, sequence);
+            }
             Role::Esme => self.reply(Pdu::DeliverSmResp, status, sequence),
             Role::Smsc { .. } => {
                 self.reply(Pdu::SubmitSmResp(message_id.to_owned()), status, sequence)
             }
         }
+        self.after_answer();
+    }
+
+    /// Answers a [`SessionEvent::Multi`]. With an error status there is no body.
+    pub fn respond_multi(&mut self, sequence: u32, status: CommandStatus, taken: &MultiTaken) {
+        if self.is_closed() {
+            return;
+        }
+        self.unanswered = self.unanswered.saturating_sub(1);
+        self.reply(
+            Pdu::SubmitMultiResp(Box::new(taken.clone())),
+            status,
+            sequence,
+        );
         self.after_answer();
     }
 
@@ -390,7 +408,7 @@ impl Session {
                 Pdu::QuerySmResp(Box::new(found.clone())),
                 CommandStatus::ROK,
             ),
-            Answer::Query(Err(status)) => (Pdu::QuerySmResp(Box::new(nothing())), *status),
+            Answer::Query(Err(status)) => (Pdu::QuerySmResp(Box::new(Found::nothing())), *status),
             Answer::Cancel(status) => (Pdu::CancelSmResp, *status),
             Answer::Replace(status) => (Pdu::ReplaceSmResp, *status),
         };
@@ -425,12 +443,32 @@ impl Session {
         }
         match Pdu::decode(id, frame.body()) {
             Err(_) if id.is_response() => {}
-            Err(status) => self.reply(Pdu::GenericNack, status, sequence),
+            Err(status) => self.reply(Pdu::refusal(id, status), status, sequence),
             Ok(Pdu::Bind(mode, bind)) => self.on_bind(mode, &bind, sequence),
             Ok(Pdu::SubmitSm(message)) => {
                 let open = matches!(self.role, Role::Smsc { .. })
                     && self.bound().is_some_and(BindMode::sends);
                 self.on_message(open, Pdu::SubmitSmResp(String::new()), message, sequence);
+            }
+            Ok(Pdu::DataSm(message)) => {
+                let open = self.bound().is_some_and(|mode| match self.role {
+                    Role::Esme => mode.receives(),
+                    Role::Smsc { .. } => mode.sends(),
+                });
+                let before = self.unanswered;
+                self.on_message(open, Pdu::DataSmResp(String::new()), message, sequence);
+                if self.unanswered > before {
+                    self.data.insert(sequence);
+                }
+            }
+            Ok(Pdu::SubmitMulti(multi)) => {
+                let open = matches!(self.role, Role::Smsc { .. })
+                    && self.bound().is_some_and(BindMode::sends);
+                let refusal = Pdu::SubmitMultiResp(Box::default());
+                if self.may_take(open, refusal, sequence) {
+                    self.events
+                        .push_back(SessionEvent::Multi { sequence, multi });
+                }
             }
             Ok(Pdu::DeliverSm(message)) => {
                 let open =
@@ -513,15 +551,25 @@ impl Session {
     }
 
     fn on_message(&mut self, open: bool, refusal: Pdu, message: Box<ShortMessage>, sequence: u32) {
-        if !open {
-            return self.reply(refusal, CommandStatus::RINVBNDSTS, sequence);
+        if self.may_take(open, refusal, sequence) {
+            self.events
+                .push_back(SessionEvent::Message { sequence, message });
         }
-        if self.unanswered >= self.limits.inbound {
-            return self.reply(refusal, CommandStatus::RTHROTTLED, sequence);
+    }
+
+    /// Counts one more request to answer, or refuses it.
+    fn may_take(&mut self, open: bool, refusal: Pdu, sequence: u32) -> bool {
+        let room = self.unanswered < self.limits.inbound;
+        if open && room {
+            self.unanswered += 1;
+            // A sequence number that comes again is the new request's.
+            self.data.remove(&sequence);
+        } else if open {
+            self.reply(refusal, CommandStatus::RTHROTTLED, sequence);
+        } else {
+            self.reply(refusal, CommandStatus::RINVBNDSTS, sequence);
         }
-        self.unanswered += 1;
-        self.events
-            .push_back(SessionEvent::Message { sequence, message });
+        open && room
     }
 
     fn on_operation(&mut self, operation: Box<Operation>, sequence: u32) {

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use ota_wire::rp::Cause;
 use ota_wire::trace::Id;
 
-use super::record::{Origin, Stored, Waiting, key};
+use super::record::{Backlog, Origin, Stored, Waiting, key};
 use super::work::Work;
 use super::{EsmeId, Output};
 use crate::event::SmscEvent;
@@ -38,17 +38,8 @@ impl Work<'_> {
             None,
             SmscEvent::Esme { bound: true },
         );
-        if !mode.receives() {
-            return;
-        }
-        let prefix = key::waiting(&format!("{}/", esme.system_id));
-        for (key, record) in self.view.scan(&prefix) {
-            let id = key.strip_prefix(key::WAITING).unwrap_or_default();
-            if owner(id) == esme.system_id
-                && let Ok(waiting) = serde_json::from_slice::<Waiting>(&record)
-            {
-                self.deliver_by(esme.clone(), id, waiting);
-            }
+        if mode.receives() {
+            self.fill(&esme.system_id);
         }
     }
 
@@ -61,6 +52,74 @@ impl Work<'_> {
             None,
             SmscEvent::Esme { bound: false },
         );
+        // What this session had is the others' now, if there are any.
+        self.fill(&esme.system_id);
+    }
+
+    /// Gives the sessions of an account what they have room for, in order of acceptance, and notes whether more waits.
+    fn fill(&mut self, system_id: &str) {
+        let links = self.links(system_id);
+        let receiving = links.links.iter().rev().filter(|(_, mode)| mode.receives());
+        let mut room: Vec<(u64, usize)> = receiving
+            .map(|(link, _)| (*link, self.config.window))
+            .collect();
+        if room.is_empty() {
+            return self.put_backlog(system_id, None);
+        }
+        let mut unsent = Vec::new();
+        for id in self.waiting_ids(system_id) {
+            let Some(waiting) = self.waiting(&id) else {
+                continue;
+            };
+            let holder = room
+                .iter_mut()
+                .find(|(link, _)| waiting.sent == Some(*link));
+            match holder {
+                Some((_, room)) => *room = room.saturating_sub(1),
+                None if waiting.pause.is_some_and(|pause| pause > self.now) => {}
+                None => unsent.push((id, waiting)),
+            }
+        }
+        let mut unsent = unsent.into_iter();
+        for (link, room) in &room {
+            for (id, waiting) in unsent.by_ref().take(*room) {
+                let esme = EsmeId {
+                    system_id: system_id.to_owned(),
+                    link: *link,
+                };
+                self.deliver_by(esme, &id, waiting);
+            }
+        }
+        // Half a window is enough to keep a session busy, and each look at the queue costs.
+        let answers = (self.config.window * room.len()).div_ceil(2);
+        let backlog = unsent.next().map(|_| Backlog { answers });
+        self.put_backlog(system_id, backlog);
+    }
+
+    /// A message has left its session: time for more, if more waits.
+    fn refill(&mut self, system_id: &str) {
+        match self.backlog(system_id) {
+            None => {}
+            Some(Backlog { answers }) if answers > 1 => {
+                let answers = answers - 1;
+                self.put_backlog(system_id, Some(Backlog { answers }));
+            }
+            Some(_) => self.fill(system_id),
+        }
+    }
+
+    /// The session is full, or gone: from now on what comes for this ESME waits its turn.
+    pub(super) fn not_sent(&mut self, id: &str) {
+        let Some(mut waiting) = self.waiting(id) else {
+            return;
+        };
+        waiting.sent = None;
+        // Should no answer come any more, its timer looks after it.
+        let due = self.retry_at(1).min(waiting.expires);
+        self.put_waiting(id, Some(waiting), Some(due));
+        if self.backlog(owner(id)).is_none() {
+            self.put_backlog(owner(id), Some(Backlog { answers: 1 }));
+        }
     }
 
     /// Keeps a message for an ESME and sends it, if there is a session that can take it.
@@ -87,39 +146,44 @@ impl Work<'_> {
             message,
             expires,
             failures: 0,
+            sent: None,
+            pause: None,
             submitted: submitted.map(Box::new),
         };
         self.try_delivery(system_id, &id, waiting);
     }
 
-    /// Whether an absent ESME has as many messages waiting as may wait. What is on its way to a bound one is bounded by the
-    /// windows of the sessions.
+    /// Whether as many messages wait for an ESME as may. What is on its way to a bound one is bounded by the windows and queues of
+    /// its sessions.
     pub(super) fn is_full(&self, system_id: &str) -> bool {
         let links = self.links(system_id);
-        let prefix = key::waiting(&format!("{system_id}/"));
-        if links.links.iter().any(|(_, mode)| mode.receives()) {
+        let bound = links.links.iter().any(|(_, mode)| mode.receives());
+        if bound && self.backlog(system_id).is_none() {
             return false;
         }
-        let waiting = self.view.scan(&prefix);
-        let own = waiting.iter().filter(|(key, _)| {
-            let id = key.strip_prefix(key::WAITING).unwrap_or_default();
-            owner(id) == system_id
-        });
-        own.count() >= self.config.max_queue
+        self.waiting_ids(system_id).len() >= self.config.max_esme_queue
     }
 
-    /// A message for an ESME that has not ended, by the SMSC's id of it, which begins with the time of acceptance.
-    pub(super) fn waiting_by_message_id(&self, message_id: &str) -> Option<Waiting> {
+    /// The SMSC's own id of a message for an ESME that has not ended, by the message's id, which begins with the time of acceptance.
+    pub(super) fn waiting_id(&self, message_id: &str) -> Option<String> {
         let accepted = i64::from_str_radix(message_id.get(..11)?, 16).ok()?;
         let accepted = Timestamp::from_millisecond(accepted).ok()?;
-        self.config
+        let mut ids = self
+            .config
             .esmes
             .iter()
-            .find_map(|esme| self.waiting(&key::waiting_id(&esme.system_id, accepted, message_id)))
+            .map(|esme| key::waiting_id(&esme.system_id, accepted, message_id));
+        ids.find(|id| self.waiting(id).is_some())
+    }
+
+    /// Whether its ESME may have a message already.
+    pub(super) fn is_sent(&self, id: &str, waiting: &Waiting) -> bool {
+        let links = self.links(owner(id)).links;
+        links.iter().any(|(link, _)| waiting.sent == Some(*link))
     }
 
     /// The message has ended: its sender learns it if he asked.
-    fn end_waiting(&mut self, id: &str, waiting: &Waiting, state: MessageState) {
+    pub(super) fn end_waiting(&mut self, id: &str, waiting: &Waiting, state: MessageState) {
         self.put_waiting(id, None, None);
         if let Some(submitted) = &waiting.submitted {
             self.send_receipt(&waiting.message_id, submitted, state, None);
@@ -128,24 +192,29 @@ impl Work<'_> {
 
     fn try_delivery(&mut self, system_id: &str, id: &str, waiting: Waiting) {
         let links = self.links(system_id);
-        match links.links.iter().rev().find(|(_, mode)| mode.receives()) {
-            Some((link, _)) => {
+        let newest = links.links.iter().rev().find(|(_, mode)| mode.receives());
+        match newest {
+            Some((link, _)) if self.backlog(system_id).is_none() => {
                 let esme = EsmeId {
                     system_id: system_id.to_owned(),
                     link: *link,
                 };
                 self.deliver_by(esme, id, waiting);
             }
-            None => {
+            bound => {
+                if bound.is_none() {
+                    self.event(Id::smpp(&waiting.message_id), None, SmscEvent::EsmeAway);
+                }
                 let due = Some(waiting.expires);
-                self.event(Id::smpp(&waiting.message_id), None, SmscEvent::EsmeAway);
                 self.put_waiting(id, Some(waiting), due);
             }
         }
     }
 
-    fn deliver_by(&mut self, esme: EsmeId, id: &str, waiting: Waiting) {
+    fn deliver_by(&mut self, esme: EsmeId, id: &str, mut waiting: Waiting) {
         let due = self.after(RESPONSE_WITHIN).min(waiting.expires);
+        waiting.sent = Some(esme.link);
+        waiting.pause = None;
         self.output(Output::Deliver {
             esme,
             id: id.to_owned(),
@@ -168,25 +237,35 @@ impl Work<'_> {
                 let again = status.asks_to_wait()
                     || matches!(status, CommandStatus::RX_T_APPN | CommandStatus::RSYSERR);
                 self.event(own, None, SmscEvent::EsmeRefused { status, again });
-                if !again {
-                    return self.end_waiting(id, &waiting, MessageState::UNDELIVERABLE);
+                if again {
+                    waiting.failures = waiting.failures.saturating_add(1);
+                    waiting.sent = None;
+                    let due = self.retry_at(waiting.failures).min(waiting.expires);
+                    waiting.pause = Some(due);
+                    self.put_waiting(id, Some(waiting), Some(due));
+                } else {
+                    self.end_waiting(id, &waiting, MessageState::UNDELIVERABLE);
                 }
-                waiting.failures = waiting.failures.saturating_add(1);
-                let due = self.retry_at(waiting.failures).min(waiting.expires);
-                self.put_waiting(id, Some(waiting), Some(due));
             }
         }
+        self.refill(owner(id));
     }
 
     pub(super) fn waiting_due(&mut self, id: &str) {
-        let Some(waiting) = self.waiting(id) else {
+        let Some(mut waiting) = self.waiting(id) else {
             return;
         };
         if waiting.expires <= self.now {
             self.event(Id::smpp(&waiting.message_id), None, SmscEvent::EsmeTooLate);
-            return self.end_waiting(id, &waiting, MessageState::EXPIRED);
+            self.end_waiting(id, &waiting, MessageState::EXPIRED);
+        } else {
+            // The answer is overdue, or the pause is over.
+            (waiting.sent, waiting.pause) = (None, None);
+            self.try_delivery(owner(id), id, waiting);
         }
-        self.try_delivery(owner(id), id, waiting);
+        if self.backlog(owner(id)).is_some() {
+            self.fill(owner(id));
+        }
     }
 
     /// Tells an ESME what became of its message, if it asked.
@@ -207,8 +286,10 @@ impl Work<'_> {
             registered_delivery::ON_SUCCESS => delivered,
             _ => false,
         };
-        if wanted {
-            let receipt = receipt(message_id, stored, state, cause, self.now);
+        // A receipt that finds no room is not worth what it would push out.
+        if wanted && !self.is_full(system_id) {
+            let told = stored.told.as_deref().unwrap_or(message_id);
+            let receipt = receipt(told, stored, state, cause, self.now);
             let id = self.new_message_id();
             let expires = self.after(self.config.default_validity);
             self.queue_for_esme(system_id, &id, receipt, expires, None);

@@ -24,10 +24,10 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use crate::octets;
-use crate::smpp::{Answer, BindMode, CommandStatus, Operation, ShortMessage};
+use crate::smpp::{Answer, BindMode, CommandStatus, Multi, MultiTaken, Operation, ShortMessage};
 use crate::step::{self, View};
 pub use record::{
-    Change, InFlight, LastMo, Links, Origin, Pause, Phone, Queue, Queued, Stored, Waiting,
+    Backlog, Change, InFlight, LastMo, Links, Origin, Pause, Phone, Queue, Queued, Stored, Waiting,
 };
 use work::Work;
 
@@ -64,15 +64,21 @@ pub struct Config {
     pub max_validity: SignedDuration,
     /// How long a phone may take to acknowledge (TS 24.011 §10: TR1N, 35 to 45 s).
     pub acknowledge_within: SignedDuration,
-    /// Messages that may wait for one phone, and for one absent ESME.
+    /// Messages that may wait for one phone.
     pub max_queue: usize,
+    /// Messages that may wait for one ESME beside those on their way to it: while it is absent, and while it is slower than
+    /// what comes for it.
+    pub max_esme_queue: usize,
+    /// deliver_sm that may be unanswered in one session, once messages wait for its ESME. Before, the session's own window and
+    /// queue are the bound; see [`Input::NotSent`].
+    pub window: usize,
     /// Puts the message id of the SMSC into `receipted_message_id` of every deliver_sm, not only of receipts. SMPP 3.4 leaves
     /// the parameter open there; with it a message can be followed over the link.
     pub number_deliveries: bool,
 }
 
 impl Config {
-    /// The defaults: a day, three days, 40 s, 100 messages.
+    /// The defaults: a day, three days, 40 s, 100 messages for a phone and 1000 for an ESME, 64 deliver_sm.
     pub fn new(service_centre: Msisdn, esmes: Vec<Esme>, phones: Arc<dyn Phones>) -> Self {
         Self {
             service_centre,
@@ -82,6 +88,8 @@ impl Config {
             max_validity: SignedDuration::from_hours(72),
             acknowledge_within: SignedDuration::from_secs(40),
             max_queue: 100,
+            max_esme_queue: 1000,
+            window: 64,
             number_deliveries: true,
         }
     }
@@ -123,6 +131,15 @@ pub enum Input {
         /// What.
         message: ShortMessage,
     },
+    /// A submit_multi.
+    SubmitMulti {
+        /// Where from.
+        esme: EsmeId,
+        /// Its sequence number.
+        sequence: u32,
+        /// What.
+        multi: Multi,
+    },
     /// A query_sm, cancel_sm or replace_sm.
     Operate {
         /// Where from.
@@ -138,6 +155,11 @@ pub enum Input {
         id: String,
         /// Accepted, or why not.
         result: Result<(), CommandStatus>,
+    },
+    /// An [`Output::Deliver`] that its session had no room for, or that came too late for it.
+    NotSent {
+        /// Its id.
+        id: String,
     },
     /// A message of the relay layer from a phone (TS 24.011 §7.3).
     Rp {
@@ -172,6 +194,17 @@ pub enum Output {
         status: CommandStatus,
         /// The SMSC's id of it; empty in a refusal.
         message_id: String,
+    },
+    /// Answers a submit_multi.
+    MultiResp {
+        /// Whom.
+        esme: EsmeId,
+        /// Sequence number of the submit_multi.
+        sequence: u32,
+        /// ESME_ROK once the message is kept for one receiver at least.
+        status: CommandStatus,
+        /// The SMSC's id of it, and the receivers that it is not kept for.
+        taken: MultiTaken,
     },
     /// Answers a query_sm, cancel_sm or replace_sm.
     Answer {
@@ -225,12 +258,18 @@ impl Smsc {
                 sequence,
                 message,
             } => work.submit(esme, sequence, message),
+            Input::SubmitMulti {
+                esme,
+                sequence,
+                multi,
+            } => work.submit_multi(esme, sequence, &multi),
             Input::Operate {
                 esme,
                 sequence,
                 operation,
             } => work.operate(esme, sequence, operation),
             Input::DeliverResp { id, result } => work.deliver_resp(&id, result),
+            Input::NotSent { id } => work.not_sent(&id),
             Input::Rp { from, bytes } => work.rp(&from, &bytes),
             Input::PhoneAvailable { msisdn } => work.phone_available(&msisdn),
             Input::Timer { key } => work.timer_due(&key),

@@ -1,13 +1,15 @@
-//! query_sm, cancel_sm, replace_sm (SMPP 3.4 §4.8 to §4.10): what an ESME can ask about a message for a phone that it has
-//! submitted. A message that has ended is forgotten, and so is its id.
+//! query_sm, cancel_sm, replace_sm (SMPP 3.4 §4.8 to §4.10): what an ESME can ask about a message that it has
+//! submitted, for a phone or for another ESME. A message that has ended is forgotten, and so is its id.
 
+use jiff::Timestamp;
 use ota_wire::ids::Msisdn;
 
 use super::convert;
-use super::record::{Origin, Stored};
+use super::record::{Origin, Stored, Waiting};
+use super::route::Route;
 use super::work::Work;
 use super::{EsmeId, Output};
-use crate::smpp::{Answer, CommandStatus, Found, MessageState, Operation, Party};
+use crate::smpp::{Answer, CommandStatus, Found, MessageState, Operation, Party, ShortMessage};
 
 impl Work<'_> {
     pub(super) fn operate(&mut self, esme: EsmeId, sequence: u32, operation: Operation) {
@@ -30,17 +32,16 @@ impl Work<'_> {
                 registered_delivery,
                 short_message,
             } => {
-                let replaced = self.replace(who, &message_id, &source, |stored| {
-                    if !schedule.is_empty() {
-                        return Err(CommandStatus::RINVSCHED);
-                    }
-                    if !validity.is_empty() {
-                        stored.message.validity = validity;
-                    }
-                    stored.message.registered_delivery = registered_delivery;
-                    stored.message.short_message = short_message;
-                    convert::deliver(stored, false).map(drop)
-                });
+                let change = Replacement {
+                    schedule,
+                    validity,
+                    registered_delivery,
+                    short_message,
+                };
+                let replaced = match self.for_esme(who, &message_id, &source) {
+                    Some((id, waiting)) => self.replace_waiting(&id, waiting, change),
+                    None => self.replace(who, &message_id, &source, change),
+                };
                 Answer::Replace(status(replaced))
             }
         };
@@ -53,11 +54,7 @@ impl Work<'_> {
 
     fn query(&self, who: &str, id: &str, source: &Party) -> Result<Found, CommandStatus> {
         if self.own(who, id, source).is_err() {
-            // One for another ESME, which can be asked for only.
-            let waiting = self.waiting_by_message_id(id);
-            let submitted = waiting.and_then(|waiting| waiting.submitted);
-            submitted
-                .filter(|submitted| is_own(submitted, who, source))
+            self.for_esme(who, id, source)
                 .ok_or(CommandStatus::RINVMSGID)?;
         }
         Ok(Found {
@@ -76,13 +73,29 @@ impl Work<'_> {
         destination: &Party,
     ) -> Result<(), CommandStatus> {
         if !id.is_empty() {
+            if let Some((id, waiting)) = self.for_esme(who, id, source) {
+                return self.delete_waiting(&id, &waiting);
+            }
             let (msisdn, _) = self.own(who, id, source)?;
             return self.delete(&msisdn, id);
         }
-        let phone: Msisdn = destination
-            .address
-            .parse()
-            .map_err(|_| CommandStatus::RINVDSTADR)?;
+        let phone = match self.route(&destination.address) {
+            Some(Route::Phone(phone)) => phone,
+            Some(Route::Esme(system_id)) => {
+                let mut deleted = Err(CommandStatus::RCANCELFAIL);
+                for id in self.waiting_ids(&system_id) {
+                    if let Some(waiting) = self.waiting(&id)
+                        && is_from(&waiting, who, source)
+                        && waiting.message.destination == destination.address
+                        && self.delete_waiting(&id, &waiting).is_ok()
+                    {
+                        deleted = Ok(());
+                    }
+                }
+                return deleted;
+            }
+            None => return Err(CommandStatus::RINVDSTADR),
+        };
         let ids: Vec<_> = self
             .phone(&phone)
             .queue
@@ -111,22 +124,74 @@ impl Work<'_> {
         who: &str,
         id: &str,
         source: &Party,
-        change: impl FnOnce(&mut Stored) -> Result<(), CommandStatus>,
+        change: Replacement,
     ) -> Result<(), CommandStatus> {
         let (msisdn, mut stored) = self.own(who, id, source)?;
         if self.is_under_way(&msisdn, id) {
             return Err(CommandStatus::RREPLACEFAIL);
         }
-        change(&mut stored)?;
-        let asked = stored
-            .message
-            .expires(self.now)
-            .map_err(|_| CommandStatus::RINVEXPIRY)?;
-        let expires = self.validity(asked).ok_or(CommandStatus::RINVEXPIRY)?;
+        let expires = self.change(&mut stored.message, change)?;
+        convert::deliver(&stored, false)?;
         let mut phone = self.phone(&msisdn);
         phone.queue.extend_validity(id, expires);
         self.put_phone(&msisdn, phone);
         self.put_stored(id, Some(stored));
+        Ok(())
+    }
+
+    /// Changes the message as it was submitted; the new end of its validity.
+    fn change(
+        &self,
+        message: &mut ShortMessage,
+        change: Replacement,
+    ) -> Result<Timestamp, CommandStatus> {
+        if !change.schedule.is_empty() {
+            return Err(CommandStatus::RINVSCHED);
+        }
+        if !change.validity.is_empty() {
+            message.validity = change.validity;
+        }
+        message.registered_delivery = change.registered_delivery;
+        message.short_message = change.short_message;
+        let asked = message
+            .expires(self.now)
+            .map_err(|_| CommandStatus::RINVEXPIRY)?;
+        self.validity(asked).ok_or(CommandStatus::RINVEXPIRY)
+    }
+
+    /// A message of this account for another one that has not ended.
+    fn for_esme(&self, who: &str, id: &str, source: &Party) -> Option<(String, Waiting)> {
+        let id = self.waiting_id(id)?;
+        let waiting = self.waiting(&id)?;
+        is_from(&waiting, who, source).then_some((id, waiting))
+    }
+
+    fn delete_waiting(&mut self, id: &str, waiting: &Waiting) -> Result<(), CommandStatus> {
+        if self.is_sent(id, waiting) {
+            return Err(CommandStatus::RCANCELFAIL);
+        }
+        self.end_waiting(id, waiting, MessageState::DELETED);
+        Ok(())
+    }
+
+    fn replace_waiting(
+        &mut self,
+        id: &str,
+        mut waiting: Waiting,
+        change: Replacement,
+    ) -> Result<(), CommandStatus> {
+        if self.is_sent(id, &waiting) {
+            return Err(CommandStatus::RREPLACEFAIL);
+        }
+        let Some(submitted) = &mut waiting.submitted else {
+            return Err(CommandStatus::RREPLACEFAIL);
+        };
+        waiting.expires = self.change(&mut submitted.message, change)?;
+        waiting.message.short_message = std::mem::take(&mut submitted.message.short_message);
+        waiting.message.in_payload = false;
+        let due = waiting.pause.unwrap_or(waiting.expires);
+        let due = Some(due.min(waiting.expires));
+        self.put_waiting(id, Some(waiting), due);
         Ok(())
     }
 
@@ -147,6 +212,19 @@ impl Work<'_> {
                 .first()
                 .is_some_and(|first| first.message_id == id)
     }
+}
+
+/// What replace_sm puts in the place of what is there.
+struct Replacement {
+    schedule: String,
+    validity: String,
+    registered_delivery: u8,
+    short_message: Vec<u8>,
+}
+
+fn is_from(waiting: &Waiting, who: &str, source: &Party) -> bool {
+    let submitted = waiting.submitted.as_ref();
+    submitted.is_some_and(|submitted| is_own(submitted, who, source))
 }
 
 fn is_own(stored: &Stored, who: &str, source: &Party) -> bool {

@@ -33,6 +33,11 @@ pub(super) mod key {
         format!("{LINKS}{system_id}")
     }
 
+    /// Record of an account for which messages wait.
+    pub(in super::super) fn backlog(system_id: &str) -> String {
+        format!("backlog/{system_id}")
+    }
+
     /// Record of a message for an ESME, and its timer; `id` is [`waiting_id`].
     pub(in super::super) fn waiting(id: &str) -> String {
         format!("{WAITING}{id}")
@@ -70,6 +75,9 @@ pub struct Stored {
     pub message: ShortMessage,
     /// When it was accepted: TP-SCTS.
     pub accepted: Timestamp,
+    /// The id that its sender was told, where that is not the message's own: of a submit_multi there are several messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<String>,
 }
 
 /// A phone: what is under way to it and what waits.
@@ -128,9 +136,22 @@ pub struct Waiting {
     pub expires: Timestamp,
     /// Failures in a row.
     pub failures: u8,
+    /// The session that has it, or had it: one of before counts for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<u64>,
+    /// Its ESME did not take it for now; not to be sent before this instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Timestamp>,
     /// What a receipt or a query_sm needs of the submit_sm, without its contents; `None` if no ESME sent it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submitted: Option<Box<Stored>>,
+}
+
+/// More waits for a bound account than is on its way to it: until that has changed, each message waits its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backlog {
+    /// So many answers from now, the sessions get more.
+    pub answers: usize,
 }
 
 /// The sessions of an account, the newest last.
@@ -151,6 +172,8 @@ pub enum Change {
     Waiting(String, Option<Box<Waiting>>),
     /// The sessions of an account; none removes the record.
     Links(String, Links),
+    /// That messages wait for an account, or no longer.
+    Backlog(String, Option<Backlog>),
     /// A timer.
     Timer {
         /// Its key.
@@ -176,6 +199,9 @@ impl Change {
             }
             Self::Links(id, links) if links.links.is_empty() => write(key::links(&id), None),
             Self::Links(id, links) => write(key::links(&id), Some(to_json(&links))),
+            Self::Backlog(id, backlog) => {
+                write(key::backlog(&id), backlog.map(|backlog| to_json(&backlog)))
+            }
             Self::Timer { key, due } => Write::Timer { key, due },
         }
     }

@@ -9,7 +9,10 @@ use super::record::{Origin, Stored};
 use super::work::Work;
 use super::{EsmeId, Output};
 use crate::event::SmscEvent;
-use crate::smpp::{CommandStatus, ShortMessage};
+use crate::smpp::{CommandStatus, Destination, Multi, MultiTaken, Refused, ShortMessage, tag};
+
+/// Characters of an address in submit_sm and deliver_sm.
+const LONGEST_ADDRESS: usize = 20;
 
 /// Where a message goes.
 pub(super) enum Route {
@@ -45,6 +48,50 @@ impl Work<'_> {
         );
     }
 
+    /// One message for several receivers is as many messages, under the id of the first one.
+    pub(super) fn submit_multi(&mut self, esme: EsmeId, sequence: u32, multi: &Multi) {
+        let place = self.place();
+        let mut taken = MultiTaken::default();
+        let list = |it: &Destination| matches!(it, Destination::List(_));
+        // There are no lists here, and no address of one could be named as refused.
+        let (mut status, receivers) = match multi.destinations.iter().any(list) {
+            true => (CommandStatus::RINVDLNAME, &[][..]),
+            false => (CommandStatus::RSUBMITFAIL, &multi.destinations[..]),
+        };
+        for destination in receivers {
+            let Destination::Address(destination) = destination else {
+                continue;
+            };
+            match self.accept(&esme, multi.to(destination)) {
+                Ok(id) if taken.message_id.is_empty() => {
+                    status = CommandStatus::ROK;
+                    self.told = Some(id.clone());
+                    taken.message_id = id;
+                }
+                Ok(_) => {}
+                Err(status) => taken.refused.push(Refused {
+                    destination: destination.clone(),
+                    status,
+                }),
+            }
+        }
+        self.told = None;
+        if !status.is_ok() {
+            let own = Id::new(
+                "submit",
+                format_args!("{}:{}:{sequence}", esme.system_id, esme.link),
+            );
+            self.event(own, None, SmscEvent::SubmitRefused { status });
+        }
+        let output = Output::MultiResp {
+            esme,
+            sequence,
+            status,
+            taken,
+        };
+        self.output_at(place, output);
+    }
+
     fn accept(
         &mut self,
         esme: &EsmeId,
@@ -56,6 +103,17 @@ impl Work<'_> {
         // Only the SMSC makes delivery receipts: an ESME that could would speak in its name.
         if message.is_receipt() {
             return Err(CommandStatus::RINVESMCLASS);
+        }
+        // data_sm has room for longer ones, which no deliver_sm could carry.
+        if message.source.len() > LONGEST_ADDRESS {
+            return Err(CommandStatus::RINVSRCADR);
+        }
+        if message.in_payload && message.short_message.is_empty() {
+            return Err(CommandStatus::RMISSINGOPTPARAM);
+        }
+        // The message stands in one place: what take_optional left is a second one.
+        if message.tlv(tag::MESSAGE_PAYLOAD).is_some() {
+            return Err(CommandStatus::ROPTPARNOTALLWD);
         }
         let asked = message
             .expires(self.now)
@@ -119,10 +177,10 @@ impl Work<'_> {
         let id = self.new_message_id();
         match route {
             Route::Esme(system_id) => {
+                if self.is_full(&system_id) {
+                    return Err(CommandStatus::RMSGQFUL);
+                }
                 let submitted = match origin {
-                    Origin::Esme(_) if self.is_full(&system_id) => {
-                        return Err(CommandStatus::RMSGQFUL);
-                    }
                     Origin::Esme(_) => Some(Stored {
                         origin,
                         message: ShortMessage {
@@ -131,6 +189,7 @@ impl Work<'_> {
                             ..message.clone()
                         },
                         accepted: self.now,
+                        told: self.told.clone(),
                     }),
                     Origin::Phone(_) => None,
                 };
@@ -141,6 +200,7 @@ impl Work<'_> {
                     origin,
                     message,
                     accepted: self.now,
+                    told: self.told.clone(),
                 };
                 convert::deliver(&stored, false)?;
                 let mut phone = self.phone(&msisdn);

@@ -7,7 +7,7 @@ use rand_core::Rng;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::record::{Change, Links, Phone, Stored, Waiting, key};
+use super::record::{Backlog, Change, Links, Phone, Stored, Waiting, key};
 use super::{Config, Output, Step};
 use crate::event::{Event, EventKind, SmscEvent};
 use crate::step::{View, read};
@@ -24,9 +24,15 @@ pub(super) struct Work<'a> {
     phones: BTreeMap<Msisdn, Phone>,
     /// The timer that each phone had before the step.
     dues: RefCell<BTreeMap<Msisdn, Option<Timestamp>>>,
+    /// The id that the sender of what is kept now was told, if not its own.
+    pub(super) told: Option<String>,
     /// The timer that this step is about.
     pub(super) fired: Option<String>,
     stored: BTreeMap<String, Option<Stored>>,
+    /// With the timer of each.
+    waiting: BTreeMap<String, (Option<Waiting>, Option<Timestamp>)>,
+    backlogs: BTreeMap<String, Option<Backlog>>,
+    links: BTreeMap<String, Links>,
     step: Step,
 }
 
@@ -44,8 +50,12 @@ impl<'a> Work<'a> {
             rng,
             phones: BTreeMap::new(),
             dues: RefCell::default(),
+            told: None,
             fired: None,
             stored: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            backlogs: BTreeMap::new(),
+            links: BTreeMap::new(),
             step: Step::default(),
         }
     }
@@ -69,6 +79,22 @@ impl<'a> Work<'a> {
             .into_iter()
             .map(|(id, stored)| Change::Stored(id, stored.map(Box::new)));
         self.step.changes.extend(stored);
+        for (id, (waiting, due)) in self.waiting {
+            let key = key::waiting(&id);
+            self.step.changes.push(Change::Timer { key, due });
+            self.step
+                .changes
+                .push(Change::Waiting(id, waiting.map(Box::new)));
+        }
+        let links = self
+            .links
+            .into_iter()
+            .map(|(id, links)| Change::Links(id, links));
+        let backlogs = self
+            .backlogs
+            .into_iter()
+            .map(|(id, backlog)| Change::Backlog(id, backlog));
+        self.step.changes.extend(links.chain(backlogs));
         self.step
     }
 
@@ -103,32 +129,66 @@ impl<'a> Work<'a> {
     }
 
     pub(super) fn waiting(&self, id: &str) -> Option<Waiting> {
-        read(self.view, &key::waiting(id))
+        match self.waiting.get(id) {
+            Some((waiting, _)) => waiting.clone(),
+            None => read(self.view, &key::waiting(id)),
+        }
     }
 
+    /// `due` is when to look at it again, if nothing happens before.
     pub(super) fn put_waiting(
         &mut self,
         id: &str,
         waiting: Option<Waiting>,
         due: Option<Timestamp>,
     ) {
-        self.step.changes.push(Change::Timer {
-            key: key::waiting(id),
-            due,
-        });
-        self.step
-            .changes
-            .push(Change::Waiting(id.to_owned(), waiting.map(Box::new)));
+        self.waiting.insert(id.to_owned(), (waiting, due));
+    }
+
+    /// Ids of all messages for an account, in order of acceptance. For rare inputs only.
+    pub(super) fn waiting_ids(&self, system_id: &str) -> Vec<String> {
+        let prefix = key::waiting(&format!("{system_id}/"));
+        // An account may be called like another one with a slash behind.
+        let of_account = |id: &str| id.rsplit_once('/').is_some_and(|(of, _)| of == system_id);
+        let mut ids: BTreeMap<String, bool> = self
+            .view
+            .scan(&prefix)
+            .into_iter()
+            .filter_map(|(key, _)| Some((key.strip_prefix(key::WAITING)?.to_owned(), true)))
+            .collect();
+        let own = self
+            .waiting
+            .iter()
+            .map(|(id, (waiting, _))| (id.clone(), waiting.is_some()));
+        ids.extend(own);
+        ids.into_iter()
+            .filter(|(id, there)| *there && of_account(id))
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    pub(super) fn backlog(&self, system_id: &str) -> Option<Backlog> {
+        match self.backlogs.get(system_id) {
+            Some(backlog) => *backlog,
+            None => read(self.view, &key::backlog(system_id)),
+        }
+    }
+
+    pub(super) fn put_backlog(&mut self, system_id: &str, backlog: Option<Backlog>) {
+        if self.backlog(system_id) != backlog {
+            self.backlogs.insert(system_id.to_owned(), backlog);
+        }
     }
 
     pub(super) fn links(&self, system_id: &str) -> Links {
-        read(self.view, &key::links(system_id)).unwrap_or_default()
+        match self.links.get(system_id) {
+            Some(links) => links.clone(),
+            None => read(self.view, &key::links(system_id)).unwrap_or_default(),
+        }
     }
 
     pub(super) fn put_links(&mut self, system_id: &str, links: Links) {
-        self.step
-            .changes
-            .push(Change::Links(system_id.to_owned(), links));
+        self.links.insert(system_id.to_owned(), links);
     }
 
     pub(super) fn output(&mut self, output: Output) {

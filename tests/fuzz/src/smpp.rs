@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use ota::smpp::{
-    Account, Answer, BindMode, CommandStatus, EsmeConfig, Framer, Header, Limits, Pdu, Session,
-    SessionEvent, SmscConfig, secret_range,
+    Account, Answer, BindMode, CommandStatus, EsmeConfig, Framer, Header, Limits, MultiTaken, Pdu,
+    Session, SessionEvent, SmscConfig, secret_range,
 };
 use ota_wire::secret::Secret;
 
@@ -74,6 +74,10 @@ fn hear(mut session: Session, octets: &[u8]) {
             match event {
                 SessionEvent::Message { sequence, .. } => {
                     session.respond(sequence, CommandStatus::ROK, "A1");
+                }
+                SessionEvent::Multi { sequence, .. } => {
+                    let taken = MultiTaken::default();
+                    session.respond_multi(sequence, CommandStatus::RSUBMITFAIL, &taken);
                 }
                 SessionEvent::Operation { sequence, .. } => {
                     session.answer(sequence, &Answer::Cancel(CommandStatus::RCANCELFAIL));

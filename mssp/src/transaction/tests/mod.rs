@@ -1,6 +1,7 @@
 //! Whole transactions as function calls: a [`World`] is the runtime, the network and the applet.
 
 mod answers;
+mod data;
 mod dialects;
 mod documentation;
 mod faults;
@@ -11,6 +12,7 @@ mod operations;
 mod queue;
 mod rest;
 mod roaming;
+mod services;
 mod signatures;
 
 use std::{

@@ -40,6 +40,7 @@ fn kit() -> (World, Kit) {
         config.hints.issuers = vec![HintIssuer {
             issuer: DISCOVERY.into(),
             jwks,
+            jwks_uri: None,
         }];
     });
     let tokens = world.tokens("poll", &[]);

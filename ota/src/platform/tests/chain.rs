@@ -102,6 +102,12 @@ impl Chain {
                 smsc::Output::Answer {
                     sequence, answer, ..
                 } => self.far.answer(sequence, &answer),
+                smsc::Output::MultiResp {
+                    sequence,
+                    status,
+                    taken,
+                    ..
+                } => self.far.respond_multi(sequence, status, &taken),
                 smsc::Output::Rp { to, bytes } => self.to_phones.push((to, bytes)),
             }
         }
@@ -129,7 +135,9 @@ impl Chain {
                         self.platform(Input::Deliver(*message));
                         self.near.respond(sequence, CommandStatus::ROK, "");
                     }
-                    SessionEvent::Operation { .. } | SessionEvent::Pdu { .. } => {}
+                    SessionEvent::Multi { .. }
+                    | SessionEvent::Operation { .. }
+                    | SessionEvent::Pdu { .. } => {}
                     SessionEvent::Closed(reason) => panic!("{reason}"),
                 }
             }
@@ -148,7 +156,9 @@ impl Chain {
                         sequence,
                         message: *message,
                     }),
-                    SessionEvent::Operation { .. } | SessionEvent::Pdu { .. } => {}
+                    SessionEvent::Multi { .. }
+                    | SessionEvent::Operation { .. }
+                    | SessionEvent::Pdu { .. } => {}
                     SessionEvent::Closed(reason) => panic!("{reason}"),
                 }
             }

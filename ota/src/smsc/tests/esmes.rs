@@ -1,7 +1,7 @@
 //! Towards the ESMEs.
 
 use super::*;
-use crate::smpp::{Tlv, tag};
+use crate::smpp::{Destination, Refused, Tlv, tag};
 
 #[test]
 fn an_answer_of_a_card_is_acknowledged_and_delivered() {
@@ -294,7 +294,7 @@ fn an_esme_learns_what_became_of_its_message_to_another() {
 #[test]
 fn an_absent_esme_has_only_so_many_messages_waiting() {
     let mut world = World::with(Config {
-        max_queue: 2,
+        max_esme_queue: 2,
         ..config()
     });
     let message = ShortMessage {
@@ -308,6 +308,157 @@ fn an_absent_esme_has_only_so_many_messages_waiting() {
         world.submit(message),
         [response(CommandStatus::RMSGQFUL, "")]
     );
+}
+
+/// The user data of deliver_sm, one octet each.
+fn numbers(outputs: &[Output]) -> Vec<u8> {
+    let messages = to_esme(outputs).into_iter();
+    messages
+        .map(|(_, _, message)| message.short_message[0])
+        .collect()
+}
+
+fn small(window: usize, max_esme_queue: usize) -> World {
+    let mut world = World::with(Config {
+        window,
+        max_esme_queue,
+        ..config()
+    });
+    world.step(Input::Started);
+    world.bind("other", 1, BindMode::Transmitter);
+    world
+}
+
+/// A message of an ESME for the other one.
+fn write(world: &mut World, n: u8) -> Vec<Output> {
+    world.now += seconds(1);
+    world.step(Input::Submit {
+        esme: link_of("other", 1),
+        sequence: 7,
+        message: ShortMessage {
+            destination: "8220".into(),
+            short_message: vec![n],
+            ..ShortMessage::default()
+        },
+    })
+}
+
+fn accepted(outputs: &[Output]) -> bool {
+    outputs.iter().any(
+        |output| matches!(output, Output::SubmitResp { status, .. } if *status == CommandStatus::ROK),
+    )
+}
+
+fn ids(outputs: &[Output]) -> Vec<String> {
+    let messages = to_esme(outputs).into_iter();
+    messages.map(|(_, id, _)| id.to_owned()).collect()
+}
+
+#[test]
+fn a_backlog_comes_by_the_window_in_order_and_once() {
+    let mut world = small(4, 100);
+    for n in 0..15 {
+        assert!(accepted(&write(&mut world, n)));
+    }
+    let first = world.bind("midsim", 2, BindMode::Receiver);
+    assert_eq!(numbers(&first), [0, 1, 2, 3]);
+    // What comes now waits behind.
+    assert_eq!(numbers(&write(&mut world, 15)), [0; 0]);
+    let (mut open, mut seen) = (ids(&first), numbers(&first));
+    let mut most = open.len();
+    while !open.is_empty() {
+        let result = Ok(());
+        let id = open.remove(0);
+        let more = world.step(Input::DeliverResp { id, result });
+        open.extend(ids(&more));
+        seen.extend(numbers(&more));
+        most = most.max(open.len());
+    }
+    assert_eq!(seen, (0..16).collect::<Vec<_>>());
+    assert_eq!(most, 4, "deliver_sm unanswered at a time");
+    assert_eq!(world.kept(), [""; 0]);
+    // With the backlog gone, a message goes out at once.
+    assert_eq!(numbers(&write(&mut world, 16)), [16]);
+}
+
+#[test]
+fn a_session_that_ends_leaves_its_window_to_the_others() {
+    let mut world = small(2, 100);
+    for n in 0..6 {
+        write(&mut world, n);
+    }
+    assert_eq!(
+        numbers(&world.bind("midsim", 2, BindMode::Receiver)),
+        [0, 1]
+    );
+    assert_eq!(
+        numbers(&world.bind("midsim", 3, BindMode::Receiver)),
+        [2, 3]
+    );
+    let rest = world.step(Input::Unbound {
+        esme: link_of("midsim", 3),
+    });
+    assert_eq!(rest, [], "the window of the other one is full");
+    let outputs = world.bind("midsim", 4, BindMode::Transceiver);
+    assert_eq!(numbers(&outputs), [2, 3]);
+    assert!(to_esme(&outputs).iter().all(|(esme, ..)| esme.link == 4));
+}
+
+#[test]
+fn a_slow_esme_has_only_so_many_messages_waiting_and_its_senders_are_told() {
+    let mut world = small(2, 5);
+    let bound = world.bind("midsim", 2, BindMode::Transceiver);
+    assert_eq!(bound, []);
+    // Its session takes two, then has no room.
+    let mut on_their_way = Vec::new();
+    for n in 0..3 {
+        on_their_way.extend(ids(&write(&mut world, n)));
+    }
+    let id = on_their_way.pop().unwrap();
+    assert_eq!(world.step(Input::NotSent { id }), []);
+    for n in 3..5 {
+        let outputs = write(&mut world, n);
+        assert!(accepted(&outputs) && numbers(&outputs).is_empty(), "{n}");
+    }
+    let full = write(&mut world, 5);
+    let Output::SubmitResp { status, .. } = &full[0] else {
+        panic!("{full:?}")
+    };
+    assert_eq!(*status, CommandStatus::RMSGQFUL);
+    // A phone hears of congestion (TS 24.011 §8.2.5.4, cause 42).
+    let refused = world.rp(1, &from_card(1, "8220", b"x"));
+    let Output::Rp { bytes, .. } = &refused[0] else {
+        panic!("{refused:?}")
+    };
+    assert!(matches!(
+        Message::parse(Direction::ToPhone, bytes),
+        Ok(Message::Error {
+            cause: Cause::CONGESTION,
+            ..
+        })
+    ));
+    // Its answers make room again.
+    let (mut seen, mut open) = (Vec::new(), on_their_way);
+    while let Some(id) = open.pop() {
+        let more = world.step(Input::DeliverResp { id, result: Ok(()) });
+        seen.extend(numbers(&more));
+        open.extend(ids(&more));
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, [2, 3, 4]);
+    assert!(accepted(&write(&mut world, 6)));
+}
+
+#[test]
+fn what_found_no_room_is_looked_after_though_no_answer_ever_comes() {
+    let mut world = small(2, 5);
+    world.bind("midsim", 2, BindMode::Transceiver);
+    let sent = ids(&write(&mut world, 1));
+    world.step(Input::NotSent {
+        id: sent[0].clone(),
+    });
+    let again = world.run(world.now + seconds(5));
+    assert_eq!(ids(&again), sent);
 }
 
 #[test]
@@ -447,4 +598,197 @@ fn an_esme_cannot_speak_as_the_smsc() {
         world.submit(forged),
         [response(CommandStatus::RINVESMCLASS, "")]
     );
+}
+
+#[test]
+fn a_message_for_another_esme_is_replaced_and_cancelled_until_that_one_may_have_it() {
+    let mut world = World::bound();
+    let message = |user_data: &[u8]| ShortMessage {
+        source: "8220".into(),
+        destination: "8330".into(),
+        registered_delivery: registered_delivery::ALWAYS,
+        short_message: user_data.to_vec(),
+        ..ShortMessage::default()
+    };
+    let id_of = |outputs: &[Output]| match &outputs[0] {
+        Output::SubmitResp { message_id, .. } => message_id.clone(),
+        other => panic!("{other:?}"),
+    };
+    let replace = |message_id: &str, validity: &str| Operation::Replace {
+        message_id: message_id.into(),
+        source: Party::default(),
+        schedule: String::new(),
+        validity: validity.into(),
+        registered_delivery: 0,
+        short_message: b"new".to_vec(),
+    };
+    let cancel = |message_id: &str, destination: &str| Operation::Cancel {
+        service_type: String::new(),
+        message_id: message_id.into(),
+        source: Party::default(),
+        destination: Party {
+            address: destination.into(),
+            ..Party::default()
+        },
+    };
+    let (ok, not_its) = (CommandStatus::ROK, CommandStatus::RINVMSGID);
+    let outputs = world.submit(message(b"old"));
+    let first = id_of(&outputs);
+    world.now += seconds(1);
+    let outputs = world.submit(message(b"gone"));
+    let second = id_of(&outputs);
+    for (operation, answer) in [
+        (replace(&first, ""), Answer::Replace(not_its)),
+        (cancel(&first, ""), Answer::Cancel(not_its)),
+    ] {
+        assert_eq!(operate(&mut world, "other", operation), answer);
+    }
+    let bad = operate(&mut world, "midsim", replace(&first, "yesterday"));
+    assert_eq!(bad, Answer::Replace(CommandStatus::RINVEXPIRY));
+    let replaced = operate(&mut world, "midsim", replace(&first, "000000010000000R"));
+    assert_eq!(replaced, Answer::Replace(ok));
+    // Cancelled, with the receipt that was asked for.
+    let outputs = world.step(Input::Operate {
+        esme: link_of("midsim", 1),
+        sequence: 9,
+        operation: cancel(&second, ""),
+    });
+    let receipt = to_esme(&outputs)[0].2;
+    assert_eq!(receipt.message_state(), Some(MessageState::DELETED));
+    let outputs = world.bind("other", 2, BindMode::Receiver);
+    let [(_, id, delivered)] = to_esme(&outputs)[..] else {
+        panic!("{outputs:?}")
+    };
+    assert_eq!(delivered.short_message, b"new");
+    let id = id.to_owned();
+    // Now it may have it.
+    for (operation, answer) in [
+        (
+            replace(&first, ""),
+            Answer::Replace(CommandStatus::RREPLACEFAIL),
+        ),
+        (
+            cancel(&first, ""),
+            Answer::Cancel(CommandStatus::RCANCELFAIL),
+        ),
+        (
+            cancel("", "8330"),
+            Answer::Cancel(CommandStatus::RCANCELFAIL),
+        ),
+    ] {
+        assert_eq!(operate(&mut world, "midsim", operation), answer);
+    }
+    assert_eq!(world.step(Input::DeliverResp { id, result: Ok(()) }), []);
+    // By address: what waits for that one, and nothing else.
+    world.step(Input::Unbound {
+        esme: link_of("other", 2),
+    });
+    for n in 0..2 {
+        world.now += seconds(1);
+        world.submit(message(&[n]));
+    }
+    world.rp(1, &from_card(1, "8330", b"of a phone"));
+    let cancelled = operate(&mut world, "midsim", cancel("", "8330"));
+    assert_eq!(cancelled, Answer::Cancel(ok));
+    let rest = world.bind("other", 3, BindMode::Receiver);
+    assert_eq!(numbers(&rest), *b"o");
+}
+
+#[test]
+fn a_message_stands_in_one_place_only() {
+    let mut world = World::bound();
+    let mut message = to_phone(1, &packet(1));
+    message.tlvs.push(Tlv {
+        tag: tag::MESSAGE_PAYLOAD,
+        value: vec![1],
+    });
+    let refused = [response(CommandStatus::ROPTPARNOTALLWD, "")];
+    assert_eq!(world.submit(message.clone()), refused);
+    let empty = ShortMessage {
+        in_payload: true,
+        ..to_phone(1, b"")
+    };
+    let missing = [response(CommandStatus::RMISSINGOPTPARAM, "")];
+    assert_eq!(world.submit(empty), missing);
+    let long = ShortMessage {
+        source: "1".repeat(21),
+        ..to_phone(1, &packet(1))
+    };
+    let refused = [response(CommandStatus::RINVSRCADR, "")];
+    assert_eq!(world.submit(long), refused);
+}
+
+#[test]
+fn a_submit_multi_reaches_each_receiver_and_names_those_it_does_not() {
+    let mut world = World::bound();
+    world.bind("other", 2, BindMode::Receiver);
+    let party = |address: &str| Party {
+        address: address.into(),
+        ..Party::default()
+    };
+    let submit = |world: &mut World, destinations: Vec<Destination>| {
+        world.step(Input::SubmitMulti {
+            esme: link_of("midsim", 1),
+            sequence: 7,
+            multi: Multi {
+                message: ShortMessage {
+                    destination: String::new(),
+                    registered_delivery: registered_delivery::ALWAYS,
+                    ..to_phone(1, &packet(9))
+                },
+                destinations,
+            },
+        })
+    };
+    let to: Vec<_> = [
+        "8330",
+        "15005550006",
+        msisdn(1).digits(),
+        msisdn(2).digits(),
+    ]
+    .into_iter()
+    .map(|address| Destination::Address(party(address)))
+    .collect();
+    let outputs = submit(&mut world, to);
+    let Output::MultiResp {
+        sequence: 7,
+        status: CommandStatus::ROK,
+        taken,
+        ..
+    } = &outputs[0]
+    else {
+        panic!("{outputs:?}")
+    };
+    let nobody = Refused {
+        destination: party("15005550006"),
+        status: CommandStatus::RINVDSTADR,
+    };
+    assert_eq!(taken.refused, [nobody]);
+    assert_eq!(to_esme(&outputs)[0].2.short_message, packet(9));
+    let phones = delivered(&outputs);
+    assert_eq!(phones.len(), 2);
+    // Each receipt speaks of the one message, and names its receiver.
+    for n in [1, 2] {
+        let outputs = world.ack(n, 1);
+        let receipt = to_esme(&outputs)[0].2;
+        assert_eq!(
+            receipt.receipted_message_id().as_ref(),
+            Some(&taken.message_id)
+        );
+        assert_eq!(receipt.source, msisdn(n).digits());
+    }
+    // No receiver at all, and a list, of which there are none.
+    for (destination, expected) in [
+        (
+            Destination::Address(party("15005550006")),
+            CommandStatus::RSUBMITFAIL,
+        ),
+        (Destination::List("all".into()), CommandStatus::RINVDLNAME),
+    ] {
+        let outputs = submit(&mut world, vec![destination]);
+        assert!(
+            matches!(&outputs[..], [Output::MultiResp { status, .. }] if *status == expected),
+            "{outputs:?}"
+        );
+    }
 }

@@ -106,6 +106,7 @@ fn picky_to_ours(keys: Vec<DecryptionKey>, rsa: &PrivateKey, ec: &PrivateKey) ->
     config.hints.issuers = vec![HintIssuer {
         issuer: FOREIGN.into(),
         jwks: JwkSet(jwks.into()),
+    jwks_uri: None,
     }];
     let op = Op::new(config).unwrap();
     let claims = json!({
