@@ -76,6 +76,14 @@ impl Chance {
         }
     }
 
+    /// As [`generator`](Self::generator), for a step that hardly ever draws anything: threads meet here only when it does.
+    pub fn seldom(&self) -> Seldom<'_> {
+        Seldom {
+            chance: self,
+            generator: None,
+        }
+    }
+
     /// A source of its own for something that must not disturb the draws of others (a fault link, a persona): the same for the
     /// same seed and label.
     pub fn branch(&self, label: &str) -> Self {
@@ -114,6 +122,37 @@ impl TryRng for Generator {
 
 impl TryCryptoRng for Generator {}
 
+/// A [`Generator`] that is made when something is drawn. See [`Chance::seldom`].
+pub struct Seldom<'a> {
+    chance: &'a Chance,
+    generator: Option<Generator>,
+}
+
+impl Seldom<'_> {
+    fn generator(&mut self) -> &mut Generator {
+        self.generator
+            .get_or_insert_with(|| self.chance.generator())
+    }
+}
+
+impl TryRng for Seldom<'_> {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        self.generator().try_next_u32()
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        self.generator().try_next_u64()
+    }
+
+    fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Infallible> {
+        self.generator().try_fill_bytes(dst)
+    }
+}
+
+impl TryCryptoRng for Seldom<'_> {}
+
 fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, octet| {
         (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01B3)
@@ -144,6 +183,18 @@ mod tests {
         }
         assert_ne!(draw(&Chance::seeded(8)), whole[0]);
         assert_eq!(whole.iter().collect::<HashSet<_>>().len(), 4);
+    }
+
+    #[test]
+    fn whoever_draws_seldom_draws_from_the_same_stream() {
+        let (first, second) = (Chance::seeded(7), Chance::seeded(7));
+        for _ in 0..3 {
+            let mut octets = [0; 16];
+            let mut seldom = first.seldom();
+            seldom.fill_bytes(&mut octets);
+            let _draws_nothing = first.seldom();
+            assert_eq!(octets, draw(&second));
+        }
     }
 
     #[test]

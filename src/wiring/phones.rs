@@ -204,7 +204,7 @@ impl Phones {
         let Powered { phone, first, lost } = &mut *powered;
         let (mut outputs, mut events, mut changed) = (Vec::new(), Vec::new(), false);
         for input in first.drain(..) {
-            let step = phone.step(input, now, &mut self.chance.generator());
+            let step = phone.step(input, now, &mut self.chance.seldom());
             // That a phone of the world is on is no news to the SMSC.
             outputs.extend(
                 step.outputs
@@ -214,7 +214,7 @@ impl Phones {
             events.extend(step.events);
             changed |= step.changed;
         }
-        let step = phone.step(input, now, &mut self.chance.generator());
+        let step = phone.step(input, now, &mut self.chance.seldom());
         if step.outputs.iter().any(ends_dialogue) {
             lock(&handset.user).begin_again();
         }
