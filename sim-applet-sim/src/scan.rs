@@ -212,7 +212,7 @@ impl Probe {
         }
     }
 
-    fn por_to(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn por_to(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
         self.deliver(packet);
         self.por()
     }

@@ -81,6 +81,9 @@ impl Uicc {
             }
         };
         session.channel.domain = Some(domain);
+        if apdu.ins == Ins::PUT_KEY {
+            session.toolkit.forget_keys();
+        }
         Some(match reply {
             Ok(Reply::Waiting(data)) if !data.is_empty() => {
                 let sw = Sw::more_data(data.len());
@@ -386,12 +389,71 @@ fn external_authenticate(domain: &mut DomainSession, apdu: &apdu::Command) -> Re
 
 #[cfg(test)]
 mod tests {
+    use ota_wire::ids::Tar;
     use ota_wire::keys::{Family, KeySet};
+    use ota_wire::packet::{self, ResponseStatus, Spi, check_response};
     use ota_wire::remote_apdu::ram::WrappedKey;
 
     use super::*;
+    use crate::card_manager::scp03::host::Host;
+    use crate::scan::Probe;
     use crate::state::CardState;
     use crate::testing::{master, profile, subscriber};
+
+    fn card() -> Uicc {
+        let profile = profile();
+        let state = CardState::fresh(&profile);
+        Uicc::new(profile, subscriber(), state)
+    }
+
+    fn own() -> KeySet {
+        KeySet::derive(&master(), &subscriber().iccid, 1, Family::Aes128)
+    }
+
+    /// A packet for the security domain under key set 1.
+    fn packet(counter: u64, data: Vec<u8>) -> packet::Command {
+        packet::Command {
+            spi: Spi([0x16, 0x09]),
+            kic: own().kic_octet(),
+            kid: own().kid_octet(),
+            tar: Tar([0, 0, 0]),
+            cntr: Cntr::new(counter).unwrap(),
+            data,
+        }
+    }
+
+    /// PUT KEY of three keys that are nobody's yet.
+    fn new_keys(version: u8, replaces: u8, kik: &CipherKey) -> apdu::Command {
+        let key = |octet| {
+            let key = Secret::new(vec![octet; 16]);
+            WrappedKey::wrap(kik, CipherAlgorithm::Aes, &key).unwrap()
+        };
+        let mut order = PutKey::add(version, [key(0xA1), key(0xA2), key(0xA3)]);
+        order.replaces = replaces;
+        order.command()
+    }
+
+    /// TS 102 225 §5.1.4: a packet that was taken is never taken again.
+    #[test]
+    fn a_recorded_packet_is_worthless_when_a_channel_has_replaced_its_keys() {
+        let mut probe = Probe::new(card());
+        let recorded = packet(5, vec![0x80, 0xF2, 0x40, 0x00, 0x02, 0x4F, 0x00]);
+        let octets = recorded.seal(&own()).unwrap();
+        let por = probe.por_to(&octets).unwrap();
+        let taken = check_response(&por, &recorded.sent(), &own()).unwrap();
+        assert_eq!(taken.status, ResponseStatus::POR_OK);
+
+        let mut host = Host::open(&mut probe.card, 0x30);
+        let command = new_keys(1, 1, &host.dek);
+        assert_eq!(host.send(&mut probe.card, &command), "610A");
+        let por = probe.por_to(&octets).unwrap();
+        // The status comes last: RC, CC or DS failed.
+        assert_eq!(por.last(), Some(&0x01), "{}", hex::encode(&por));
+        assert_eq!(
+            probe.card.state.counter(&probe.card.profile, 1),
+            Cntr::default()
+        );
+    }
 
     /// A card whose key set 1 has seen a packet, and that gets these KIc and KID in place of its own.
     fn counter_after(kic: &Secret, kid: &Secret) -> Cntr {
