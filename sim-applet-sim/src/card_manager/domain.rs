@@ -455,6 +455,23 @@ mod tests {
         );
     }
 
+    /// TS 102 225 §5.2: the response is secured with what KIc and KID of the command name.
+    #[test]
+    fn the_response_to_a_packet_that_replaces_its_own_keys_is_sealed_with_the_old_ones() {
+        let mut probe = Probe::new(card());
+        let kik = KeySet::derive_kik(&master(), &subscriber().iccid, 1, Family::Aes128);
+        let command = new_keys(1, 1, &kik);
+        let order = packet(5, command.emit_t0());
+        let por = probe.por_to(&order.seal(&own()).unwrap()).unwrap();
+        let response = check_response(&por, &order.sent(), &own()).unwrap();
+        assert_eq!(response.status, ResponseStatus::POR_OK);
+        assert_eq!(response.data[..2], [1, 0x61]);
+        // The next packet is for the new ones.
+        let old = packet(6, vec![0x80, 0xF2, 0x40, 0x00, 0x02, 0x4F, 0x00]);
+        let por = probe.por_to(&old.seal(&own()).unwrap()).unwrap();
+        assert_eq!(por.last(), Some(&0x01), "{}", hex::encode(&por));
+    }
+
     /// A card whose key set 1 has seen a packet, and that gets these KIc and KID in place of its own.
     fn counter_after(kic: &Secret, kid: &Secret) -> Cntr {
         let profile = profile();
