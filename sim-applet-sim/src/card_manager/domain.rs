@@ -148,7 +148,7 @@ impl Uicc {
     fn protected(&mut self, domain: &mut DomainSession, apdu: &apdu::Command) -> Result<Reply, Sw> {
         let mut channel = domain.channel.take().ok_or(Sw::CONDITIONS_NOT_SATISFIED)?;
         let command = channel.unwrap(apdu)?;
-        let dek = self.key_encryption_key(&channel)?;
+        let dek = key_encryption_key(&channel)?;
         let result = self.manage(&command, Some(&dek));
         let reply = result.map(|data| Reply::Waiting(channel.wrap(data, Sw::OK)));
         domain.channel = Some(channel);
@@ -168,19 +168,11 @@ impl Uicc {
         }
         match (level, &domain.channel) {
             (Some(level), Some(channel)) if level & C_MAC == 0 => {
-                let dek = self.key_encryption_key(channel)?;
+                let dek = key_encryption_key(channel)?;
                 self.manage(apdu, Some(&dek)).map(Reply::Waiting)
             }
             _ => Err(Sw::SECURITY_STATUS_NOT_SATISFIED),
         }
-    }
-
-    fn key_encryption_key(&self, channel: &Channel) -> Result<CipherKey, Sw> {
-        let iccid = &self.subscriber.iccid;
-        let (_, keys) = registry::scp03_keys(&self.profile, iccid, &self.state, channel.version)
-            .ok_or(Sw::REFERENCED_DATA_NOT_FOUND)?;
-        CipherKey::new(CipherAlgorithm::Aes, Secret::new(keys.dek.to_vec()))
-            .map_err(|_| Sw::TECHNICAL_PROBLEM)
     }
 
     /// A command of somebody who may manage the card, by secure channel or by secured packet. `kik` deciphers keys.
@@ -322,20 +314,19 @@ impl Uicc {
         Ok(Vec::new())
     }
 
-    /// GlobalPlatform §11.8 and TS 102 226 §8.2.1.5. The counter of an OTA key set begins at zero with a new KID; as long as
-    /// that stays, so does the counter.
+    /// GlobalPlatform §11.8 and TS 102 226 §8.2.1.5. A set that is replaced may get another version. The counter of an OTA
+    /// key set begins at zero with a new KID; as long as that stays, so does the counter.
     fn put_key(&mut self, order: &PutKey, kik: &CipherKey) -> Result<Vec<u8>, Sw> {
-        let version = order.version;
-        if order.replaces != 0 && order.replaces != version {
-            return Err(Sw::WRONG_DATA);
+        let PutKey {
+            version, replaces, ..
+        } = *order;
+        let known = registry::key_information(&self.profile, &self.state);
+        let known = |wanted| known.iter().any(|(version, ..)| *version == wanted);
+        if replaces != 0 && !known(replaces) {
+            return Err(Sw::REFERENCED_DATA_NOT_FOUND);
         }
-        let known = registry::key_information(&self.profile, &self.state)
-            .iter()
-            .any(|(known, ..)| *known == version);
-        match (order.replaces, known) {
-            (0, true) => return Err(Sw::WRONG_DATA),
-            (0, false) | (_, true) => {}
-            (_, false) => return Err(Sw::REFERENCED_DATA_NOT_FOUND),
+        if version != replaces && known(version) {
+            return Err(Sw::WRONG_DATA);
         }
         // Three keys at a time: a set of old and new ones would be of no use to anybody.
         let (1, [first, second, third]) = (order.first, order.keys.as_slice()) else {
@@ -346,30 +337,34 @@ impl Uicc {
             second.unwrap_with(kik)?,
             third.unwrap_with(kik)?,
         ];
-        let fits = |key: &CipherKey| match key.algorithm() {
-            CipherAlgorithm::None => false,
-            CipherAlgorithm::Des => OTA.contains(&version) && self.profile.weak.single_des,
-            CipherAlgorithm::Aes if SCP03.contains(&version) => key.secret().len() == 16,
-            _ => OTA.contains(&version),
-        };
-        if !keys.iter().all(fits) {
-            return Err(Sw::WRONG_DATA);
+        for key in &keys {
+            let (ota, scp03) = (OTA.contains(&version), SCP03.contains(&version));
+            match key.algorithm() {
+                CipherAlgorithm::Aes if ota || scp03 && key.secret().len() == 16 => {}
+                CipherAlgorithm::TripleDes2 | CipherAlgorithm::TripleDes3 if ota => {}
+                CipherAlgorithm::Des if ota && self.profile.weak.single_des => {}
+                CipherAlgorithm::Aes => return Err(Sw::WRONG_DATA),
+                _ if ota || scp03 => return Err(Sw::ALGORITHM_NOT_SUPPORTED),
+                _ => return Err(Sw::WRONG_DATA),
+            }
         }
+        let domain = self.state.domain.get_or_insert_default();
+        let place = domain.keys.iter().position(|keys| keys.version == replaces);
         let mut stored = StoredKeySet {
             version,
+            instead_of: place.map_or(replaces, |place| domain.keys[place].instead_of),
             counter: Cntr::default(),
             keys,
         };
         let before = registry::ota_key_sets(&self.profile, &self.subscriber.iccid, &self.state);
-        let before = before.iter().find(|keys| keys.version == version);
+        let before = before.iter().find(|keys| keys.version == replaces);
         if let (Some(before), Some(after)) = (before, stored.ota())
             && before.kid == after.kid
         {
             // Whoever recorded packets could send them again.
-            stored.counter = self.state.counter(&self.profile, version);
+            stored.counter = self.state.counter(&self.profile, replaces);
         }
         let domain = self.state.domain.get_or_insert_default();
-        let place = domain.keys.iter().position(|keys| keys.version == version);
         match place {
             Some(place) => domain.keys[place] = stored,
             None if domain.keys.len() < MOST_STORED => domain.keys.push(stored),
@@ -378,6 +373,12 @@ impl Uicc {
         self.changed = true;
         Ok(order.response_data())
     }
+}
+
+/// What was INITIALIZE UPDATE's: a session may replace the keys that it was opened with.
+fn key_encryption_key(channel: &Channel) -> Result<CipherKey, Sw> {
+    CipherKey::new(CipherAlgorithm::Aes, Secret::new(channel.dek.to_vec()))
+        .map_err(|_| Sw::TECHNICAL_PROBLEM)
 }
 
 fn external_authenticate(domain: &mut DomainSession, apdu: &apdu::Command) -> Result<Reply, Sw> {
@@ -398,7 +399,7 @@ mod tests {
     use crate::card_manager::scp03::host::Host;
     use crate::scan::Probe;
     use crate::state::CardState;
-    use crate::testing::{master, profile, subscriber};
+    use crate::testing::{master, profile, send, subscriber};
 
     fn card() -> Uicc {
         let profile = profile();
@@ -470,6 +471,95 @@ mod tests {
         let old = packet(6, vec![0x80, 0xF2, 0x40, 0x00, 0x02, 0x4F, 0x00]);
         let por = probe.por_to(&old.seal(&own()).unwrap()).unwrap();
         assert_eq!(por.last(), Some(&0x01), "{}", hex::encode(&por));
+    }
+
+    /// GlobalPlatform §11.8.2.1: P1 has the version that is replaced, the data the new one.
+    #[test]
+    fn a_key_set_that_replaces_another_may_have_another_version() {
+        let mut card = card();
+        let mut host = Host::open(&mut card, 0x30);
+        let dek = host.dek.clone();
+        let mut put = |card: &mut Uicc, version, replaces| {
+            host.send(card, &new_keys(version, replaces, &dek))
+        };
+        assert_eq!(put(&mut card, 0x31, 0), "610A");
+        for (version, replaces, expected, why) in [
+            (0x32, 0x33, "6A88", "no such set"),
+            (0x33, 0x33, "6A88", "nor does the same version help"),
+            (0x30, 0x31, "6A80", "the new version is another set's"),
+            (0x31, 0, "6A80", "there is one already"),
+            (0x32, 0x31, "610A", "one that had come before"),
+            (0x03, 0x01, "610A", "one of the profile"),
+            (
+                0x35,
+                0x30,
+                "610A",
+                "the one of this session, whose DEK goes on",
+            ),
+            (0x36, 0, "610A", "under that DEK"),
+        ] {
+            let got = put(&mut card, version, replaces);
+            assert_eq!(got, expected, "{replaces:02X} {version:02X}: {why}");
+        }
+        let again = CardState::from_bytes(&card.state.to_bytes()).unwrap();
+        let mut card = Uicc::new(card.profile.clone(), subscriber(), again);
+        let sets = registry::key_information(&card.profile, &card.state);
+        let versions: Vec<_> = sets.iter().map(|(version, ..)| *version).collect();
+        assert_eq!(versions, [0x02, 0x32, 0x03, 0x35, 0x36]);
+        let ota = registry::ota_key_sets(&card.profile, &subscriber().iccid, &card.state);
+        let ota: Vec<_> = ota.iter().map(|keys| keys.version).collect();
+        assert_eq!(ota, [0x02, 0x03]);
+        // Nobody's any more, and version 0 is the first there is.
+        send(&mut card, "00A4040C08A000000003000000");
+        assert_eq!(send(&mut card, "80503000080001020304050607"), "6A88");
+        assert_eq!(send(&mut card, "80500000080001020304050607"), "6120");
+        assert_eq!(send(&mut card, "00C0000020")[20..22], *"32");
+        Host::open(&mut card, 0x35);
+    }
+
+    #[test]
+    fn keys_that_cannot_be_taken_have_status_words_of_their_own() {
+        let mut card = card();
+        let mut host = Host::open(&mut card, 0x30);
+        let wrap = |algorithm, len: usize| {
+            let key = Secret::new((0..len as u8).map(|octet| octet << 1).collect());
+            WrappedKey::wrap(&host.dek, algorithm, &key).unwrap()
+        };
+        let aes = wrap(CipherAlgorithm::Aes, 16);
+        let [mut kcv, mut kind] = [aes.clone(), aes.clone()];
+        kcv.kcv[0] ^= 1;
+        kind.kind.0 = 0x90;
+        let triple = wrap(CipherAlgorithm::TripleDes2, 16);
+        let long = wrap(CipherAlgorithm::Aes, 32);
+        for (key, version, expected) in [
+            (kcv, 0x31, "9485"),
+            (kind, 0x31, "9484"),
+            (triple.clone(), 0x31, "9484"),
+            (triple, 0x03, "610A"),
+            (long.clone(), 0x31, "6A80"),
+            (long, 0x04, "610A"),
+            (aes, 0x10, "6A80"),
+        ] {
+            let kind = key.kind;
+            let order = PutKey::add(version, [key.clone(), key.clone(), key]);
+            let got = host.send(&mut card, &order.command());
+            assert_eq!(got, expected, "{kind:?} {version:02X}");
+        }
+    }
+
+    /// Eight that PUT KEY has brought, besides those of the profile.
+    #[test]
+    fn a_ninth_key_set_finds_no_room() {
+        let mut card = card();
+        let mut host = Host::open(&mut card, 0x30);
+        let dek = host.dek.clone();
+        let mut put = |version, replaces| host.send(&mut card, &new_keys(version, replaces, &dek));
+        for version in 3..=10 {
+            assert_eq!(put(version, 0), "610A");
+        }
+        assert_eq!(put(11, 0), "6A84");
+        assert_eq!(put(1, 1), "6A84");
+        assert_eq!(put(11, 10), "610A");
     }
 
     /// A card whose key set 1 has seen a packet, and that gets these KIc and KID in place of its own.

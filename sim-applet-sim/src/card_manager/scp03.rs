@@ -50,6 +50,8 @@ pub(crate) struct Channel {
     enc: Key,
     mac: Key,
     rmac: Key,
+    /// The key under which keys come: the static one, as it was when the session began.
+    pub(crate) dek: Key,
     /// Version of the static keys.
     pub(crate) version: u8,
     /// What was agreed on; nothing before EXTERNAL AUTHENTICATE.
@@ -81,6 +83,7 @@ impl Channel {
             enc: derive(&keys.enc, constant::S_ENC),
             mac: derive(&keys.mac, constant::S_MAC),
             rmac: derive(&keys.mac, constant::S_RMAC),
+            dek: keys.dek.clone(),
             version,
             level: None,
             chaining: [0; 16],
