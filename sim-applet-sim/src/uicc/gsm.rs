@@ -157,8 +157,21 @@ impl Uicc {
             _ => (0xFF, 0x00),
         };
         vec![
-            0x00, 0x00, size_high, size_low, high, low, 0x04, increasable, access, increase, 0xFF,
-            0x01, 0x02, structure, record_len,
+            0x00,
+            0x00,
+            size_high,
+            size_low,
+            high,
+            low,
+            0x04,
+            increasable,
+            access,
+            increase,
+            0xFF,
+            0x01,
+            0x02,
+            structure,
+            record_len,
         ]
     }
 
