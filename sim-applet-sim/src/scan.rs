@@ -319,7 +319,8 @@ mod tests {
     use crate::testing::{master, network, subscriber};
 
     fn findings(profile: &str) -> Vec<Finding> {
-        scan(|| card_of(profile))
+        let card = card_of(profile);
+        scan(|| card.another())
     }
 
     /// Findings on a card whose profile says this besides that of the default one.
