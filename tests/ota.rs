@@ -222,6 +222,33 @@ async fn a_key_set_is_imported_when_the_card_has_it_whoever_waits() {
     ota.bench.finish().await;
 }
 
+/// The answer to a PUT KEY that replaces the key set of its own packet still comes under the old keys; what follows goes under
+/// the new ones.
+#[tokio::test]
+async fn the_key_set_in_use_is_replaced() {
+    let ota = Ota::start().await;
+    let read = || json!({"msisdn": NUMBER, "action": "read-iccid"});
+    assert_eq!(ota.remote(read()).await.0, 200);
+    let keys = json!({"version": 1, "kic_algorithm": "aes", "kic": "000102030405060708090A0B0C0D0E0F",
+        "kid_algorithm": "aes", "kid": "101112131415161718191A1B1C1D1E1F"});
+    let put = json!({"msisdn": NUMBER, "action": "put-key", "key_set": keys, "replaces": true,
+        "kik": "202122232425262728292A2B2C2D2E2F"});
+    let (status, done) = ota.remote(put).await;
+    assert_eq!(
+        (status, &done["result"]["done"]),
+        (200, &json!(true)),
+        "{done}"
+    );
+    let (_, shown) = ota.get(&format!("/v1/key-sets/{ICCID}")).await;
+    let [set] = shown["key_sets"].as_array().unwrap().as_slice() else {
+        panic!("{shown}")
+    };
+    assert_eq!(set["version"], 1, "{shown}");
+    let (status, done) = ota.remote(read()).await;
+    assert_eq!(status, 200, "{done}");
+    ota.bench.finish().await;
+}
+
 /// A suite that was shut down lets go of its folder, so that the next one in the same process takes it up: here with a message
 /// that is on its way to a phone, and a stream of results that was followed.
 #[tokio::test]

@@ -87,7 +87,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// TARs that are probed: those of TS 101 220 annex D that cards have, the browsers that were attacked, and this card's.
+/// TARs that are probed besides this card's: those of TS 101 220 annex D that cards have, and the browsers that were attacked.
 const TARS: [Tar; 10] = [
     Tar([0x00, 0x00, 0x00]),
     Tar([0x00, 0x00, 0x01]),
@@ -101,31 +101,21 @@ const TARS: [Tar; 10] = [
     Tar([0xBF, 0xFF, 0x00]),
 ];
 
-/// KIc and KID nibbles: single DES, triple DES with two keys, AES.
-const ALGORITHMS: [u8; 3] = [0x1, 0x5, 0x2];
+/// KIc and KID nibbles: single DES, triple DES with two keys and with three, AES.
+const ALGORITHMS: [u8; 4] = [0x1, 0x5, 0x9, 0x2];
 
 /// Everything that is found on cards that `fresh` makes.
 pub fn scan(fresh: impl Fn() -> Uicc) -> Vec<Finding> {
+    let mut tars = TARS.to_vec();
+    let own = fresh();
+    tars.extend(own.profile.applications.iter().map(|it| it.tar));
+    tars.sort_unstable_by_key(|tar| tar.0);
+    tars.dedup();
     let mut found = Vec::new();
-    for version in 1..=15 {
-        for nibble in ALGORITHMS {
-            let octet = version << 4 | nibble;
-            // CC, ciphered, counter; PoR always, with CC.
-            if forged(&fresh, [0x16, 0x09], octet).is_some_and(|por| is_signed(&por)) {
-                found.push(match nibble {
-                    0x1 => Finding::SignsWithSingleDes { version },
-                    _ => Finding::SignsForStrangers { version },
-                });
-            }
-            // The same, PoR bare: its CNTR is that of the packet, ciphered by nobody.
-            if let Some(por) = forged(&fresh, [0x16, 0x01], octet)
-                && bare(&por).is_some_and(|(cntr, _)| cntr != Cntr::default())
-            {
-                found.push(Finding::DecryptionOracle { version });
-            }
-        }
+    for tar in tars.iter().filter(|tar| answers(&fresh, **tar)) {
+        found.extend(signed_or_deciphered(&fresh, *tar));
     }
-    for tar in TARS {
+    for tar in tars {
         let takes = |spi| accepted(&fresh, tar, spi);
         let level = [
             (0x00, Finding::NoSecurityLevel { tar }),
@@ -144,12 +134,45 @@ pub fn scan(fresh: impl Fn() -> Uicc) -> Vec<Finding> {
     found
 }
 
+/// What an application tells a stranger with each key set and algorithm.
+fn signed_or_deciphered(fresh: &impl Fn() -> Uicc, tar: Tar) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for version in 1..=15 {
+        for nibble in ALGORITHMS {
+            let octet = version << 4 | nibble;
+            // CC, ciphered, counter; PoR always, with CC.
+            if forged(fresh, tar, [0x16, 0x09], octet).is_some_and(|por| is_signed(&por)) {
+                found.push(match nibble {
+                    0x1 => Finding::SignsWithSingleDes { version },
+                    _ => Finding::SignsForStrangers { version },
+                });
+            }
+            // The same, PoR bare: its CNTR is that of the packet, ciphered by nobody.
+            if let Some(por) = forged(fresh, tar, [0x16, 0x01], octet)
+                && bare(&por).is_some_and(|(cntr, _)| cntr != Cntr::default())
+            {
+                found.push(Finding::DecryptionOracle { version });
+            }
+        }
+    }
+    found
+}
+
+/// Whether there is an application with this TAR that says anything to a stranger.
+fn answers(fresh: &impl Fn() -> Uicc, tar: Tar) -> bool {
+    let por = forged(fresh, tar, [0x00, 0x01], 0x00);
+    por.and_then(|por| bare(&por))
+        .is_some_and(|(_, status)| status != ResponseStatus::TAR_UNKNOWN)
+}
+
 /// The PoR to a packet that nobody with a key has made.
-fn forged(fresh: &impl Fn() -> Uicc, spi: [u8; 2], key_octet: u8) -> Option<Vec<u8>> {
-    let mut packet = vec![0x00, 0x00, 13 + 8];
+fn forged(fresh: &impl Fn() -> Uicc, tar: Tar, spi: [u8; 2], key_octet: u8) -> Option<Vec<u8>> {
+    const CC: u8 = 0x02;
+    let checksum = if spi[0] & CC == 0 { 0 } else { 8 };
+    let mut packet = vec![0x00, 0x00, 13 + checksum];
     packet.extend(spi);
     packet.extend([key_octet, key_octet]);
-    packet.extend(Tar::MID.0);
+    packet.extend(tar.0);
     // CNTR, PCNTR, CC and data: whole blocks of either kind of cipher.
     packet.extend((0..48_u8).map(|octet| octet.wrapping_mul(37) ^ 0x5A));
     let cpl = (packet.len() - 2) as u16;
@@ -212,7 +235,7 @@ impl Probe {
         }
     }
 
-    fn por_to(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn por_to(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
         self.deliver(packet);
         self.por()
     }
@@ -282,11 +305,70 @@ impl Probe {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use ota_wire::keys::CipherKey;
+    use ota_wire::packet::CipherAlgorithm;
+    use ota_wire::secret::Secret;
+
     use super::*;
+    use crate::card_manager::registry::StoredKeySet;
+    use crate::profile::Profile;
     use crate::scenarios::card_of;
+    use crate::state::CardState;
+    use crate::testing::{master, network, subscriber};
 
     fn findings(profile: &str) -> Vec<Finding> {
-        scan(|| card_of(profile))
+        let card = card_of(profile);
+        scan(|| card.another())
+    }
+
+    /// Findings on a card whose profile says this besides that of the default one.
+    fn findings_with(profile: &str, state: impl Fn(&mut CardState)) -> Vec<Finding> {
+        let text = format!("inherits = \"default\"\nname = \"other\"\n{profile}");
+        let profile = Arc::new(Profile::parse(&text, master(), network()).unwrap());
+        scan(|| {
+            let mut fresh = CardState::fresh(&profile);
+            state(&mut fresh);
+            Uicc::new(profile.clone(), subscriber(), fresh)
+        })
+    }
+
+    const SIGNATURE: &str =
+        "[[application]]\nkind = \"signature\"\ntar = \"414243\"\nmsl = \"16\"\n";
+    const SIGNS_ERRORS: &str = "[weak]\nsigns_errors = true\n";
+
+    #[test]
+    fn applications_with_tars_of_their_own_are_scanned() {
+        let files = "[[application]]\nkind = \"remote-files\"\ntar = \"B00020\"\ndirectory = \"3F00\"\nmsl = ";
+        let tar = Tar([0xB0, 0x00, 0x20]);
+        let found = findings_with(&format!("{SIGNATURE}{files}\"00\""), |_| {});
+        let expected = Finding::NoSecurityLevel { tar };
+        assert!(found.contains(&expected), "{found:?}");
+        let found = findings_with(&format!("{SIGNATURE}{files}\"16\""), |_| {});
+        assert_eq!(found, []);
+        let signs = [1, 2].map(|version| Finding::SignsForStrangers { version });
+        let found = findings_with(&format!("{SIGNATURE}{SIGNS_ERRORS}"), |_| {});
+        assert_eq!(found, signs);
+    }
+
+    #[test]
+    fn errors_signed_with_three_keys_are_found() {
+        let octets: Vec<u8> = (0..24).map(|octet| octet << 1).collect();
+        let key = CipherKey::new(CipherAlgorithm::TripleDes3, Secret::new(octets)).unwrap();
+        let keys = StoredKeySet {
+            version: 4,
+            instead_of: 0,
+            counter: Cntr::default(),
+            keys: [key.clone(), key.clone(), key],
+        };
+        let add = |state: &mut CardState| {
+            state.domain.get_or_insert_default().keys = vec![keys.clone()];
+        };
+        assert_eq!(findings_with("", add), []);
+        let found = findings_with(SIGNS_ERRORS, add);
+        let expected = [1, 2, 4].map(|version| Finding::SignsForStrangers { version });
+        assert_eq!(found, expected);
     }
 
     const FILES: Tar = Tar([0xB0, 0x00, 0x00]);

@@ -56,7 +56,9 @@ pub(crate) struct CodeState {
 }
 
 impl CardState {
-    const VERSION: u8 = 3;
+    const VERSION: u8 = 4;
+    /// A key set stood for that of the profile with the same version. Is read, never written.
+    const VERSION_3: u8 = 3;
     /// Named a file by its directory and itself alone. Is read, never written.
     const VERSION_2: u8 = 2;
 
@@ -205,7 +207,7 @@ impl CardState {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StateError> {
         let mut input = Reader(bytes);
         let version = input.octet()?;
-        if !matches!(version, Self::VERSION | Self::VERSION_2) {
+        if !matches!(version, Self::VERSION | Self::VERSION_3 | Self::VERSION_2) {
             return Err(StateError::Version { got: version });
         }
         let counters = (0..input.octet()?)
@@ -229,7 +231,7 @@ impl CardState {
         };
         let codes = [code()?, code()?, code()?];
         let domain = if input.flag()? {
-            Some(Box::new(input.domain()?))
+            Some(Box::new(input.domain(version)?))
         } else {
             None
         };
@@ -299,7 +301,7 @@ impl Writer {
         self.flag(domain.applet_locked);
         self.0.push(domain.keys.len() as u8);
         for keys in &domain.keys {
-            self.0.push(keys.version);
+            self.0.extend([keys.version, keys.instead_of]);
             self.0.extend(keys.counter.to_bytes());
             for key in &keys.keys {
                 let kind = match key.algorithm() {
@@ -344,7 +346,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn domain(&mut self) -> Result<DomainState, StateError> {
+    fn domain(&mut self, format: u8) -> Result<DomainState, StateError> {
         let sequence = u32::from_be_bytes(self.array()?);
         let applet_locked = self.flag()?;
         let count = self.octet()?;
@@ -352,8 +354,14 @@ impl<'a> Reader<'a> {
             return Err(StateError::Damaged);
         }
         let keys = (0..count).map(|_| {
+            let version = self.octet()?;
             Ok(StoredKeySet {
-                version: self.octet()?,
+                version,
+                instead_of: if format < CardState::VERSION {
+                    version
+                } else {
+                    self.octet()?
+                },
                 counter: Cntr::from_bytes(self.array()?),
                 keys: [self.key()?, self.key()?, self.key()?],
             })
@@ -409,6 +417,7 @@ mod tests {
             applet_locked: true,
             keys: vec![StoredKeySet {
                 version: 3,
+                instead_of: 3,
                 counter: Cntr::default(),
                 keys: [key(1), key(2), key(3)],
             }],
@@ -435,13 +444,32 @@ mod tests {
         assert_eq!(CardState::fresh(&testing::profile()).to_bytes().len(), 45);
     }
 
+    /// What older ones had not: whose place a key set has taken.
+    fn older(state: &CardState, version: u8) -> Vec<u8> {
+        let mut bytes = state.to_bytes();
+        // Locked, one key set, its version twice.
+        let place = bytes
+            .windows(4)
+            .position(|octets| octets == [1, 1, 3, 3])
+            .unwrap();
+        bytes.remove(place + 3);
+        bytes[0] = version;
+        bytes
+    }
+
+    #[test]
+    fn version_3_is_read() {
+        let state = used();
+        let bytes = older(&state, 3);
+        assert_eq!(CardState::from_bytes(&bytes), Ok(state));
+    }
+
     #[test]
     fn version_2_is_read() {
         let state = used();
-        let mut bytes = state.to_bytes();
+        let mut bytes = older(&state, 2);
         // What it had not: how many identifiers a path has.
         bytes.remove(bytes.len() - 10);
-        bytes[0] = 2;
         assert_eq!(CardState::from_bytes(&bytes).as_ref(), Ok(&state));
         // A file of the MF.
         bytes.extend([0x3F, 0x00, 0x2F, 0x05, 0, 1, 0xAA]);

@@ -81,6 +81,9 @@ impl Uicc {
             }
         };
         session.channel.domain = Some(domain);
+        if apdu.ins == Ins::PUT_KEY {
+            session.toolkit.forget_keys();
+        }
         Some(match reply {
             Ok(Reply::Waiting(data)) if !data.is_empty() => {
                 let sw = Sw::more_data(data.len());
@@ -145,7 +148,7 @@ impl Uicc {
     fn protected(&mut self, domain: &mut DomainSession, apdu: &apdu::Command) -> Result<Reply, Sw> {
         let mut channel = domain.channel.take().ok_or(Sw::CONDITIONS_NOT_SATISFIED)?;
         let command = channel.unwrap(apdu)?;
-        let dek = self.key_encryption_key(&channel)?;
+        let dek = key_encryption_key(&channel)?;
         let result = self.manage(&command, Some(&dek));
         let reply = result.map(|data| Reply::Waiting(channel.wrap(data, Sw::OK)));
         domain.channel = Some(channel);
@@ -165,19 +168,11 @@ impl Uicc {
         }
         match (level, &domain.channel) {
             (Some(level), Some(channel)) if level & C_MAC == 0 => {
-                let dek = self.key_encryption_key(channel)?;
+                let dek = key_encryption_key(channel)?;
                 self.manage(apdu, Some(&dek)).map(Reply::Waiting)
             }
             _ => Err(Sw::SECURITY_STATUS_NOT_SATISFIED),
         }
-    }
-
-    fn key_encryption_key(&self, channel: &Channel) -> Result<CipherKey, Sw> {
-        let iccid = &self.subscriber.iccid;
-        let (_, keys) = registry::scp03_keys(&self.profile, iccid, &self.state, channel.version)
-            .ok_or(Sw::REFERENCED_DATA_NOT_FOUND)?;
-        CipherKey::new(CipherAlgorithm::Aes, Secret::new(keys.dek.to_vec()))
-            .map_err(|_| Sw::TECHNICAL_PROBLEM)
     }
 
     /// A command of somebody who may manage the card, by secure channel or by secured packet. `kik` deciphers keys.
@@ -319,20 +314,19 @@ impl Uicc {
         Ok(Vec::new())
     }
 
-    /// GlobalPlatform §11.8 and TS 102 226 §8.2.1.5. The counter of an OTA key set begins at zero with a new KID; as long as
-    /// that stays, so does the counter.
+    /// GlobalPlatform §11.8 and TS 102 226 §8.2.1.5. A set that is replaced may get another version. The counter of an OTA
+    /// key set begins at zero with a new KID; as long as that stays, so does the counter.
     fn put_key(&mut self, order: &PutKey, kik: &CipherKey) -> Result<Vec<u8>, Sw> {
-        let version = order.version;
-        if order.replaces != 0 && order.replaces != version {
-            return Err(Sw::WRONG_DATA);
+        let PutKey {
+            version, replaces, ..
+        } = *order;
+        let known = registry::key_information(&self.profile, &self.state);
+        let known = |wanted| known.iter().any(|(version, ..)| *version == wanted);
+        if replaces != 0 && !known(replaces) {
+            return Err(Sw::REFERENCED_DATA_NOT_FOUND);
         }
-        let known = registry::key_information(&self.profile, &self.state)
-            .iter()
-            .any(|(known, ..)| *known == version);
-        match (order.replaces, known) {
-            (0, true) => return Err(Sw::WRONG_DATA),
-            (0, false) | (_, true) => {}
-            (_, false) => return Err(Sw::REFERENCED_DATA_NOT_FOUND),
+        if version != replaces && known(version) {
+            return Err(Sw::WRONG_DATA);
         }
         // Three keys at a time: a set of old and new ones would be of no use to anybody.
         let (1, [first, second, third]) = (order.first, order.keys.as_slice()) else {
@@ -343,30 +337,34 @@ impl Uicc {
             second.unwrap_with(kik)?,
             third.unwrap_with(kik)?,
         ];
-        let fits = |key: &CipherKey| match key.algorithm() {
-            CipherAlgorithm::None => false,
-            CipherAlgorithm::Des => OTA.contains(&version) && self.profile.weak.single_des,
-            CipherAlgorithm::Aes if SCP03.contains(&version) => key.secret().len() == 16,
-            _ => OTA.contains(&version),
-        };
-        if !keys.iter().all(fits) {
-            return Err(Sw::WRONG_DATA);
+        for key in &keys {
+            let (ota, scp03) = (OTA.contains(&version), SCP03.contains(&version));
+            match key.algorithm() {
+                CipherAlgorithm::Aes if ota || scp03 && key.secret().len() == 16 => {}
+                CipherAlgorithm::TripleDes2 | CipherAlgorithm::TripleDes3 if ota => {}
+                CipherAlgorithm::Des if ota && self.profile.weak.single_des => {}
+                CipherAlgorithm::Aes => return Err(Sw::WRONG_DATA),
+                _ if ota || scp03 => return Err(Sw::ALGORITHM_NOT_SUPPORTED),
+                _ => return Err(Sw::WRONG_DATA),
+            }
         }
+        let domain = self.state.domain.get_or_insert_default();
+        let place = domain.keys.iter().position(|keys| keys.version == replaces);
         let mut stored = StoredKeySet {
             version,
+            instead_of: place.map_or(replaces, |place| domain.keys[place].instead_of),
             counter: Cntr::default(),
             keys,
         };
         let before = registry::ota_key_sets(&self.profile, &self.subscriber.iccid, &self.state);
-        let before = before.iter().find(|keys| keys.version == version);
+        let before = before.iter().find(|keys| keys.version == replaces);
         if let (Some(before), Some(after)) = (before, stored.ota())
             && before.kid == after.kid
         {
             // Whoever recorded packets could send them again.
-            stored.counter = self.state.counter(&self.profile, version);
+            stored.counter = self.state.counter(&self.profile, replaces);
         }
         let domain = self.state.domain.get_or_insert_default();
-        let place = domain.keys.iter().position(|keys| keys.version == version);
         match place {
             Some(place) => domain.keys[place] = stored,
             None if domain.keys.len() < MOST_STORED => domain.keys.push(stored),
@@ -377,6 +375,12 @@ impl Uicc {
     }
 }
 
+/// What was INITIALIZE UPDATE's: a session may replace the keys that it was opened with.
+fn key_encryption_key(channel: &Channel) -> Result<CipherKey, Sw> {
+    CipherKey::new(CipherAlgorithm::Aes, Secret::new(channel.dek.to_vec()))
+        .map_err(|_| Sw::TECHNICAL_PROBLEM)
+}
+
 fn external_authenticate(domain: &mut DomainSession, apdu: &apdu::Command) -> Result<Reply, Sw> {
     let mut channel = domain.channel.take().ok_or(Sw::CONDITIONS_NOT_SATISFIED)?;
     channel.authenticate(apdu)?;
@@ -385,37 +389,4 @@ fn external_authenticate(domain: &mut DomainSession, apdu: &apdu::Command) -> Re
 }
 
 #[cfg(test)]
-mod tests {
-    use ota_wire::keys::{Family, KeySet};
-    use ota_wire::remote_apdu::ram::WrappedKey;
-
-    use super::*;
-    use crate::state::CardState;
-    use crate::testing::{master, profile, subscriber};
-
-    /// A card whose key set 1 has seen a packet, and that gets these KIc and KID in place of its own.
-    fn counter_after(kic: &Secret, kid: &Secret) -> Cntr {
-        let profile = profile();
-        let mut state = CardState::fresh(&profile);
-        *state.counter_mut(&profile, 1).unwrap() = Cntr::new(7).unwrap();
-        let mut card = Uicc::new(profile, subscriber(), state);
-        let kik = KeySet::derive_kik(&master(), &subscriber().iccid, 1, Family::Aes128);
-        let wrap = |key: &Secret| WrappedKey::wrap(&kik, CipherAlgorithm::Aes, key).unwrap();
-        let mut order = PutKey::add(1, [wrap(kic), wrap(kid), wrap(kik.secret())]);
-        order.replaces = 1;
-        card.manage(&order.command(), Some(&kik)).unwrap();
-        card.state.counter(&card.profile, 1)
-    }
-
-    #[test]
-    fn a_counter_falls_only_with_the_key_that_old_packets_were_signed_with() {
-        let own = KeySet::derive(&master(), &subscriber().iccid, 1, Family::Aes128);
-        let (kic, kid) = (own.kic.secret(), own.kid.secret());
-        let other = Secret::new(vec![9; 16]);
-        let (seen, fresh) = (Cntr::new(7).unwrap(), Cntr::default());
-        assert_eq!(counter_after(kic, kid), seen, "the same keys");
-        assert_eq!(counter_after(&other, kid), seen, "another KIc");
-        assert_eq!(counter_after(kic, &other), fresh, "another KID");
-        assert_eq!(counter_after(&other, &other), fresh, "both");
-    }
-}
+mod tests;

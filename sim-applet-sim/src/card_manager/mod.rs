@@ -127,3 +127,37 @@ pub(crate) fn submit(deliver: &Deliver, por: &[u8]) -> Option<Vec<u8>> {
     let to = deliver.oa.clone();
     Some(Submit::new(0, to, deliver.pid, deliver.dcs, user_data).emit())
 }
+
+#[cfg(test)]
+mod tests {
+    use ota_wire::sms::address::Address;
+    use ota_wire::sms::concat::split;
+    use ota_wire::sms::scts::Scts;
+    use ota_wire::sms::udh::Reference;
+
+    use super::*;
+
+    #[test]
+    fn four_messages_are_open_at_most_and_the_oldest_makes_room() {
+        let mut held = parts();
+        let mut first_or_second = |reference, part: usize| {
+            let packet = vec![reference; 200];
+            let parts = split(
+                &packet,
+                Reference::Eight(reference),
+                Some(Iei::COMMAND_PACKET),
+            );
+            let part = parts.unwrap().swap_remove(part);
+            let sender = Address::short_code("8220").unwrap();
+            let deliver = Deliver::for_card(sender, Scts::utc(Timestamp::UNIX_EPOCH), part);
+            let arrived = arrive(&mut held, &deliver.emit(), &mut Vec::new()).unwrap();
+            (matches!(arrived, Arrived::Packet(..)), held.open())
+        };
+        for reference in 0..100 {
+            let open = usize::from(reference + 1).min(4);
+            assert_eq!(first_or_second(reference, 0), (false, open), "{reference}");
+        }
+        assert_eq!(first_or_second(96, 1), (true, 3), "the oldest of the four");
+        assert_eq!(first_or_second(95, 1), (false, 4), "one that has made room");
+    }
+}

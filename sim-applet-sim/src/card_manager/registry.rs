@@ -14,7 +14,7 @@ use crate::state::CardState;
 pub(crate) const OTA: std::ops::RangeInclusive<u8> = 0x01..=0x0F;
 /// Versions of key sets for SCP03.
 pub(crate) const SCP03: std::ops::RangeInclusive<u8> = 0x30..=0x3F;
-/// Key sets that PUT KEY may add or replace on one card.
+/// Key sets of PUT KEY that one card keeps, besides those of its profile.
 pub(crate) const MOST_STORED: usize = 8;
 
 /// What a card remembers of its security domain.
@@ -24,7 +24,7 @@ pub(crate) struct DomainState {
     pub(crate) sequence: u32,
     /// Whether the signature applet is locked.
     pub(crate) applet_locked: bool,
-    /// Key sets that PUT KEY has brought; they stand for those of the profile with the same version.
+    /// Key sets that PUT KEY has brought.
     pub(crate) keys: Vec<StoredKeySet>,
 }
 
@@ -32,6 +32,8 @@ pub(crate) struct DomainState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredKeySet {
     pub(crate) version: u8,
+    /// Version of the profile's key set that is no more since this one, or one before it, has come; 0 for one that was added.
+    pub(crate) instead_of: u8,
     /// CNTR, for those of [`OTA`].
     pub(crate) counter: Cntr,
     /// KIc, KID, KIK; or ENC, MAC, DEK.
@@ -39,8 +41,11 @@ pub(crate) struct StoredKeySet {
 }
 
 impl StoredKeySet {
-    /// As OTA packets use it.
+    /// As OTA packets use it, if it is for them.
     pub(crate) fn ota(&self) -> Option<KeySet> {
+        if !OTA.contains(&self.version) {
+            return None;
+        }
         let [kic, kid, _] = &self.keys;
         let algorithm = integrity(kid.algorithm())?;
         Some(KeySet {
@@ -65,11 +70,10 @@ pub(crate) const fn integrity(cipher: CipherAlgorithm) -> Option<IntegrityAlgori
 /// The OTA key sets of a card.
 pub(crate) fn ota_key_sets(profile: &Profile, iccid: &Iccid, state: &CardState) -> Vec<KeySet> {
     let stored = state.stored_keys();
-    let replaced = |version| stored.iter().any(|keys| keys.version == version);
     let own = profile
         .key_sets
         .iter()
-        .filter(|keys| !replaced(keys.version()))
+        .filter(|keys| !replaced(state, keys.version()))
         .filter_map(|keys| profile_keys(profile, iccid, *keys));
     own.chain(stored.iter().filter_map(StoredKeySet::ota))
         .collect()
@@ -105,7 +109,7 @@ pub(crate) fn kik(
     let own = profile
         .key_sets
         .iter()
-        .find(|keys| keys.version() == version)?;
+        .find(|keys| keys.version() == version && !replaced(state, version))?;
     let family = match own {
         KeySetProfile::Derived(_, family) => *family,
         KeySetProfile::SingleDes(_) => Family::TripleDes2,
@@ -127,7 +131,14 @@ pub(crate) fn scp03_keys(
     version: u8,
 ) -> Option<(u8, scp03::Keys)> {
     let own = &profile.domain.scp03;
-    let version = if version == 0 { own.version } else { version };
+    let version = match version {
+        0 if replaced(state, own.version) => {
+            let stored = state.stored_keys().iter().map(|keys| keys.version);
+            stored.filter(|version| SCP03.contains(version)).min()?
+        }
+        0 => own.version,
+        version => version,
+    };
     if let Some(stored) = stored(state, version).filter(|_| SCP03.contains(&version)) {
         let aes = |stored: &CipherKey| {
             key(stored.secret()).filter(|_| stored.algorithm() == CipherAlgorithm::Aes)
@@ -140,7 +151,7 @@ pub(crate) fn scp03_keys(
         };
         return Some((version, keys));
     }
-    if version != own.version {
+    if version != own.version || replaced(state, version) {
         return None;
     }
     let derived = |label| match &own.key {
@@ -168,6 +179,14 @@ fn stored(state: &CardState, version: u8) -> Option<&StoredKeySet> {
         .find(|keys| keys.version == version)
 }
 
+/// Whether the profile's key set of this version is no more.
+fn replaced(state: &CardState, version: u8) -> bool {
+    state
+        .stored_keys()
+        .iter()
+        .any(|keys| keys.instead_of == version)
+}
+
 /// Version, key type (80 DES, 88 AES) and octets of every key set, as GET DATA shows them.
 pub(crate) fn key_information(profile: &Profile, state: &CardState) -> Vec<(u8, u8, u8)> {
     const DES: u8 = 0x80;
@@ -177,7 +196,6 @@ pub(crate) fn key_information(profile: &Profile, state: &CardState) -> Vec<(u8, 
         CipherAlgorithm::Aes => AES,
         _ => DES,
     };
-    let replaced = |version| stored.iter().any(|keys| keys.version == version);
     let own = profile.key_sets.iter().map(|keys| match keys {
         KeySetProfile::Derived(version, Family::Aes128) => (*version, AES, 16),
         KeySetProfile::Derived(version, Family::TripleDes2) => (*version, DES, 16),
@@ -185,7 +203,7 @@ pub(crate) fn key_information(profile: &Profile, state: &CardState) -> Vec<(u8, 
     });
     let domain = std::iter::once((profile.domain.scp03.version, AES, 16));
     own.chain(domain)
-        .filter(|(version, ..)| !replaced(*version))
+        .filter(|(version, ..)| !replaced(state, *version))
         .chain(stored.iter().map(|keys| {
             let first = &keys.keys[0];
             (keys.version, kind(first), first.secret().len() as u8)
@@ -215,6 +233,7 @@ mod tests {
         let key = || CipherKey::new(algorithm, Secret::new(octets.clone())).unwrap();
         StoredKeySet {
             version,
+            instead_of: if version <= 2 { version } else { 0 },
             counter: Cntr::default(),
             keys: [key(), key(), key()],
         }

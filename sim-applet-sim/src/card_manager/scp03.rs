@@ -50,6 +50,8 @@ pub(crate) struct Channel {
     enc: Key,
     mac: Key,
     rmac: Key,
+    /// The key under which keys come: the static one, as it was when the session began.
+    pub(crate) dek: Key,
     /// Version of the static keys.
     pub(crate) version: u8,
     /// What was agreed on; nothing before EXTERNAL AUTHENTICATE.
@@ -81,6 +83,7 @@ impl Channel {
             enc: derive(&keys.enc, constant::S_ENC),
             mac: derive(&keys.mac, constant::S_MAC),
             rmac: derive(&keys.mac, constant::S_RMAC),
+            dek: keys.dek.clone(),
             version,
             level: None,
             chaining: [0; 16],
@@ -265,4 +268,66 @@ fn decrypt(key: &Key, iv: &[u8; 16], data: &mut [u8]) -> Option<()> {
     let mut mode = Decryptor::<Aes128>::new(&(**key).into(), iv.into());
     mode.decrypt_blocks(Array::slice_as_chunks_mut(data).0);
     Some(())
+}
+
+/// The other end of a channel.
+#[cfg(test)]
+pub(crate) mod host {
+    use ota_wire::apdu::Ins;
+    use ota_wire::keys::CipherKey;
+    use ota_wire::packet::CipherAlgorithm;
+    use ota_wire::secret::Secret;
+
+    use super::*;
+    use crate::card_manager::registry::scp03_keys;
+    use crate::testing::send;
+    use crate::uicc::Uicc;
+
+    /// A host with a session whose commands carry a MAC.
+    pub(crate) struct Host {
+        channel: Channel,
+        pub(crate) dek: CipherKey,
+    }
+
+    impl Host {
+        /// Opens a session with the keys that the card has under this version.
+        pub(crate) fn open(card: &mut Uicc, version: u8) -> Self {
+            let chosen = [0x5A; SHORT];
+            send(card, "00A4040C08A000000003000000");
+            let update = format!("8050{version:02X}0008{}", hex::encode(chosen));
+            assert_eq!(send(card, &update), "6120");
+            let answer = hex::decode(send(card, "00C0000020")).unwrap();
+            let challenge = answer[13..21].try_into().unwrap();
+            let iccid = &card.subscriber.iccid;
+            let (_, keys) = scp03_keys(&card.profile, iccid, card.state(), version).unwrap();
+            let dek = Secret::new(keys.dek.to_vec());
+            let mut host = Self {
+                channel: Channel::new(&keys, version, &chosen, &challenge),
+                dek: CipherKey::new(CipherAlgorithm::Aes, dek).unwrap(),
+            };
+            let cryptogram = host.channel.cryptogram(constant::HOST_CRYPTOGRAM);
+            let authenticate = Command::new(0x80, Ins::EXTERNAL_AUTHENTICATE, C_MAC, 0);
+            let opened = host.send(card, &authenticate.with_data(cryptogram));
+            assert_eq!(opened, "9000");
+            host
+        }
+
+        /// Sends a command with its MAC.
+        pub(crate) fn send(&mut self, card: &mut Uicc, command: &Command) -> String {
+            let mut command = command.clone();
+            command.cla |= SECURE_MESSAGING;
+            let Command {
+                cla, ins, p1, p2, ..
+            } = command;
+            let len = (command.data.len() + SHORT) as u8;
+            let header = [cla, ins.0, p1, p2, len];
+            let mac = cmac(
+                &*self.channel.mac,
+                &[&self.channel.chaining, &header, &command.data],
+            );
+            self.channel.chaining = mac;
+            command.data.extend_from_slice(&mac[..SHORT]);
+            hex::encode_upper(card.transmit(&command.emit_t0()))
+        }
+    }
 }

@@ -55,6 +55,8 @@ impl Uicc {
         let mut delivery = Delivery::default();
         let outcome = packet::open(packet, &receiver);
         let (mut status, mut answer) = (ResponseStatus::POR_OK, Vec::new());
+        // A script may have brought some.
+        let mut other_keys = false;
         match &outcome {
             Ok(opened) => {
                 let kind = receiver.application(opened.tar).map(|found| found.kind);
@@ -67,9 +69,7 @@ impl Uicc {
                         if self.profile.refresh {
                             delivery.refresh = self.refresh_since(before.as_deref());
                         }
-                        // It may have brought other keys.
-                        session.toolkit.keys =
-                            ota_key_sets(&self.profile, &self.subscriber.iccid, &self.state);
+                        other_keys = true;
                     }
                     None => status = ResponseStatus::TAR_UNKNOWN,
                 }
@@ -88,6 +88,10 @@ impl Uicc {
         };
         if let Some(por) = por {
             self.answer_sender(session, por, deliver, &mut delivery);
+        }
+        if other_keys {
+            // Only now: the PoR is secured as KIc and KID of the command say (TS 102 225 §5.2).
+            session.toolkit.forget_keys();
         }
         delivery
     }

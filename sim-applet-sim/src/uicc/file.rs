@@ -158,6 +158,11 @@ impl File {
     pub(crate) const fn is_directory(&self) -> bool {
         matches!(self.body, Body::Directory { .. })
     }
+
+    /// Whether this is the directory of an application.
+    pub(super) const fn is_application(&self) -> bool {
+        matches!(self.body, Body::Directory { aid: Some(_) })
+    }
 }
 
 /// All files of a profile.
@@ -265,14 +270,17 @@ impl FileSystem {
             .map(|(index, _)| index)
     }
 
-    /// How many directories and how many other files a directory has.
-    pub(super) fn count_children(&self, directory: FileIndex) -> (u8, u8) {
-        let directories = self
-            .children(directory)
-            .filter(|(_, file)| file.is_directory());
-        let directories = directories.count();
-        let others = self.children(directory).count() - directories;
-        (directories as u8, others as u8)
+    /// How many directories and how many other files of those that are seen a directory has.
+    pub(super) fn count_children(
+        &self,
+        directory: FileIndex,
+        seen: impl Fn(&File) -> bool,
+    ) -> (u8, u8) {
+        let children = self.children(directory).map(|(_, file)| file);
+        let (directories, others): (Vec<_>, Vec<_>) = children
+            .filter(|file| seen(file))
+            .partition(|file| file.is_directory());
+        (directories.len() as u8, others.len() as u8)
     }
 
     /// Applications in the order of the profile, with their identifiers.

@@ -114,7 +114,7 @@ impl Uicc {
             return Err(Sw::FILE_NOT_FOUND);
         };
         let file = self.profile.files.file(index);
-        if let Body::Directory { aid: Some(_) } = file.body {
+        if file.is_application() {
             // A SIM knows no applications.
             return Err(Sw::FILE_NOT_FOUND);
         }
@@ -151,14 +151,27 @@ impl Uicc {
         let access = file.access.map_or(0xFF, |access| {
             nibble(access.read) << 4 | nibble(access.update)
         });
-        let increase = if structure == 0x03 {
-            access << 4 | 0x0F
-        } else {
-            0xFF
+        // Who may update a cyclic file may increase it; octet 8 says whether anybody may.
+        let (increase, increasable) = match structure {
+            0x03 if access & 0x0F != NEVER => (access << 4 | 0x0F, 0x40),
+            _ => (0xFF, 0x00),
         };
         vec![
-            0x00, 0x00, size_high, size_low, high, low, 0x04, 0x00, access, increase, 0xFF, 0x01,
-            0x02, structure, record_len,
+            0x00,
+            0x00,
+            size_high,
+            size_low,
+            high,
+            low,
+            0x04,
+            increasable,
+            access,
+            increase,
+            0xFF,
+            0x01,
+            0x02,
+            structure,
+            record_len,
         ]
     }
 
@@ -171,7 +184,7 @@ impl Uicc {
         let files = &self.profile.files;
         let [high, low] = files.file(index).fid.to_be_bytes();
         let kind = if index == FileIndex::MF { MF } else { DF };
-        let (directories, others) = files.count_children(index);
+        let (directories, others) = files.count_children(index, |file| !file.is_application());
         let [chv1, chv2, _] = &self.state.codes;
         let initialised = |left: u8| 0x80 | left;
         let disabled = if chv1.enabled { 0x00 } else { 0x80 };
@@ -241,6 +254,8 @@ fn chv(apdu: &apdu::Command) -> Result<u8, Sw> {
     }
 }
 
+const NEVER: u8 = 0xF;
+
 /// An access condition, TS 51.011 §9.3.
 const fn nibble(condition: Condition) -> u8 {
     match condition {
@@ -248,7 +263,7 @@ const fn nibble(condition: Condition) -> u8 {
         Condition::Pin1 => 0x1,
         Condition::Pin2 => 0x2,
         Condition::Adm1 => 0x4,
-        Condition::Never => 0xF,
+        Condition::Never => NEVER,
     }
 }
 

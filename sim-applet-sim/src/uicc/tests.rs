@@ -96,6 +96,23 @@ fn directory_file_of_the_recorded_handset() {
     );
 }
 
+/// Whoever cuts the power when he has seen the answer, or knows it before, wins no try: it is in the state by then.
+#[test]
+fn a_wrong_code_is_in_the_state_before_its_answer_is_out() {
+    let mut card = card();
+    for left in ["63C2", "63C1", "6983"] {
+        assert!(!card.take_changed());
+        let answer = send(&mut card, "002000010839393939FFFFFFFF");
+        assert!(card.take_changed(), "to be written first");
+        let kept = CardState::from_bytes(&card.state().to_bytes()).unwrap();
+        card = Uicc::new(profile(), subscriber(), kept);
+        // 63C0 and 6983 are both words for none.
+        let asked = send(&mut card, "0020000100");
+        assert_eq!(asked, left);
+        assert!(answer == left || answer == "63C0", "{answer}");
+    }
+}
+
 #[test]
 fn response_data_waits_once_and_in_pieces() {
     script(

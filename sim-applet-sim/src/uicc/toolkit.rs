@@ -69,6 +69,11 @@ impl Toolkit {
     /// Notes that nobody took; more than these are forgotten, oldest first.
     const MAX_NOTES: usize = 64;
 
+    /// The next packet is opened with the keys that the card has then.
+    pub(crate) fn forget_keys(&mut self) {
+        self.keys.clear();
+    }
+
     /// Octets of the proactive command that waits to be fetched.
     pub(super) fn waiting(&self) -> Option<usize> {
         self.outstanding

@@ -63,6 +63,8 @@ status_words! {
     A0_PIN_STATUS_CONTRADICTION = 0x9808, "contradiction with CHV status (class A0)";
     A0_INVALIDATED = 0x9810, "contradiction with invalidation status (class A0)";
     A0_PIN_BLOCKED = 0x9840, "CHV blocked (class A0)";
+    ALGORITHM_NOT_SUPPORTED = 0x9484, "algorithm not supported (PUT KEY)";
+    INVALID_KEY_CHECK_VALUE = 0x9485, "invalid key check value (PUT KEY)";
     MAX_VALUE_REACHED = 0x9850, "increase would pass the maximum";
     AUTHENTICATION_MAC_FAILED = 0x9862, "authentication error, incorrect MAC";
 }

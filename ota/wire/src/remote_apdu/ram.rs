@@ -170,13 +170,17 @@ impl WrappedKey {
     /// The key in clear, its check value checked.
     ///
     /// # Errors
-    /// The status word a card answers: 6A80 for a key of no known kind or length, 6982 if the check value is wrong.
+    /// The status word a card answers (GlobalPlatform §11.8.3.2): 9484 for a key of no known type, 6A80 for one of no
+    /// length of its type, 9485 if the check value is wrong.
     pub fn unwrap_with(&self, kik: &CipherKey) -> Result<CipherKey, Sw> {
         let len = usize::from(self.len);
+        if !matches!(self.kind, KeyType::DES | KeyType::AES) {
+            return Err(Sw::ALGORITHM_NOT_SUPPORTED);
+        }
         let algorithm = self.kind.cipher(len).ok_or(Sw::WRONG_DATA)?;
         let key = decipher_key(kik, &self.ciphered, len).ok_or(Sw::WRONG_DATA)?;
         if check_value(algorithm, &key) != Some(self.kcv) {
-            return Err(Sw::SECURITY_STATUS_NOT_SATISFIED);
+            return Err(Sw::INVALID_KEY_CHECK_VALUE);
         }
         CipherKey::new(algorithm, key).map_err(|_| Sw::WRONG_DATA)
     }

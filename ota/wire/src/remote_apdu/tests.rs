@@ -212,14 +212,19 @@ fn put_key_that_a_card_refuses() {
         kcv: [0; 3],
         ..wrapped.clone()
     };
-    let refused = Err(Sw::SECURITY_STATUS_NOT_SATISFIED);
+    let refused = Err(Sw(0x9485));
     assert_eq!(wrong.unwrap_with(&aes_kik()), refused);
     assert_eq!(wrapped.unwrap_with(&des_kik()), refused);
     let unknown = WrappedKey {
         kind: KeyType(0x90),
         ..wrapped.clone()
     };
-    assert_eq!(unknown.unwrap_with(&aes_kik()), Err(Sw::WRONG_DATA));
+    assert_eq!(unknown.unwrap_with(&aes_kik()), Err(Sw(0x9484)));
+    let odd = WrappedKey {
+        len: 17,
+        ..wrapped.clone()
+    };
+    assert_eq!(odd.unwrap_with(&aes_kik()), Err(Sw::WRONG_DATA));
     assert_eq!(wrapped.unwrap_with(&CipherKey::none()), Err(Sw::WRONG_DATA));
     assert!(WrappedKey::wrap(&CipherKey::none(), CipherAlgorithm::Aes, &key).is_err());
 

@@ -1,0 +1,196 @@
+use ota_wire::ids::Tar;
+use ota_wire::keys::{Family, KeySet};
+use ota_wire::packet::{self, ResponseStatus, Spi, check_response};
+use ota_wire::remote_apdu::ram::WrappedKey;
+
+use super::*;
+use crate::card_manager::scp03::host::Host;
+use crate::scan::Probe;
+use crate::state::CardState;
+use crate::testing::{master, profile, send, subscriber};
+
+fn card() -> Uicc {
+    let profile = profile();
+    let state = CardState::fresh(&profile);
+    Uicc::new(profile, subscriber(), state)
+}
+
+fn own() -> KeySet {
+    KeySet::derive(&master(), &subscriber().iccid, 1, Family::Aes128)
+}
+
+/// A packet for the security domain under key set 1.
+fn packet(counter: u64, data: Vec<u8>) -> packet::Command {
+    packet::Command {
+        spi: Spi([0x16, 0x09]),
+        kic: own().kic_octet(),
+        kid: own().kid_octet(),
+        tar: Tar([0, 0, 0]),
+        cntr: Cntr::new(counter).unwrap(),
+        data,
+    }
+}
+
+/// PUT KEY of three keys that are nobody's yet.
+fn new_keys(version: u8, replaces: u8, kik: &CipherKey) -> apdu::Command {
+    let key = |octet| {
+        let key = Secret::new(vec![octet; 16]);
+        WrappedKey::wrap(kik, CipherAlgorithm::Aes, &key).unwrap()
+    };
+    let mut order = PutKey::add(version, [key(0xA1), key(0xA2), key(0xA3)]);
+    order.replaces = replaces;
+    order.command()
+}
+
+/// TS 102 225 §5.1.4: a packet that was taken is never taken again.
+#[test]
+fn a_recorded_packet_is_worthless_when_a_channel_has_replaced_its_keys() {
+    let mut probe = Probe::new(card());
+    let recorded = packet(5, vec![0x80, 0xF2, 0x40, 0x00, 0x02, 0x4F, 0x00]);
+    let octets = recorded.seal(&own()).unwrap();
+    let por = probe.por_to(&octets).unwrap();
+    let taken = check_response(&por, &recorded.sent(), &own()).unwrap();
+    assert_eq!(taken.status, ResponseStatus::POR_OK);
+
+    let mut host = Host::open(&mut probe.card, 0x30);
+    let command = new_keys(1, 1, &host.dek);
+    assert_eq!(host.send(&mut probe.card, &command), "610A");
+    let por = probe.por_to(&octets).unwrap();
+    // The status comes last: RC, CC or DS failed.
+    assert_eq!(por.last(), Some(&0x01), "{}", hex::encode(&por));
+    assert_eq!(
+        probe.card.state.counter(&probe.card.profile, 1),
+        Cntr::default()
+    );
+}
+
+/// TS 102 225 §5.2: the response is secured with what KIc and KID of the command name.
+#[test]
+fn the_response_to_a_packet_that_replaces_its_own_keys_is_sealed_with_the_old_ones() {
+    let mut probe = Probe::new(card());
+    let kik = KeySet::derive_kik(&master(), &subscriber().iccid, 1, Family::Aes128);
+    let command = new_keys(1, 1, &kik);
+    let order = packet(5, command.emit_t0());
+    let por = probe.por_to(&order.seal(&own()).unwrap()).unwrap();
+    let response = check_response(&por, &order.sent(), &own()).unwrap();
+    assert_eq!(response.status, ResponseStatus::POR_OK);
+    assert_eq!(response.data[..2], [1, 0x61]);
+    // The next packet is for the new ones.
+    let old = packet(6, vec![0x80, 0xF2, 0x40, 0x00, 0x02, 0x4F, 0x00]);
+    let por = probe.por_to(&old.seal(&own()).unwrap()).unwrap();
+    assert_eq!(por.last(), Some(&0x01), "{}", hex::encode(&por));
+}
+
+/// GlobalPlatform §11.8.2.1: P1 has the version that is replaced, the data the new one.
+#[test]
+fn a_key_set_that_replaces_another_may_have_another_version() {
+    let mut card = card();
+    let mut host = Host::open(&mut card, 0x30);
+    let dek = host.dek.clone();
+    let mut put =
+        |card: &mut Uicc, version, replaces| host.send(card, &new_keys(version, replaces, &dek));
+    assert_eq!(put(&mut card, 0x31, 0), "610A");
+    for (version, replaces, expected, why) in [
+        (0x32, 0x33, "6A88", "no such set"),
+        (0x33, 0x33, "6A88", "nor does the same version help"),
+        (0x30, 0x31, "6A80", "the new version is another set's"),
+        (0x31, 0, "6A80", "there is one already"),
+        (0x32, 0x31, "610A", "one that had come before"),
+        (0x03, 0x01, "610A", "one of the profile"),
+        (
+            0x35,
+            0x30,
+            "610A",
+            "the one of this session, whose DEK goes on",
+        ),
+        (0x36, 0, "610A", "under that DEK"),
+    ] {
+        let got = put(&mut card, version, replaces);
+        assert_eq!(got, expected, "{replaces:02X} {version:02X}: {why}");
+    }
+    let again = CardState::from_bytes(&card.state.to_bytes()).unwrap();
+    let mut card = Uicc::new(card.profile.clone(), subscriber(), again);
+    let sets = registry::key_information(&card.profile, &card.state);
+    let versions: Vec<_> = sets.iter().map(|(version, ..)| *version).collect();
+    assert_eq!(versions, [0x02, 0x32, 0x03, 0x35, 0x36]);
+    let ota = registry::ota_key_sets(&card.profile, &subscriber().iccid, &card.state);
+    let ota: Vec<_> = ota.iter().map(|keys| keys.version).collect();
+    assert_eq!(ota, [0x02, 0x03]);
+    // Nobody's any more, and version 0 is the first there is.
+    send(&mut card, "00A4040C08A000000003000000");
+    assert_eq!(send(&mut card, "80503000080001020304050607"), "6A88");
+    assert_eq!(send(&mut card, "80500000080001020304050607"), "6120");
+    assert_eq!(send(&mut card, "00C0000020")[20..22], *"32");
+    Host::open(&mut card, 0x35);
+}
+
+#[test]
+fn keys_that_cannot_be_taken_have_status_words_of_their_own() {
+    let mut card = card();
+    let mut host = Host::open(&mut card, 0x30);
+    let wrap = |algorithm, len: usize| {
+        let key = Secret::new((0..len as u8).map(|octet| octet << 1).collect());
+        WrappedKey::wrap(&host.dek, algorithm, &key).unwrap()
+    };
+    let aes = wrap(CipherAlgorithm::Aes, 16);
+    let [mut kcv, mut kind] = [aes.clone(), aes.clone()];
+    kcv.kcv[0] ^= 1;
+    kind.kind.0 = 0x90;
+    let triple = wrap(CipherAlgorithm::TripleDes2, 16);
+    let long = wrap(CipherAlgorithm::Aes, 32);
+    for (key, version, expected) in [
+        (kcv, 0x31, "9485"),
+        (kind, 0x31, "9484"),
+        (triple.clone(), 0x31, "9484"),
+        (triple, 0x03, "610A"),
+        (long.clone(), 0x31, "6A80"),
+        (long, 0x04, "610A"),
+        (aes, 0x10, "6A80"),
+    ] {
+        let kind = key.kind;
+        let order = PutKey::add(version, [key.clone(), key.clone(), key]);
+        let got = host.send(&mut card, &order.command());
+        assert_eq!(got, expected, "{kind:?} {version:02X}");
+    }
+}
+
+/// Eight that PUT KEY has brought, besides those of the profile.
+#[test]
+fn a_ninth_key_set_finds_no_room() {
+    let mut card = card();
+    let mut host = Host::open(&mut card, 0x30);
+    let dek = host.dek.clone();
+    let mut put = |version, replaces| host.send(&mut card, &new_keys(version, replaces, &dek));
+    for version in 3..=10 {
+        assert_eq!(put(version, 0), "610A");
+    }
+    assert_eq!(put(11, 0), "6A84");
+    assert_eq!(put(1, 1), "6A84");
+    assert_eq!(put(11, 10), "610A");
+}
+
+/// A card whose key set 1 has seen a packet, and that gets these KIc and KID in place of its own.
+fn counter_after(kic: &Secret, kid: &Secret) -> Cntr {
+    let profile = profile();
+    let mut state = CardState::fresh(&profile);
+    *state.counter_mut(&profile, 1).unwrap() = Cntr::new(7).unwrap();
+    let mut card = Uicc::new(profile, subscriber(), state);
+    let kik = KeySet::derive_kik(&master(), &subscriber().iccid, 1, Family::Aes128);
+    let wrap = |key: &Secret| WrappedKey::wrap(&kik, CipherAlgorithm::Aes, key).unwrap();
+    let mut order = PutKey::add(1, [wrap(kic), wrap(kid), wrap(kik.secret())]);
+    order.replaces = 1;
+    card.manage(&order.command(), Some(&kik)).unwrap();
+    card.state.counter(&card.profile, 1)
+}
+
+#[test]
+fn a_counter_falls_only_with_the_key_that_old_packets_were_signed_with() {
+    let own = KeySet::derive(&master(), &subscriber().iccid, 1, Family::Aes128);
+    let (kic, kid) = (own.kic.secret(), own.kid.secret());
+    let other = Secret::new(vec![9; 16]);
+    let (seen, fresh) = (Cntr::new(7).unwrap(), Cntr::default());
+    assert_eq!(counter_after(kic, kid), seen, "the same keys");
+    assert_eq!(counter_after(&other, kid), seen, "another KIc");
+    assert_eq!(counter_after(kic, &other), fresh, "another KID");
+    assert_eq!(counter_after(&other, &other), fresh, "both");
+}
