@@ -2,8 +2,21 @@
 
 /// Is `text` an NCName, such as an AP_TransID must be?
 pub fn is_nc_name(text: &str) -> bool {
+    // Nearly all are ASCII, and of these it is quicker to ask for each octet.
+    if let Some((first, rest)) = text.as_bytes().split_first()
+        && is_ascii_start(*first)
+        && rest
+            .iter()
+            .all(|octet| is_ascii_start(*octet) || matches!(octet, b'-' | b'.' | b'0'..=b'9'))
+    {
+        return true;
+    }
     let mut chars = text.chars();
     chars.next().is_some_and(is_start) && chars.all(is_follower)
+}
+
+fn is_ascii_start(octet: u8) -> bool {
+    octet.is_ascii_alphabetic() || octet == b'_'
 }
 
 fn is_start(c: char) -> bool {
