@@ -74,7 +74,7 @@ pub(crate) fn open(
     let bad =
         |why| OAuthError::invalid_request(format!("request: {why} (CIBA Core section 7.1.1)"));
     let read = Jws::parse(request).map_err(bad)?;
-    let keys = key_set::of(cx, client, http, |keys| keys.have(read.kid()))
+    let keys = key_set::of(cx, client, http, |keys| keys.serve(&read, &[alg]))
         .map_err(|why| OAuthError::invalid_request(format!("request: {why}")))?;
     read.verify(&[alg], Keys::Public(&keys.jwks)).map_err(bad)?;
     let claims = Claims::parse(&read.payload).map_err(bad)?;
