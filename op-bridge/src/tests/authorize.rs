@@ -139,6 +139,9 @@ fn more_than_one_client_authentication_is_refused() {
         &[("client_secret", "poll-secret")],
         "invalid_request",
     );
+    let type_alone = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    let change = [("client_assertion_type", type_alone)];
+    expect("poll", &change, "invalid_request");
     expect("poll", &[("client_id", "ping")], "invalid_request");
     assert_eq!(
         World::new()
