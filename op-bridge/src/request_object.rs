@@ -78,6 +78,14 @@ pub(crate) fn open(
         .map_err(|why| OAuthError::invalid_request(format!("request: {why}")))?;
     read.verify(&[alg], Keys::Public(&keys.jwks)).map_err(bad)?;
     let claims = Claims::parse(&read.payload).map_err(bad)?;
+    for name in ["request", "request_uri"] {
+        if claims.0.contains_key(name) {
+            return Err(bad(wrong(
+                name,
+                "must not be in a request object (RFC 9101 section 4)",
+            )));
+        }
+    }
     claims.must_be("iss", &client.id).map_err(bad)?;
     claims
         .audience(std::slice::from_ref(&cx.op.config.issuer))

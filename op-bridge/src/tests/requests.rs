@@ -105,6 +105,15 @@ fn signed_request_carries_every_parameter() {
     assert!(sent.contains("<mss:MSISDN>+447700900001</mss:MSISDN>"));
 }
 
+/// RFC 9101 §4.
+#[test]
+fn a_request_object_within_a_request_object_is_refused() {
+    for name in ["request", "request_uri"] {
+        let why = format!("{name} must not be in a request object");
+        Signing::refused_with(name, json!("https://rp.example/r"), &why);
+    }
+}
+
 #[test]
 fn request_object_may_have_a_typ_and_client_authentication_beside_it() {
     let mut signing = Signing::new();
