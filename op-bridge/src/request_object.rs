@@ -134,6 +134,16 @@ fn plain(cx: &Context<'_>, client: &Client, form: Form) -> Result<Form, OAuthErr
     Ok(form)
 }
 
+/// A number in digits, if it is whole: to JSON 60.0 is 60.
+fn whole(number: &serde_json::Number) -> String {
+    match number.as_f64() {
+        Some(value) if number.is_f64() && value >= 0.0 && value.fract() == 0.0 => {
+            format!("{value:.0}")
+        }
+        _ => number.to_string(),
+    }
+}
+
 /// The parameters among the claims.
 pub(crate) fn parameters(claims: &Claims) -> Result<Form, crate::jose::JoseError> {
     let mut parameters = Vec::new();
@@ -142,7 +152,7 @@ pub(crate) fn parameters(claims: &Claims) -> Result<Form, crate::jose::JoseError
             None => continue,
             Some(Value::String(text)) => text.clone(),
             // A number or a string, both must be understood (CIBA Core §7.1.1).
-            Some(Value::Number(number)) if name == "requested_expiry" => number.to_string(),
+            Some(Value::Number(number)) if name == "requested_expiry" => whole(number),
             Some(_) => return Err(wrong(name, "must be a string")),
         };
         if value.contains('\0') {

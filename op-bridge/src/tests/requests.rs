@@ -125,7 +125,14 @@ fn request_object_may_have_a_typ_and_client_authentication_beside_it() {
 
 #[test]
 fn requested_expiry_is_a_number_or_a_string() {
-    for (value, granted) in [(json!(10), 10), (json!("10"), 10), (json!(100_000), 600)] {
+    for (value, granted) in [
+        (json!(10), 10),
+        (json!("10"), 10),
+        (json!(10.0), 10),
+        (json!(1e1), 10),
+        (json!(1e30), 600),
+        (json!(100_000), 600),
+    ] {
         let mut signing = Signing::new();
         let mut claims = signing.claims();
         claims["requested_expiry"] = value.clone();
@@ -140,6 +147,9 @@ fn requested_expiry_is_a_number_or_a_string() {
         json!(0),
         json!(-1),
         json!(1.5),
+        json!(0.0),
+        json!(-1.0),
+        json!("10.0"),
         json!("x"),
         json!(true),
         json!([10]),
