@@ -54,7 +54,7 @@ async fn ping_to_an_endpoint_that_answers_500() {
 }
 
 /// CIBA Core §10.2, §10.3: the client accepts with its status; what body comes with that is not the OP's business.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn an_accepted_ping_or_push_is_not_repeated_whatever_becomes_of_the_body() {
     let bodies = [
         ("ping", "Content-Length: 10\r\n\r\n0", Then::Silence),
