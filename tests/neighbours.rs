@@ -6,6 +6,8 @@ use std::process::Command;
 use midsim::sockets::ports::{Ports, Service};
 use midsim::suite::Builder;
 use midsim::world::World;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::support::sockets::{
     BEARER, BEN, Bench, Closed, GRETA, Seen, Server, field, line, outline,
@@ -49,6 +51,62 @@ async fn ping_to_an_endpoint_that_answers_500() {
     bench.expect_tokens("ping", &id).await;
     bench.next_good_request_succeeds().await;
     bench.finish().await;
+}
+
+/// CIBA Core §10.2, §10.3: the client accepts with its status; what body comes with that is not the OP's business.
+#[tokio::test]
+async fn an_accepted_ping_or_push_is_not_repeated_whatever_becomes_of_the_body() {
+    let bodies = [
+        ("ping", "Content-Length: 10\r\n\r\n0", Then::Silence),
+        ("ping", "Content-Length: 10\r\n\r\n0", Then::Close),
+        ("push", "Transfer-Encoding: chunked\r\n\r\n", Then::Endless),
+        ("push", "Content-Length: 99999999\r\n\r\n", Then::Close),
+    ];
+    for (mode, answer, then) in bodies {
+        let (bench, closed) = with_endpoint(mode);
+        let bench = bench.await;
+        let listener = closed.open();
+        let served = tokio::spawn(accept(
+            listener,
+            format!("HTTP/1.1 200 OK\r\n{answer}"),
+            then,
+        ));
+        let id = bench.begin(mode, BEN).await;
+        bench.idle().await;
+        bench.advance(100).await;
+        assert_eq!(
+            tries(&bench, &id),
+            ["delivered"],
+            "{mode} {answer} {then:?}"
+        );
+        bench.next_good_request_succeeds().await;
+        bench.finish().await;
+        served.abort();
+    }
+}
+
+/// What a server does once it has begun to answer.
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    Silence,
+    Close,
+    Endless,
+}
+
+/// Answers every connection's first request.
+async fn accept(listener: TcpListener, answer: String, then: Then) {
+    let mut kept = Vec::new();
+    loop {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut buffer = vec![0; 1 << 16];
+        let _ = stream.read(&mut buffer).await;
+        let _ = stream.write_all(answer.as_bytes()).await;
+        match then {
+            Then::Silence => kept.push(stream),
+            Then::Close => drop(stream),
+            Then::Endless => while stream.write_all(b"4\r\nmore\r\n").await.is_ok() {},
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -202,7 +260,7 @@ async fn expiry_is_pushed_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn port_in_use() {
-    let held = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let held = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = held.local_addr().unwrap().port();
     let ports = Ports::free().with(Service::Mssp, port);
     let builder = Builder::new(World::default()).ports(ports);

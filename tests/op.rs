@@ -5,7 +5,9 @@ use midsim::suite::{Builder, OpSwitches, StartError};
 use midsim::world::{DEFAULT, Mode, World};
 
 use crate::support::flow;
-use crate::support::sockets::{BEN, Bench, Closed, Server, field, line, named, outline};
+use crate::support::sockets::{
+    BEN, Bench, Closed, Server, field, good_fields, line, named, outline, secret,
+};
 
 #[test]
 fn a_world_can_have_refresh_tokens() {
@@ -168,4 +170,40 @@ fn a_foreign_discovery_service_has_its_keys_in_one_place() {
         assert!(matches!(&refused, StartError::HintIssuerKeys(iss) if iss == "https://d.example"));
         assert!(refused.is_configuration());
     }
+}
+
+/// What the MSSP would refuse is refused to the client, in the words of its own protocol.
+#[tokio::test]
+async fn a_text_that_the_mssp_does_not_take_is_refused_before_it_is_asked() {
+    let plain = DEFAULT.to_owned();
+    let ficom = DEFAULT.replacen("dialect = \"mobile-connect\"", "dialect = \"ficom\"", 1);
+    let of = ["\u{1f600}", "Pay \u{20000}", "\u{a0}", "\u{a0}\u{3000}"];
+    let cases = of.map(|text| (&plain, text));
+    for (world, text) in cases.into_iter().chain([(&ficom, "\u{6f22}\u{5b57}")]) {
+        let bench = Bench::of(Builder::new(World::parse(world).unwrap())).await;
+        let mut fields = good_fields(BEN);
+        fields.retain(|(name, _)| *name != "binding_message");
+        fields.push(("binding_message", text));
+        let secret = secret("poll");
+        let answer = bench
+            .form("/bc-authorize", ("poll", &secret), &fields)
+            .await;
+        answer.is_oauth_error(400, "invalid_binding_message");
+        let metadata =
+            serde_json::json!({"backchannel_token_delivery_mode": "poll", "client_name": text});
+        let url = format!("{}/register", bench.suite.op_url());
+        let json = [("content-type", "application/json")];
+        let answer = bench
+            .request(http::Method::POST, &url, &json, metadata.to_string())
+            .await;
+        answer.is_oauth_error(400, "invalid_client_metadata");
+        bench.finish().await;
+    }
+    // Of the UCS2 that the MSSP takes nothing is refused.
+    let bench = Bench::start().await;
+    let text = [("binding_message", "\u{6f22}\u{5b57}")];
+    let id = bench.begin_with("poll", BEN, &text).await;
+    bench.idle().await;
+    bench.expect_tokens("poll", &id).await;
+    bench.finish().await;
 }

@@ -240,6 +240,7 @@ fn text(op: &Op, client: &Client, form: &Form) -> Result<String, OAuthError> {
 
 /// What no text for a handset may hold, whatever its alphabet: control characters, characters that reorder or break what is read
 /// or that nobody sees, and the two that XML cannot carry. The joiners U+200C and U+200D stay: some languages spell with them.
+/// There has to be something to see.
 pub(crate) fn check_text(text: &str) -> Result<(), String> {
     let length = text.chars().count();
     if length > MAX_TEXT {
@@ -247,17 +248,45 @@ pub(crate) fn check_text(text: &str) -> Result<(), String> {
             "has {length} characters; a handset shows far fewer"
         ));
     }
+    let joins = |c: char| matches!(c, '\u{200c}' | '\u{200d}');
     for c in text.chars() {
-        let deceives = matches!(
-            c,
-            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        );
-        if c.is_control() || deceives || matches!(c, '\u{fffe}' | '\u{ffff}') {
+        let breaks = matches!(c, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}');
+        let unseen = is_default_ignorable(c) && !joins(c);
+        if c.is_control() || breaks || unseen || matches!(c, '\u{fffe}' | '\u{ffff}') {
             return Err(format!(
                 "holds the character U+{:04X}, which is not allowed",
                 u32::from(c)
             ));
         }
     }
+    // The Braille pattern without dots is no blank to Unicode, and nothing but a blank to the eye.
+    let blank = |c: char| c.is_whitespace() || c == '\u{2800}' || joins(c);
+    if text.chars().all(blank) {
+        return Err("has nothing in it that can be seen".to_owned());
+    }
     Ok(())
+}
+
+/// Default_Ignorable_Code_Point (Unicode Standard Annex 44): shown as nothing at all.
+fn is_default_ignorable(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }

@@ -23,6 +23,10 @@ pub(crate) fn outcome(cx: &mut Context<'_>, key: &Key, request: &mut Request) {
     let Some(callback) = &request.callback else {
         return;
     };
+    if cx.client(&request.client_id).is_none() {
+        // No tokens for a client that is gone (RFC 7592 §2.3).
+        return give_up(cx, request, "the client is not registered any more");
+    }
     let auth_req_id = callback.auth_req_id.clone();
     let body = match (request.mode, &request.state) {
         (DeliveryMode::Push, State::Approved { auth_time }) => {
@@ -122,10 +126,15 @@ pub(crate) fn timer(cx: &mut Context<'_>, key: &Key) {
 
 /// Sends the finished body.
 fn post(cx: &mut Context<'_>, key: &Key, request: &mut Request) {
-    let client = cx.client(&request.client_id);
-    let endpoint = client.and_then(|client| client.notification_endpoint.clone());
-    let (Some(callback), Some(url)) = (&mut request.callback, endpoint) else {
+    let Some(client) = cx.client(&request.client_id) else {
+        return give_up(cx, request, "the client is not registered any more");
+    };
+    let Some(callback) = &mut request.callback else {
         return;
+    };
+    let endpoint = callback.endpoint.as_ref();
+    let Some(url) = endpoint.or(client.notification_endpoint.as_ref()).cloned() else {
+        return give_up(cx, request, "the client has no notification endpoint");
     };
     callback.tries += 1;
     let own = Id::auth_req_id(&callback.auth_req_id);
@@ -154,4 +163,15 @@ fn post(cx: &mut Context<'_>, key: &Key, request: &mut Request) {
         },
     );
     cx.send(send);
+}
+
+/// There is nobody to tell.
+fn give_up(cx: &mut Context<'_>, request: &mut Request, why: &str) {
+    if let Some(callback) = request.callback.take() {
+        let kind = EventKind::DeliveryAnswer {
+            result: Err(SendError::Unreachable(why.to_owned())),
+            afterwards: Afterwards::GivenUp,
+        };
+        cx.event(Id::auth_req_id(&callback.auth_req_id), None, kind);
+    }
 }

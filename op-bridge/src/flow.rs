@@ -45,6 +45,7 @@ pub(crate) fn open(
         && cx.op.config.unknown_user == UnknownUser::AskMssp
         && cx.op.config.mssp.messaging != MessagingMode::Synch;
     let mode = order.client.mode;
+    let endpoint = order.client.notification_endpoint.clone();
     let mut request = Request {
         client_id: order.client.id.clone(),
         mode,
@@ -65,6 +66,7 @@ pub(crate) fn open(
         callback: order.client_notification_token.map(|token| Callback {
             auth_req_id: auth_req_id.clone(),
             client_notification_token: token,
+            endpoint,
             body: None,
             tries: 0,
         }),

@@ -71,7 +71,11 @@ pub(crate) fn issue(cx: &mut Context<'_>, own: Id, grant: &Grant<'_>, to: To<'_>
     let lifetimes = op.config.lifetimes;
     let iat = cx.now.as_second();
     let client = cx.client(grant.client_id);
-    let sub = subject(op, client.as_deref(), grant.msisdn);
+    let sub = match &to {
+        // OpenID Connect Core §12.2: it stays, however the client is registered by now.
+        To::Refresh(old) => old.sub.clone(),
+        To::Push(_) | To::Poll => subject(op, client.as_deref(), grant.msisdn),
+    };
 
     let pushed = match &to {
         To::Push(auth_req_id) => Some(*auth_req_id),

@@ -2,7 +2,7 @@
 //! OpenID Connect Discovery §3).
 //!
 //! A set is fetched when it is first needed, kept for [`LIFETIME`], and fetched again when something was signed with a key that
-//! is not in it; but never more often than every [`PAUSE`], so that nobody can make the OP call somebody's server at will. The
+//! is not in it, or names no key and is by none of them; but never more often than every [`PAUSE`], so that nobody can make the OP call somebody's server at will. The
 //! request that needs the keys waits outside of the step ([`Output::Fetch`](crate::Output::Fetch)) and is handled anew.
 
 use std::borrow::Cow;
@@ -19,6 +19,7 @@ use crate::event::{EventKind, Id};
 use crate::hint::HintIssuer;
 use crate::jose::json;
 use crate::jose::jwk::JwkSet;
+use crate::jose::jws::{Jws, JwsAlg, Keys};
 use crate::record::load;
 use crate::registration::certificates;
 use crate::route;
@@ -55,12 +56,16 @@ pub(crate) struct ClientKeys<'a> {
 }
 
 impl ClientKeys<'_> {
-    /// Whether one of the keys has this `kid`; without a `kid` any may be meant.
-    pub(crate) fn have(&self, kid: Option<&str>) -> bool {
-        kid.is_none_or(|kid| {
-            let mut keys = self.jwks.0.iter();
-            keys.any(|key| key.kid.as_deref() == Some(kid))
-        })
+    /// Whether the key that signed this is among them: the one that its `kid` names, or, as a key may be replaced by another
+    /// where nothing has a `kid`, one that verifies it.
+    pub(crate) fn serve(&self, signed: &Jws<'_>, allowed: &[JwsAlg]) -> bool {
+        match signed.kid() {
+            Some(kid) => {
+                let mut keys = self.jwks.0.iter();
+                keys.any(|key| key.kid.as_deref() == Some(kid))
+            }
+            None => signed.verify(allowed, Keys::Public(&self.jwks)).is_ok(),
+        }
     }
 }
 

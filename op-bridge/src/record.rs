@@ -248,6 +248,9 @@ pub struct Callback {
     pub auth_req_id: String,
     /// For the Authorization header.
     pub client_notification_token: String,
+    /// Where to: what the client was registered with when it asked.
+    #[serde(default)]
+    pub endpoint: Option<String>,
     /// The finished body, once the request ended: a repeated push repeats the same tokens.
     pub body: Option<String>,
     /// Deliveries tried.

@@ -74,10 +74,18 @@ pub(crate) fn open(
     let bad =
         |why| OAuthError::invalid_request(format!("request: {why} (CIBA Core section 7.1.1)"));
     let read = Jws::parse(request).map_err(bad)?;
-    let keys = key_set::of(cx, client, http, |keys| keys.have(read.kid()))
+    let keys = key_set::of(cx, client, http, |keys| keys.serve(&read, &[alg]))
         .map_err(|why| OAuthError::invalid_request(format!("request: {why}")))?;
     read.verify(&[alg], Keys::Public(&keys.jwks)).map_err(bad)?;
     let claims = Claims::parse(&read.payload).map_err(bad)?;
+    for name in ["request", "request_uri"] {
+        if claims.0.contains_key(name) {
+            return Err(bad(wrong(
+                name,
+                "must not be in a request object (RFC 9101 section 4)",
+            )));
+        }
+    }
     claims.must_be("iss", &client.id).map_err(bad)?;
     claims
         .audience(std::slice::from_ref(&cx.op.config.issuer))
@@ -126,6 +134,16 @@ fn plain(cx: &Context<'_>, client: &Client, form: Form) -> Result<Form, OAuthErr
     Ok(form)
 }
 
+/// A number in digits, if it is whole: to JSON 60.0 is 60.
+fn whole(number: &serde_json::Number) -> String {
+    match number.as_f64() {
+        Some(value) if number.is_f64() && value >= 0.0 && value.fract() == 0.0 => {
+            format!("{value:.0}")
+        }
+        _ => number.to_string(),
+    }
+}
+
 /// The parameters among the claims.
 pub(crate) fn parameters(claims: &Claims) -> Result<Form, crate::jose::JoseError> {
     let mut parameters = Vec::new();
@@ -134,7 +152,7 @@ pub(crate) fn parameters(claims: &Claims) -> Result<Form, crate::jose::JoseError
             None => continue,
             Some(Value::String(text)) => text.clone(),
             // A number or a string, both must be understood (CIBA Core §7.1.1).
-            Some(Value::Number(number)) if name == "requested_expiry" => number.to_string(),
+            Some(Value::Number(number)) if name == "requested_expiry" => whole(number),
             Some(_) => return Err(wrong(name, "must be a string")),
         };
         if value.contains('\0') {

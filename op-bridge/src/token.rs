@@ -193,24 +193,31 @@ fn ciba(
     form: &Form,
     own: &mut Id,
 ) -> Result<Answer, OAuthError> {
-    if caller.client.mode == DeliveryMode::Push {
-        return Err(OAuthError::new(
+    let push = || {
+        OAuthError::new(
             "unauthorized_client",
             "a push client gets its tokens at its notification endpoint (CIBA Core section 11)",
-        ));
-    }
-    let auth_req_id = form.require("auth_req_id", "CIBA Core section 10.1")?;
+        )
+    };
+    let auth_req_id = match form.require("auth_req_id", "CIBA Core section 10.1") {
+        Err(_) if caller.client.mode == DeliveryMode::Push => return Err(push()),
+        auth_req_id => auth_req_id?,
+    };
     let key = Key::of(auth_req_id);
-    let unknown = || {
+    let found = cx
+        .request(&key)
+        .filter(|request| request.client_id == caller.client.id);
+    // The mode may have changed since the client asked; what counts is how it was to get these tokens.
+    let mode = found.as_ref().map_or(caller.client.mode, |it| it.mode);
+    if mode == DeliveryMode::Push {
+        return Err(push());
+    }
+    let mut request = found.ok_or_else(|| {
         OAuthError::new(
             "invalid_grant",
             "auth_req_id is unknown or was issued to another client",
         )
-    };
-    let mut request = cx.request(&key).ok_or_else(unknown)?;
-    if request.client_id != caller.client.id {
-        return Err(unknown());
-    }
+    })?;
     *own = Id::auth_req_id(auth_req_id);
     if request.state == State::Pending && cx.now < request.expires_at {
         return wait(cx, caller, &key, request);

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::cnf;
 use crate::context::Context;
 use crate::event::{EventKind, Id};
+use crate::forms::{is_form, percent_decode};
 use crate::keys;
 use crate::oauth::{OAuthError, json_response};
 use crate::record::{AccessToken, RefreshToken, load};
@@ -42,6 +43,14 @@ fn access_token(
     request: &http::Request<Bytes>,
 ) -> Result<AccessToken, OAuthError> {
     let token = bearer(request.headers())?;
+    if elsewhere(request) {
+        return Err(OAuthError {
+            challenge: Some("Bearer realm=\"midsim\", error=\"invalid_request\"".to_owned()),
+            ..OAuthError::invalid_request(
+                "the access token was sent in more than one way; keep the Authorization header (RFC 6750 section 2)",
+            )
+        });
+    }
     let record = live(cx, token)
         .ok_or_else(|| invalid_token("the access token is unknown, revoked or expired"))?;
     if !cnf::fits(record.thumbprint.as_deref(), request) {
@@ -114,6 +123,21 @@ fn claims(cx: &Context<'_>, record: &AccessToken) -> Value {
         }
     }
     claims
+}
+
+/// Whether there is an access_token in the query or the form (RFC 6750 §2.2, §2.3).
+fn elsewhere(request: &http::Request<Bytes>) -> bool {
+    let has = |pairs: &[u8]| {
+        let mut names = pairs
+            .split(|&octet| octet == b'&')
+            .map(|pair| pair.split(|&octet| octet == b'=').next());
+        names.any(|name| {
+            name.and_then(percent_decode)
+                .is_some_and(|name| name == b"access_token")
+        })
+    };
+    request.uri().query().is_some_and(|it| has(it.as_bytes()))
+        || (is_form(request.headers()) && has(request.body()))
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, OAuthError> {

@@ -189,7 +189,7 @@ async fn call(url: &str, method: Method, path: &str, body: String) -> Result<Val
         .map_err(|error| format!("{url}: {error}"))?;
     let bounds = Bounds {
         within: WITHIN,
-        answer: 4 << 20,
+        answer: Some(4 << 20),
     };
     let client = HttpClient::new(Clock::real(), Policy::default());
     let response = client

@@ -44,15 +44,15 @@ pub struct HttpClient {
 pub struct Bounds {
     /// From the first attempt to connect to the last octet of the answer.
     pub within: Duration,
-    /// Octets of the answer's body.
-    pub answer: usize,
+    /// Octets of the answer's body; without, status and headers are all there is to the answer, and its body is not read.
+    pub answer: Option<usize>,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
         Self {
             within: Duration::from_secs(5),
-            answer: 64 << 10,
+            answer: Some(64 << 10),
         }
     }
 }
@@ -180,11 +180,14 @@ impl HttpClient {
     async fn exchange(
         &self,
         request: Request<Full<Bytes>>,
-        most: usize,
+        most: Option<usize>,
     ) -> Result<Response<Bytes>, SendError> {
         let response = self.inner.request(request).await.map_err(unreachable)?;
         let (head, body) = response.into_parts();
-        let body = collect(&head.headers, body, most).await?;
+        let body = match most {
+            Some(most) => collect(&head.headers, body, most).await?,
+            None => Bytes::new(),
+        };
         Ok(Response::from_parts(head, body))
     }
 }

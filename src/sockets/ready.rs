@@ -65,7 +65,7 @@ async fn attempt(client: &HttpClient, place: &Place) -> Result<String, String> {
     let request = Request::get(format!("{url}/readyz")).body(Bytes::new());
     let bounds = Bounds {
         within: ATTEMPT,
-        answer: 1024,
+        answer: Some(1024),
     };
     let sent = client.send(request.map_err(|error| error.to_string())?, bounds);
     match sent.await.result {

@@ -8,7 +8,7 @@ use mssp::pki::credential::Certificates;
 use op_bridge as op;
 use ota::smpp::{self, Account, BindMode, EsmeConfig, SmscConfig};
 use ota::{platform, smsc};
-use ota_wire::applet::{ChallengeView, MacAlgorithm, ResponseView, Text};
+use ota_wire::applet::{ChallengeView, MacAlgorithm, ResponseView};
 use ota_wire::ids::{Iccid, Msisdn};
 use ota_wire::keys::{Family, MasterKey, applet_mac_key};
 use ota_wire::secret::Secret;
@@ -109,6 +109,9 @@ pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> Result<op::Config,
     config.hints.max_age = world.op.hints.max_age;
     config.hints.expired_id_tokens = world.op.hints.expired_id_tokens;
     config.hints.issuers = hint_issuers(world, settings.hint_issuer)?;
+    let dialect = world.mssp.ap.first().and_then(|ap| ap.dialect);
+    let dialect = dialect.unwrap_or(world.mssp.dialect);
+    config.text_policy = Arc::new(move |text| dialect.takes(text));
     let fits = |client: &&crate::world::Client| fits(&config, client);
     config.clients = world
         .clients
@@ -117,11 +120,6 @@ pub(super) fn op(world: &Arc<World>, settings: OpSettings) -> Result<op::Config,
         .map(|client| registered(&config, client, &receiver))
         .collect::<Result<_, _>>()?;
     config.subscribers = Arc::new(People(world.clone()));
-    config.text_policy = Arc::new(|text| {
-        Text::encode(text)
-            .map(drop)
-            .map_err(|error| error.to_string())
-    });
     config.unknown_user = switches.unknown_user.unwrap_or(world.op.unknown_user);
     config.refresh_tokens = switches.refresh_tokens.unwrap_or(world.op.refresh_tokens);
     config.mssp.messaging = settings.messaging;

@@ -93,7 +93,7 @@ impl Port for SocketPort {
         Box::pin(async move {
             let bounds = Bounds {
                 within: Duration::from_secs(30),
-                answer: 1 << 20,
+                answer: Some(1 << 20),
             };
             self.client
                 .send(request, bounds)

@@ -29,10 +29,11 @@ use crate::sockets::http_server::{Arrived, HttpParty, Replies, RequestId};
 use crate::sockets::shutdown::Shutdown;
 use crate::sockets::tcp;
 
-/// How long a peer may take to answer a request of ours, unless the request says otherwise.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// The largest answer that a party reads.
-const LARGEST_ANSWER: usize = 1 << 20;
+/// What the answer to a request of ours may take, unless the request says otherwise.
+const ANSWER: Bounds = Bounds {
+    within: Duration::from_secs(5),
+    answer: Some(1 << 20),
+};
 
 /// The network of one process.
 pub struct Network {
@@ -302,13 +303,19 @@ impl Network {
             op_bridge::Peer::Rp => LinkName::OpToRp,
         };
         let within = if send.wait_seconds == 0 {
-            ANSWER_WITHIN
+            ANSWER.within
         } else {
             Duration::from_secs(send.wait_seconds.into())
         };
+        let answer = match send.to {
+            op_bridge::Peer::Mssp => ANSWER.answer,
+            // A status is all that a client has to say; its body counts for nothing (CIBA Core §10.2, §10.3).
+            op_bridge::Peer::Rp => None,
+        };
+        let bounds = Bounds { within, answer };
         let request = convert::request(&send.method, &send.url, &send.headers, &send.body);
         let sent = self
-            .call(link, &send.correlation, request, within, flight)
+            .call(link, &send.correlation, request, bounds, flight)
             .await;
         let result = sent.result.map_err(op_error);
         let message = Message::Op(op_bridge::Input::Answer {
@@ -325,7 +332,7 @@ impl Network {
             .body(Bytes::new());
         let flight = self.parties.clock.begin();
         let sent = self
-            .call(LinkName::OpToRp, "", request.ok(), ANSWER_WITHIN, flight)
+            .call(LinkName::OpToRp, "", request.ok(), ANSWER, flight)
             .await;
         let result = sent.result.map_err(op_error);
         let fetched = |(id, request, flight): Waiting| {
@@ -352,7 +359,7 @@ impl Network {
         let request = convert::request(&send.method, &send.url, &send.headers, &send.body);
         let link = LinkName::MsspToOp;
         let sent = self
-            .call(link, &send.correlation, request, ANSWER_WITHIN, flight)
+            .call(link, &send.correlation, request, ANSWER, flight)
             .await;
         let result = sent.result.map_err(|error| match error {
             SendError::TimedOut => mssp::SendError::TimedOut,
@@ -372,7 +379,7 @@ impl Network {
         link: LinkName,
         correlation: &str,
         request: Option<Request<Bytes>>,
-        within: Duration,
+        bounds: Bounds,
         flight: InFlight,
     ) -> Sent {
         let Some(request) = request else {
@@ -388,10 +395,6 @@ impl Network {
                 flight,
             };
         }
-        let bounds = Bounds {
-            within,
-            answer: LARGEST_ANSWER,
-        };
         let client = match link {
             LinkName::OpToMssp => &self.clients.to_mssp,
             _ => &self.clients.others,

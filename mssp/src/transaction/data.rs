@@ -10,7 +10,7 @@ use super::services;
 use crate::{
     code::Code,
     config::Profile,
-    dialect::{Displays, Rules},
+    dialect::{Dialect, Displays, Rules},
     messages::{Data, SignatureReq},
     pki::cms::Content,
     soap::Fault,
@@ -105,6 +105,24 @@ pub(crate) fn message(data: &Data, rules: &Rules) -> Result<Text, Fault> {
         Kind::Octets | Kind::Digest => {
             let detail = "Message is for the user to read, expected text/plain";
             Err(fault(Code::INAPPROPRIATE_DATA, detail).second(1016))
+        }
+    }
+}
+
+impl Dialect {
+    /// Whether an MSSP of this dialect takes `text` as DataToBeSigned for the user to read.
+    ///
+    /// # Errors
+    /// Why not, in words that go on from the name of the text.
+    pub fn takes(self, text: &str) -> Result<(), String> {
+        let data = Data {
+            text: text.to_owned(),
+            mime_type: None,
+            encoding: None,
+        };
+        match to_be_signed(&data, self.rules()) {
+            Ok(_) => Ok(()),
+            Err(fault) => Err(fault.detail.replacen("DataToBeSigned ", "", 1)),
         }
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn authenticate(
     let public;
     let keys = match (method, &client.secret) {
         (AuthMethod::PrivateKeyJwt, _) => {
-            public = key_set::of(cx, &client, request, |keys| keys.have(read.kid()))
+            public = key_set::of(cx, &client, request, |keys| keys.serve(&read, &allowed))
                 .map_err(|why| refused(format!("client_assertion: {why}")))?;
             Keys::Public(&public.jwks)
         }

@@ -192,7 +192,8 @@ pub(crate) fn authenticate(
             })?;
         registered_for(&client, AuthMethod::ClientSecretBasic)?;
         let form = Form::parse(request.headers(), request.body())?;
-        if form.get("client_secret").is_some() || form.get("client_assertion").is_some() {
+        let others = ["client_secret", "client_assertion", "client_assertion_type"];
+        if others.iter().any(|name| form.get(name).is_some()) {
             return Err(OAuthError::invalid_request(
                 "more than one client authentication (RFC 6749 section 2.3); keep the Authorization header",
             ));

@@ -149,7 +149,7 @@ impl Client {
             return Err(ConfigError::ShortSecret(self.id.clone()));
         }
         let text = self.default_text();
-        crate::authorize::check_text(&text)
+        crate::authorize::check_text(&self.name)
             .and_then(|()| (config.text_policy)(&text))
             .map_err(|why| ConfigError::Name {
                 client: self.id.clone(),

@@ -110,8 +110,10 @@ fn signed(
     let read = Jws::parse(token).map_err(bad)?;
     let claims = Claims::parse(&read.payload).map_err(bad)?;
     let issuer = issuer(cx, &claims).map_err(bad)?;
-    let keys = key_set::of_issuer(cx, issuer, request, |keys| keys.have(read.kid()))
-        .map_err(|why| OAuthError::invalid_request(format!("{what}: {why}")))?;
+    let keys = key_set::of_issuer(cx, issuer, request, |keys| {
+        keys.serve(&read, &rules.algorithms)
+    })
+    .map_err(|why| OAuthError::invalid_request(format!("{what}: {why}")))?;
     read.verify(&rules.algorithms, Keys::Public(&keys.jwks))
         .map_err(bad)?;
     audience(cx, &claims).map_err(bad)?;

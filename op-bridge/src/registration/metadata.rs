@@ -325,8 +325,12 @@ pub(crate) fn certificates(jwks: &Value) -> Result<Vec<Bytes>, Invalid> {
 }
 
 fn certificate_name(from: &Members<'_>) -> Result<Option<CertificateName>, Invalid> {
+    let text = |member| match from.text(member)? {
+        Some("") => Err(invalid(member, "is empty")),
+        text => Ok(text),
+    };
     let mut names = Vec::new();
-    if let Some(dn) = from.text("tls_client_auth_subject_dn")? {
+    if let Some(dn) = text("tls_client_auth_subject_dn")? {
         if crate::client_auth::x509::Name::parse(dn).is_none() {
             return Err(invalid(
                 "tls_client_auth_subject_dn",
@@ -335,16 +339,16 @@ fn certificate_name(from: &Members<'_>) -> Result<Option<CertificateName>, Inval
         }
         names.push(CertificateName::SubjectDn(dn.to_owned()));
     }
-    if let Some(name) = from.text("tls_client_auth_san_dns")? {
+    if let Some(name) = text("tls_client_auth_san_dns")? {
         names.push(CertificateName::SanDns(name.to_owned()));
     }
-    if let Some(uri) = from.text("tls_client_auth_san_uri")? {
+    if let Some(uri) = text("tls_client_auth_san_uri")? {
         names.push(CertificateName::SanUri(uri.to_owned()));
     }
-    if let Some(email) = from.text("tls_client_auth_san_email")? {
+    if let Some(email) = text("tls_client_auth_san_email")? {
         names.push(CertificateName::SanEmail(email.to_owned()));
     }
-    if let Some(address) = from.text("tls_client_auth_san_ip")? {
+    if let Some(address) = text("tls_client_auth_san_ip")? {
         let address = address
             .parse()
             .map_err(|_| invalid("tls_client_auth_san_ip", "is no IP address"))?;

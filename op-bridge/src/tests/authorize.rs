@@ -139,6 +139,9 @@ fn more_than_one_client_authentication_is_refused() {
         &[("client_secret", "poll-secret")],
         "invalid_request",
     );
+    let type_alone = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    let change = [("client_assertion_type", type_alone)];
+    expect("poll", &change, "invalid_request");
     expect("poll", &[("client_id", "ping")], "invalid_request");
     assert_eq!(
         World::new()
@@ -277,6 +280,39 @@ fn binding_message_is_shown_and_policed() {
             &[("binding_message", bad)],
             "invalid_binding_message",
         );
+    }
+}
+
+/// The code points are of Unicode's DerivedCoreProperties.txt, Default_Ignorable_Code_Point, first and last of each range.
+#[test]
+fn what_nobody_sees_is_in_no_text() {
+    let ignorable = [
+        0xad, 0x34f, 0x61c, 0x115f, 0x1160, 0x17b4, 0x17b5, 0x180b, 0x180e, 0x180f, 0x200b, 0x200e,
+        0x200f, 0x202a, 0x202e, 0x2060, 0x2065, 0x206f, 0x3164, 0xfe00, 0xfe0f, 0xfeff, 0xffa0,
+        0xfff0, 0xfff8, 0x1bca0, 0x1bca3, 0x1d173, 0x1d17a, 0xe0000, 0xe0001, 0xe007f, 0xe0100,
+        0xe01ef, 0xe0fff,
+    ];
+    let inside = ignorable.into_iter().chain(0xfff9..=0xfffb);
+    let inside = inside.map(|c| format!("a{}b", char::from_u32(c).unwrap()));
+    let alone = [
+        " ",
+        "\u{a0}",
+        "\u{2800}",
+        "\u{200d}",
+        "\u{200c}\u{3000} \u{2800}",
+    ];
+    for bad in inside.chain(alone.map(str::to_owned)) {
+        let change = [("binding_message", bad.as_str())];
+        expect("poll", &change, "invalid_binding_message");
+        let mut config = World::new().op.config().clone();
+        config.clients[0].name = bad.clone();
+        let refused = Op::new(config).err();
+        let by_name = matches!(refused, Some(crate::ConfigError::Name { .. }));
+        assert!(by_name, "{bad:?}: {refused:?}");
+    }
+    let persian = "\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}\u{647}\u{645}";
+    for good in [persian, "a\u{a0}b", "\u{2801}\u{2800}\u{2801}"] {
+        World::new().start_with("poll", &[("binding_message", good)]);
     }
 }
 

@@ -278,6 +278,70 @@ fn an_answer_to_an_earlier_try_of_a_push_decides_nothing_about_the_later() {
     assert_ne!(world.last().id, again.id, "there is a third");
 }
 
+/// The client `id` is registered otherwise from now on, or not at all.
+fn change(world: &mut World, id: &str, to: Option<DeliveryMode>) {
+    let mut config = world.op.config().clone();
+    config.clients.retain(|client| client.id != id);
+    config.clients.extend(to.map(|mode| client(id, mode)));
+    world.op = Op::new(config).unwrap();
+}
+
+#[test]
+fn tokens_come_as_the_client_was_registered_when_it_asked() {
+    use DeliveryMode::{Ping, Poll, Push};
+    for (name, before, after) in [
+        ("poll", Poll, Push),
+        ("ping", Ping, Push),
+        ("ping", Ping, Poll),
+        ("push", Push, Ping),
+        ("push", Push, Poll),
+    ] {
+        let case = format!("{before:?} to {after:?}");
+        let mut world = World::new();
+        let id = world.start(name);
+        let signature = world.last();
+        change(&mut world, name, Some(after));
+        world.approve(&signature);
+        if before != Poll {
+            check_headers(&world.last());
+        }
+        if before == Push {
+            assert!(json(&world.last())["id_token"].is_string(), "{case}");
+            assert_eq!(world.poll_error(name, &id), "unauthorized_client", "{case}");
+        } else {
+            assert_eq!(world.poll(name, &id).0, 200, "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_client_that_is_gone_is_told_nothing_and_the_trace_says_so() {
+    for name in ["ping", "push"] {
+        for approved_before in [false, true] {
+            let mut world = World::new();
+            world.start(name);
+            let signature = world.last();
+            if approved_before {
+                world.approve(&signature);
+                let first = world.last();
+                world.answer(&first, 503, "");
+            }
+            change(&mut world, name, None);
+            if !approved_before {
+                world.approve(&signature);
+            }
+            let sent = world.sent.len();
+            world.advance(60);
+            assert_eq!(world.sent.len(), sent, "{name}");
+            assert_eq!(world.last().to == Peer::Rp, approved_before, "{name}");
+            let rows = world.events.iter().map(Event::row);
+            let given_up = ("then".to_owned(), "given up".to_owned());
+            let told = rows.filter(|row| row.fields.contains(&given_up)).count();
+            assert_eq!(told, 1, "{name}");
+        }
+    }
+}
+
 #[test]
 fn pushed_access_token_opens_userinfo() {
     let mut world = World::new();

@@ -365,6 +365,36 @@ fn userinfo_without_a_good_token_is_401() {
     );
 }
 
+/// RFC 6750 §2: no more than one way.
+#[test]
+fn an_access_token_that_comes_in_two_ways_is_invalid_request() {
+    let mut world = World::new();
+    let (token, _) = token(&mut world, "openid");
+    let twice = |method: &str, query: &str, form: &str| {
+        http::Request::builder()
+            .method(method)
+            .uri(format!("/userinfo{query}"))
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Bytes::from(form.to_owned()))
+            .unwrap()
+    };
+    let in_query = format!("?x=y&access_token={token}");
+    let in_form = format!("access%5Ftoken={token}");
+    for request in [twice("GET", &in_query, ""), twice("POST", "", &in_form)] {
+        let response = world.http(request);
+        let challenge = &response.headers()["www-authenticate"];
+        assert_eq!(
+            challenge,
+            "Bearer realm=\"midsim\", error=\"invalid_request\""
+        );
+        let (status, body) = answer(&response);
+        assert_eq!((status, &body["error"]), (400, &"invalid_request".into()));
+    }
+    let once = world.http(twice("POST", "?x=access_token", "y=z"));
+    assert_eq!(once.status(), 200);
+}
+
 #[test]
 fn access_token_is_stored_as_its_hash_only() {
     let mut world = World::new();

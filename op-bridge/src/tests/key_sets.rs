@@ -34,11 +34,15 @@ fn set(signers: &[&TestSigner]) -> Value {
     json!({ "keys": signers.iter().map(key).collect::<Vec<_>>() })
 }
 
-fn proof(world: &mut World, signer: &TestSigner) -> String {
+/// Of an assertion of `remote`.
+fn claims(world: &mut World) -> Value {
     let now = at(world.now).as_second();
     let jti = world.rng.next_u64().to_string();
-    let claims =
-        json!({"iss": "remote", "sub": "remote", "aud": ISSUER, "exp": now + 60, "jti": jti});
+    json!({"iss": "remote", "sub": "remote", "aud": ISSUER, "exp": now + 60, "jti": jti})
+}
+
+fn proof(world: &mut World, signer: &TestSigner) -> String {
+    let claims = claims(world);
     signed(
         signer,
         &json!({"alg": "ES256", "kid": signer.kid()}),
@@ -55,15 +59,18 @@ fn form(fields: &[(&str, &str)]) -> http::Request<Bytes> {
 /// An authentication request of `remote`, with an assertion by `signer`.
 fn ask(world: &mut World, signer: &TestSigner) -> Option<http::Response<Bytes>> {
     let assertion = proof(world, signer);
-    let request = form(&[
+    let input = world.http_input(asking(&assertion));
+    reply(world.step(input))
+}
+
+fn asking(assertion: &str) -> http::Request<Bytes> {
+    form(&[
         ("scope", "openid"),
         ("acr_values", "mod-mf"),
         ("login_hint", ALICE),
         ("client_assertion_type", JWT_BEARER),
-        ("client_assertion", &assertion),
-    ]);
-    let input = world.http_input(request);
-    reply(world.step(input))
+        ("client_assertion", assertion),
+    ])
 }
 
 /// The URL answers; the reply to the request that has waited for it.
@@ -153,6 +160,34 @@ fn an_unknown_kid_has_the_set_fetched_again_but_not_within_30_s() {
     // A stranger with the right kid cannot make the OP fetch anything.
     world.now = 100;
     let stranger = ask(&mut world, &TestSigner::named("new")).unwrap();
+    assert_eq!(error(&stranger), (401, "invalid_client".into()));
+}
+
+#[test]
+fn a_key_without_kid_that_was_replaced_has_the_set_fetched_again_but_not_within_30_s() {
+    let mut world = world(AuthMethod::PrivateKeyJwt, false);
+    let (old, new) = (TestSigner::new(), TestSigner::new());
+    let nameless = |signer: &TestSigner| {
+        let mut set = set(&[signer]);
+        set["keys"][0].as_object_mut().unwrap().remove("kid");
+        document(200, set.to_string())
+    };
+    let ask = |world: &mut World, signer: &TestSigner| {
+        let claims = claims(world);
+        let assertion = signed(signer, &json!({"alg": "ES256"}), &claims);
+        let input = world.http_input(asking(&assertion));
+        reply(world.step(input))
+    };
+    assert!(ask(&mut world, &old).is_none());
+    assert_eq!(found(&mut world, nameless(&old)).status(), 200);
+    world.now = 29;
+    let refused = ask(&mut world, &new).expect("it must not be fetched so soon");
+    assert_eq!(error(&refused), (401, "invalid_client".into()));
+    world.now = 30;
+    assert_eq!(ask(&mut world, &old).unwrap().status(), 200);
+    assert!(ask(&mut world, &new).is_none(), "it is fetched again");
+    assert_eq!(found(&mut world, nameless(&new)).status(), 200);
+    let stranger = ask(&mut world, &TestSigner::new()).expect("fetched a moment ago");
     assert_eq!(error(&stranger), (401, "invalid_client".into()));
 }
 

@@ -42,6 +42,35 @@ fn refresh_token_rotates_and_is_bound_to_its_client() {
     assert_ne!(again["refresh_token"], renewed["refresh_token"]);
 }
 
+/// OpenID Connect Core §12.2.
+#[test]
+fn a_refresh_keeps_the_sub_of_a_client_that_has_become_pairwise() {
+    let mut world = refreshing();
+    let tokens = world.tokens("poll", &[]);
+    let sub = |world: &mut World, tokens: &Value| {
+        let claims = world.signer.verify(tokens["id_token"].as_str().unwrap());
+        let userinfo = world.userinfo(tokens["access_token"].as_str().unwrap());
+        assert_eq!(answer(&userinfo).1["sub"], claims["sub"]);
+        text_of(&claims["sub"])
+    };
+    let first = sub(&mut world, &tokens);
+    let mut config = world.op.config().clone();
+    config.clients[0].issuance = crate::Issuance {
+        subject_type: crate::SubjectType::Pairwise,
+        sector_identifier_uri: Some("https://rp.example/redirects.json".to_owned()),
+        ..crate::Issuance::default()
+    };
+    world.op = Op::new(config).unwrap();
+    let mut renewed = tokens;
+    for _ in 0..2 {
+        let token = text_of(&renewed["refresh_token"]);
+        renewed = refresh(&mut world, "poll", &token, &[]).1;
+        assert_eq!(sub(&mut world, &renewed), first);
+    }
+    let anew = world.tokens("poll", &[]);
+    assert_ne!(sub(&mut world, &anew), first, "a new authentication");
+}
+
 #[test]
 fn a_refresh_token_that_comes_twice_ends_every_token_of_the_authentication() {
     let mut world = refreshing();

@@ -249,6 +249,14 @@ fn metadata_that_cannot_be_kept_are_refused_by_name() {
             "tls_client_auth_subject_dn",
         ),
         (
+            json!({"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": ""}),
+            "tls_client_auth_san_dns",
+        ),
+        (
+            json!({"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": ""}),
+            "tls_client_auth_subject_dn",
+        ),
+        (
             json!({"tls_client_auth_san_dns": "rp.example"}),
             "tls_client_auth_subject_dn",
         ),

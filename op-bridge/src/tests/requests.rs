@@ -105,6 +105,15 @@ fn signed_request_carries_every_parameter() {
     assert!(sent.contains("<mss:MSISDN>+447700900001</mss:MSISDN>"));
 }
 
+/// RFC 9101 §4.
+#[test]
+fn a_request_object_within_a_request_object_is_refused() {
+    for name in ["request", "request_uri"] {
+        let why = format!("{name} must not be in a request object");
+        Signing::refused_with(name, json!("https://rp.example/r"), &why);
+    }
+}
+
 #[test]
 fn request_object_may_have_a_typ_and_client_authentication_beside_it() {
     let mut signing = Signing::new();
@@ -116,7 +125,14 @@ fn request_object_may_have_a_typ_and_client_authentication_beside_it() {
 
 #[test]
 fn requested_expiry_is_a_number_or_a_string() {
-    for (value, granted) in [(json!(10), 10), (json!("10"), 10), (json!(100_000), 600)] {
+    for (value, granted) in [
+        (json!(10), 10),
+        (json!("10"), 10),
+        (json!(10.0), 10),
+        (json!(1e1), 10),
+        (json!(1e30), 600),
+        (json!(100_000), 600),
+    ] {
         let mut signing = Signing::new();
         let mut claims = signing.claims();
         claims["requested_expiry"] = value.clone();
@@ -131,6 +147,9 @@ fn requested_expiry_is_a_number_or_a_string() {
         json!(0),
         json!(-1),
         json!(1.5),
+        json!(0.0),
+        json!(-1.0),
+        json!("10.0"),
         json!("x"),
         json!(true),
         json!([10]),

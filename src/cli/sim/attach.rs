@@ -217,7 +217,7 @@ impl Midsim {
             .map_err(|error| error.to_string())?;
         let bounds = Bounds {
             within: Duration::from_secs(Self::HOLD + 10),
-            answer: 4 << 20,
+            answer: Some(4 << 20),
         };
         let response = self.client.send(request, bounds).await.result;
         let response = response.map_err(|error| format!("{url}: {error}"))?;

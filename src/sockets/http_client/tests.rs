@@ -115,7 +115,7 @@ fn an_answer_beyond_the_bound_is_refused() {
         let exact =
             Peer::answering("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789").await;
         let bounds = Bounds {
-            answer: 10,
+            answer: Some(10),
             ..Bounds::default()
         };
         let client = client();
@@ -145,6 +145,27 @@ fn a_peer_that_does_not_answer_is_given_up() {
             assert_eq!(sent.result.unwrap_err(), SendError::TimedOut);
         }
         assert!(client.clock.is_idle());
+    });
+}
+
+#[test]
+fn a_status_alone_does_not_wait_for_the_body() {
+    block_on(async {
+        let bodies = [
+            "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0",
+            "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense",
+        ];
+        for answer in bodies {
+            let peer = Peer::answering(answer).await;
+            let client = client();
+            let bounds = Bounds {
+                answer: None,
+                ..Bounds::default()
+            };
+            let sent = client.send(get(peer.url()), bounds).await;
+            assert_eq!(sent.result.unwrap().status(), 200, "{answer}");
+        }
     });
 }
 

@@ -168,3 +168,31 @@ fn ficom_tells_that_by_1016() {
     };
     assert_eq!(world.ask(&digestive.to_xml()).status(), "100");
 }
+
+/// A word beforehand and the MSSP's answer are one.
+#[test]
+fn a_dialect_says_beforehand_which_texts_it_takes() {
+    let texts = [
+        ("Sign in?".to_owned(), true),
+        ("a".repeat(239), true),
+        ("a".repeat(240), false),
+        ("\u{6f22}".repeat(119), true),
+        ("\u{6f22}".repeat(120), false),
+        ("\u{ffe6}".to_owned(), true),
+        ("\u{1f600}".to_owned(), false),
+        ("\u{a0}".to_owned(), false),
+    ];
+    for (text, taken) in texts {
+        assert_eq!(Dialect::Etsi.takes(&text).is_ok(), taken, "{text:?}");
+        let mut world = world(false);
+        let request = SignatureRequest {
+            text: text.clone(),
+            ..request()
+        };
+        let answer = world.ask(&request.to_xml());
+        assert_eq!(answer.0.status() == 200, taken, "{text:?}: {answer:?}");
+    }
+    assert!(Dialect::Ficom.takes("\u{6f22}").is_err());
+    let why = Dialect::Etsi.takes("\u{1f600}").unwrap_err();
+    assert!(why.starts_with("has U+1F600"), "{why}");
+}
