@@ -163,6 +163,33 @@ fn an_ap_of_the_mesh_must_come_through_it() {
     assert_eq!(world.ask(&through_mesh(&request, HEADER)).status(), "100");
 }
 
+/// What the contract says is told to nobody who has not proved to be its party.
+#[test]
+fn the_way_counts_after_version_operation_and_password() {
+    let mut world = World::new();
+    world.configure(|config| config.aps[0].roaming = true);
+    let request = SignatureRequest::default().to_xml();
+    let stale = HEADER.replace("TimeOut='50'", "TimeOut='3'");
+    for (what, with, code) in [
+        ("\"midsim-ap\"", "\"wrong\"", 104),
+        ("MinorVersion=\"1\"", "MinorVersion=\"3\"", 108),
+        ("MSS_SignatureReq", "MSS_StatusReq", 101),
+        ("MSS_Signature>", "MSS_Sing>", 101),
+        (" AP_TransID=\"A1\"", "", 102),
+    ] {
+        assert!(request.contains(what), "{what}");
+        let wrong = request.replace(what, with);
+        assert_eq!(world.ask(&wrong).fault(), code, "{what}");
+        let through = through_mesh(&wrong, &stale);
+        assert_eq!(world.ask(&through).fault(), code, "{what}");
+    }
+    world.configure(|config| config.aps[0].operations = vec![Operation::StatusQuery]);
+    assert_eq!(world.ask(&request).fault(), 104);
+    world.configure(|config| config.aps[0].operations.clear());
+    assert_eq!(world.ask(&request).fault(), 701);
+    assert_eq!(world.ask(&through_mesh(&request, &stale)).fault(), 720);
+}
+
 #[test]
 fn other_mandatory_blocks_are_not_understood_and_roles_of_the_mesh_are_ours() {
     let mesh = "http://uri.etsi.org/TS102207/v1.1.3#role_";
