@@ -20,7 +20,7 @@ use crate::{
     soap::{Call, Fault, Shape, Version},
     step::{Output, RequestId},
     wsdl,
-    xml::{Element, MAX_OCTETS},
+    xml::{Element, MAX_OCTETS, is_white},
 };
 
 /// Where SOAP and the WSDL are; everything below it is the same.
@@ -372,7 +372,7 @@ fn ap_id(message: &Element) -> Option<&str> {
 
 fn ap_info<'a>(message: &'a Element, attribute: &str) -> Option<&'a str> {
     let ap_info = message.elements().find(|e| e.local == "AP_Info")?;
-    let value = ap_info.attribute(None, attribute)?.trim();
+    let value = ap_info.attribute(None, attribute)?.trim_matches(is_white);
     (!value.is_empty()).then_some(value)
 }
 

@@ -507,7 +507,7 @@ impl Found {
     }
 
     fn value(&mut self, name: &str, kind: Simple, value: &str) {
-        let trimmed = value.trim();
+        let trimmed = value.trim_matches(xml::is_white);
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let (good, what) = match kind {
             Simple::String => (true, ""),

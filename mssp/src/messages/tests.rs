@@ -78,6 +78,39 @@ fn an_element_twice_is_a_wrong_parameter() {
     }
 }
 
+/// XML 1.0 §2.3: white space is four characters; U+00A0 and its like are no part of an NCName.
+#[test]
+fn only_white_space_of_xml_is_trimmed() {
+    let named = |id: &str| {
+        let request = SignatureRequest {
+            ap_trans_id: id.into(),
+            ..SignatureRequest::default()
+        };
+        Head::parse(&part(&request.to_xml())).map(|head| head.ap.ap_trans_id)
+    };
+    assert_eq!(named(" \t\r\nA1 ").as_deref(), Ok("A1"));
+    for blank in ['\u{A0}', '\u{85}', '\u{2003}', '\u{3000}'] {
+        for id in [format!("{blank}abc"), format!("abc{blank}")] {
+            assert_eq!(named(&id).unwrap_err().code, Code::WRONG_PARAM, "{id:?}");
+        }
+    }
+    let profile = SignatureRequest {
+        profile: Some("\u{A0}urn:x\n".into()),
+        ..SignatureRequest::default()
+    };
+    let message = SignatureReq::parse(&part(&profile.to_xml())).unwrap();
+    assert_eq!(message.profile.as_deref(), Some("\u{A0}urn:x"));
+    let strict = crate::schema::deviations(
+        crate::Operation::Signature,
+        &part(
+            &SignatureRequest::default()
+                .to_xml()
+                .replace("\"1\"", "\"\u{A0}1\""),
+        ),
+    );
+    assert_eq!(strict.len(), 2, "{strict:?}");
+}
+
 #[test]
 fn dates_need_a_zone_and_the_shape_of_the_schema() {
     for good in [

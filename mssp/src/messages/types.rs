@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Children, ServiceResponse, optional, wrong};
+use super::{Children, ServiceResponse, optional, trimmed, wrong};
 use crate::{
     code::Code,
     soap::{Fault, MIDSIM},
@@ -232,7 +232,7 @@ impl Status {
 /// The URI of an mssURIType.
 pub(super) fn mss_uri(element: &Element) -> Result<String, Fault> {
     let children = Children::new(element, &["mssURI", "DigestAlgAndValue"])?;
-    let uri = children.required("mssURI")?.text().trim().to_owned();
+    let uri = trimmed(&children.required("mssURI")?.text()).to_owned();
     if uri.is_empty() {
         return Err(wrong(format!("the mssURI of {} is empty", element.local)));
     }

@@ -14,6 +14,7 @@ use crate::{
     schema,
     soap::{Call, Fault, Roaming},
     test_numbers,
+    xml::is_white,
 };
 
 /// An AP that has proved who it is and may make this call.
@@ -208,12 +209,12 @@ impl<'a> Turn<'a> {
     pub(crate) fn person(&self, user: &MobileUser) -> Result<(Subscriber, User), Fault> {
         let unknown = |detail, second| Fault::new(Code::UNKNOWN_CLIENT, detail).second(second);
         let named = match user.msisdn.as_deref() {
-            Some(text) if !text.trim().is_empty() => text.to_owned(),
+            Some(text) if !text.trim_matches(is_white).is_empty() => text.to_owned(),
             _ => match user.user_identifier.as_deref() {
-                Some(id) if !id.trim().is_empty() => self
+                Some(id) if !id.trim_matches(is_white).is_empty() => self
                     .config
                     .directory
-                    .identified(id.trim())
+                    .identified(id.trim_matches(is_white))
                     .map(|msisdn| msisdn.to_string())
                     .ok_or_else(|| {
                         unknown(format!("nobody here is UserIdentifier {id:?}"), 1052)

@@ -10,7 +10,7 @@ use super::{MSS, Version, open_mirrored, wrong};
 use crate::{
     code::Code,
     soap::Fault,
-    xml::{Element, Node, Writer},
+    xml::{Element, Node, Writer, is_white},
 };
 
 /// What the namespaces of all versions begin with.
@@ -81,7 +81,7 @@ impl Roaming {
             entries: entries.len(),
             sender: find(last, "RE_Sender")
                 .and_then(|sender| find(sender, "URI"))
-                .map(|uri| uri.text().trim().to_owned()),
+                .map(|uri| uri.text().trim_matches(is_white).to_owned()),
             expires,
         })
     }
@@ -129,7 +129,7 @@ fn value(element: &Element, name: &str) -> Option<String> {
     let attribute = element.attribute(None, name).map(str::to_owned);
     attribute
         .or_else(|| find(element, name).map(|child| child.text().into_owned()))
-        .map(|text| text.trim().to_owned())
+        .map(|text| text.trim_matches(is_white).to_owned())
 }
 
 fn find<'a>(element: &'a Element, local: &str) -> Option<&'a Element> {
