@@ -118,6 +118,8 @@ fn dates_need_a_zone_and_the_shape_of_the_schema() {
         "2026-11-22T10:30:00.123456789Z",
         "2026-11-22T10:30:00+14:00",
         "2026-11-22T10:30:00.5-03:30",
+        "2026-11-22T10:30:00-14:00",
+        "2026-11-22T10:30:00-00:00",
     ] {
         assert_eq!(DateTime::parse("Instant", good).unwrap().as_str(), good);
     }
@@ -131,9 +133,16 @@ fn dates_need_a_zone_and_the_shape_of_the_schema() {
         "20261122T103000Z",
         "2026-11-22T10:30Z",
         "2026-11-22T10:30:00.Z",
-        "2026-11-22T10:30:00.1234567890Z",
         "2026-02-30T10:30:00Z",
         "2026-11-22T25:00:00Z",
+        "2026-11-22T24:00:01Z",
+        "2026-11-22T24:30:00Z",
+        "2026-11-22T24:00:00.001Z",
+        "2026-11-22T23:59:60Z",
+        "9999-12-31T24:00:00Z",
+        "2026-11-22T10:30:00+15:00",
+        "2026-11-22T10:30:00-14:01",
+        "2026-11-22T10:30:00+01:60",
         "2026-11-22T10:30:00+0200",
         "2026-11-22T10:30:00[Europe/Madrid]",
         "é026-11-22T10:30:00Z",
@@ -141,6 +150,27 @@ fn dates_need_a_zone_and_the_shape_of_the_schema() {
     ] {
         let fault = DateTime::parse("Instant", bad).unwrap_err();
         assert_eq!(fault.code, Code::WRONG_PARAM, "{bad}");
+    }
+}
+
+/// XML Schema part 2 §3.2.7.
+#[test]
+fn the_end_of_a_day_and_a_long_fraction_name_an_instant() {
+    for (written, instant) in [
+        ("2026-11-22T24:00:00Z", "2026-11-23T00:00:00Z"),
+        ("2026-12-31T24:00:00.000+14:00", "2026-12-31T10:00:00Z"),
+        (
+            "2026-11-22T10:30:00.12345678999Z",
+            "2026-11-22T10:30:00.123456789Z",
+        ),
+        (
+            "2026-11-22T23:59:59.99999999999-01:00",
+            "2026-11-23T00:59:59.999999999Z",
+        ),
+    ] {
+        let read = DateTime::parse("Instant", written).unwrap();
+        assert_eq!(read.as_str(), written);
+        assert_eq!(read.instant(), instant.parse().unwrap(), "{written}");
     }
 }
 
