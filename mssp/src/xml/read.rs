@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use quick_xml::{
     Error as QuickError, NsReader,
     events::{BytesDecl, BytesStart, Event},
-    name::{NamespaceError, NamespaceResolver, QName, ResolveResult},
+    name::{NamespaceError, NamespaceResolver, PrefixDeclaration, QName, ResolveResult},
 };
 use thiserror::Error;
 
@@ -255,7 +255,13 @@ impl Tree {
                 .map_err(|e| XmlError::malformed(format!("in the start tag of {local}: {e}")))?;
             let (name, _) = names(attribute.key)?;
             let value = attribute_value(&attribute.value)?;
-            if attribute.key.as_namespace_binding().is_some() {
+            if let Some(declared) = attribute.key.as_namespace_binding() {
+                // Namespaces in XML 1.0 §2.2; only the default namespace can be taken back.
+                if value.is_empty() && matches!(declared, PrefixDeclaration::Named(_)) {
+                    return Err(XmlError::malformed(format!(
+                        "prefix {name:?} is declared for no namespace"
+                    )));
+                }
                 if value.len() > MAX_NAME {
                     return Err(XmlError::LongName(value.len()));
                 }

@@ -124,6 +124,8 @@ fn what_is_not_well_formed_is_refused() {
         "<a:b:c xmlns:a='urn:1'/>",
         "<a xmlns:xmlns='urn:1'/>",
         "<a xmlns:xml='urn:1'/>",
+        "<a xmlns:p=''/>",
+        "<a xmlns:p='urn:1'><b xmlns:p=''/></a>",
         "<a",
         "<",
         "<a><b",
