@@ -57,7 +57,7 @@ fn the_new_challenge_waits_for_the_late_answer_which_changes_nothing_else() {
 #[test]
 fn who_loses_the_place_learns_it_with_ficoms_second_number() {
     let mut world = world();
-    world.configure(|config| config.dialect = crate::Dialect::Ficom);
+    world.configure(|config| config.dialect = Dialect::Ficom);
     let request = |id: &str| SignatureRequest {
         profile: None,
         ..request(id)
