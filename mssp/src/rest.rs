@@ -193,6 +193,7 @@ fn element(
         local: name.to_owned(),
         prefix: String::new(),
         attributes: Vec::new(),
+        declared: Vec::new(),
         children: Vec::new(),
     };
     let mut below = |name: &str, value, ns: &str, made: &mut Element| {

@@ -11,8 +11,8 @@ use quick_xml::{
 use thiserror::Error;
 
 use super::{
-    Attribute, Element, MAX_ATTRIBUTES, MAX_BINDINGS, MAX_DEPTH, MAX_NAME, MAX_NODES, MAX_OCTETS,
-    Node, is_char, is_nc_name, is_white,
+    Attribute, Declaration, Element, MAX_ATTRIBUTES, MAX_BINDINGS, MAX_DEPTH, MAX_NAME, MAX_NODES,
+    MAX_OCTETS, Node, is_char, is_nc_name, is_white,
 };
 
 /// Why a document was refused.
@@ -247,6 +247,7 @@ impl Tree {
         let (local, prefix) = names(start.name())?;
         let ns = self.namespace(resolver.resolve_element(start.name()).0)?;
         let mut attributes: Vec<Attribute> = Vec::new();
+        let mut declarations = Vec::new();
         for (n, attribute) in start.attributes().enumerate() {
             if n == MAX_ATTRIBUTES {
                 return Err(XmlError::TooManyAttributes);
@@ -265,6 +266,14 @@ impl Tree {
                 if value.len() > MAX_NAME {
                     return Err(XmlError::LongName(value.len()));
                 }
+                let prefix = match declared {
+                    PrefixDeclaration::Default => "",
+                    PrefixDeclaration::Named(prefix) => prefix,
+                };
+                declarations.push(Declaration {
+                    prefix: prefix.to_owned(),
+                    ns: value,
+                });
                 continue;
             }
             let ns = self.namespace(resolver.resolve_attribute(attribute.key).0)?;
@@ -282,6 +291,7 @@ impl Tree {
             local: local.to_owned(),
             prefix: prefix.to_owned(),
             attributes,
+            declared: declarations,
             children: Vec::new(),
         })
     }

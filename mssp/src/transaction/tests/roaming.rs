@@ -22,6 +22,7 @@ fn block(envelope: &str) -> Element {
     fn plain(element: &Element) -> Element {
         let mut plain_element = element.clone();
         plain_element.prefix = String::new();
+        plain_element.declared = Vec::new();
         for child in &mut plain_element.children {
             if let crate::xml::Node::Element(below) = child {
                 *below = plain(below);
@@ -97,6 +98,49 @@ fn a_fault_goes_back_the_way_its_request_came() {
     // Of a header that could not be read there is nothing to carry.
     let answer = World::new().ask(&through_mesh(&request, &HEADER.repeat(2)));
     assert!(!body(&answer).contains("<env:Header"));
+}
+
+/// Names in values go by the declarations around them (Namespaces in XML 1.0 §3; XML Schema part 2 §3.2.18).
+#[test]
+fn prefixes_that_values_use_come_back_declared() {
+    let block = "<RoamingHeader xmlns='http://uri.etsi.org/TS102207/v1.1.2#' xsi:type='r:Foo'>\
+        <RoamingHeaderEntry own:at='1'><x xmlns='' xmlns:r='urn:inner' xsi:type='r:Bar'>h:text</x></RoamingHeaderEntry>\
+        </RoamingHeader>";
+    let request = through_mesh(&SignatureRequest::default().to_xml(), block)
+        .replace(
+            "<env:Envelope",
+            "<env:Envelope xmlns:r='urn:outer' xmlns:h='urn:outer' xmlns='urn:default' \
+             xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'",
+        )
+        .replace(
+            "<env:Header>",
+            "<env:Header xmlns:r='urn:r' xmlns:own='urn:own'>",
+        );
+    let answer = World::new().ask(&request);
+    assert_eq!(answer.status(), "100");
+    let answer = body(&answer);
+    // Read again by itself, so that nothing around it helps.
+    let start = answer.find("<RoamingHeader").unwrap();
+    let (whole, _) = answer[start..].split_once("</RoamingHeader>").unwrap();
+    let alone = parse(format!("{whole}</RoamingHeader>").as_bytes()).unwrap();
+    assert!(alone.is(
+        Some("http://uri.etsi.org/TS102207/v1.1.2#"),
+        "RoamingHeader"
+    ));
+    let declared = |element: &Element, prefix: &str| {
+        let one = element.declared.iter().find(|one| one.prefix == prefix);
+        one.map(|one| one.ns.clone())
+    };
+    assert_eq!(declared(&alone, "r").as_deref(), Some("urn:r"));
+    assert_eq!(declared(&alone, "h").as_deref(), Some("urn:outer"));
+    let xsi = Some("http://www.w3.org/2001/XMLSchema-instance");
+    assert_eq!(alone.attribute(xsi, "type"), Some("r:Foo"));
+    let entry = find(&alone, "RoamingHeaderEntry").unwrap();
+    assert_eq!(entry.attribute(Some("urn:own"), "at"), Some("1"));
+    let inner = find(&alone, "x").unwrap();
+    assert_eq!(inner.ns, None);
+    assert_eq!(declared(inner, "r").as_deref(), Some("urn:inner"));
+    assert_eq!(inner.attribute(xsi, "type"), Some("r:Bar"));
 }
 
 #[test]
