@@ -20,7 +20,7 @@ use crate::{
     soap::{Call, Fault, Shape, Version},
     step::{Output, RequestId},
     wsdl,
-    xml::{Element, MAX_OCTETS},
+    xml::{Element, MAX_OCTETS, is_white},
 };
 
 /// Where SOAP and the WSDL are; everything below it is the same.
@@ -177,9 +177,7 @@ impl Turn<'_> {
         // The request comes first in the trace; which transaction it belongs to is known after.
         let first = self.step.events.len();
         let peer = request.extensions().get::<PeerCertificate>();
-        let handled = self
-            .roamed(&call)
-            .and_then(|()| self.call(&mut exchange, &call.operation, &call.part, peer));
+        let handled = self.call(&mut exchange, &call, peer);
         let (own, parent) = exchange.ids();
         let requested = exchange.requested();
         self.step.events.insert(
@@ -216,11 +214,11 @@ impl Turn<'_> {
     fn call(
         &mut self,
         exchange: &mut Exchange,
-        operation: &str,
-        message: &Element,
+        call: &Call,
         peer: Option<&PeerCertificate>,
     ) -> Result<Handled, Fault> {
-        let operation = Operation::named(operation).ok_or_else(|| not_offered(operation))?;
+        let (name, message) = (&call.operation, &call.part);
+        let operation = Operation::named(name).ok_or_else(|| not_offered(name))?;
         if message.local != operation.request() {
             return Err(Fault::new(
                 Code::WRONG_PARAM,
@@ -231,7 +229,7 @@ impl Turn<'_> {
                 ),
             ));
         }
-        let caller = self.admit(operation, message, peer, &mut exchange.deviations)?;
+        let caller = self.admit(operation, call, peer, &mut exchange.deviations)?;
         match operation {
             Operation::Signature => self.signature(exchange, caller, message),
             Operation::StatusQuery => self.status_query(exchange, caller, message),
@@ -239,30 +237,6 @@ impl Turn<'_> {
             Operation::Registration => self.registration(exchange, caller, message),
             Operation::ProfileQuery => self.profile_query(exchange, caller, message),
             Operation::Handshake => self.handshake(exchange, caller, message),
-        }
-    }
-
-    /// Whether a request came the way it should.
-    ///
-    /// # Errors
-    /// 701, 720.
-    fn roamed(&self, call: &Call) -> Result<(), Fault> {
-        let ap_id = ap_id(&call.part);
-        let from_mesh = self
-            .config
-            .aps
-            .iter()
-            .any(|ap| ap.roaming && Some(ap.id.as_str()) == ap_id);
-        match &call.roaming {
-            Some(roaming) => roaming.check(self.now),
-            None if from_mesh => Err(Fault::new(
-                Code::ROAMING_HEADER_MISSING,
-                format!(
-                    "requests of {:?} come through the mesh, and this one has no RoamingHeader",
-                    ap_id.unwrap_or_default()
-                ),
-            )),
-            None => Ok(()),
         }
     }
 
@@ -398,7 +372,7 @@ fn ap_id(message: &Element) -> Option<&str> {
 
 fn ap_info<'a>(message: &'a Element, attribute: &str) -> Option<&'a str> {
     let ap_info = message.elements().find(|e| e.local == "AP_Info")?;
-    let value = ap_info.attribute(None, attribute)?.trim();
+    let value = ap_info.attribute(None, attribute)?.trim_matches(is_white);
     (!value.is_empty()).then_some(value)
 }
 

@@ -193,6 +193,7 @@ fn element(
         local: name.to_owned(),
         prefix: String::new(),
         attributes: Vec::new(),
+        declared: Vec::new(),
         children: Vec::new(),
     };
     let mut below = |name: &str, value, ns: &str, made: &mut Element| {
@@ -201,7 +202,7 @@ fn element(
         Ok::<_, String>(())
     };
     match value {
-        Value::Null => {}
+        Value::Null => return Err(format!("{name} is null, expected a value")),
         Value::Array(services) if name == "AdditionalServices" => {
             for service in services {
                 below("Service", service, ns, &mut made)?;
@@ -209,7 +210,8 @@ fn element(
         }
         Value::Array(_) => return Err(format!("{name} is a list, expected one value")),
         Value::Object(members) => {
-            for (key, value) in members {
+            // Serialisers write null for a member that is not there.
+            for (key, value) in members.into_iter().filter(|(_, value)| !value.is_null()) {
                 let is_attribute =
                     ATTRIBUTES.contains(&key.as_str()) || (key == "Value" && name == "StatusCode");
                 if is_attribute {
@@ -284,8 +286,9 @@ fn scalar(name: &str, value: Value) -> Result<String, String> {
         Value::String(text) => text,
         Value::Bool(value) => value.to_string(),
         Value::Number(value) => value.to_string(),
-        Value::Null => String::new(),
-        Value::Array(_) | Value::Object(_) => return Err(format!("{name} is no string")),
+        Value::Null | Value::Array(_) | Value::Object(_) => {
+            return Err(format!("{name} is no string"));
+        }
     };
     // XML could not carry it.
     match text.chars().find(|&c| !xml::is_char(c)) {

@@ -9,8 +9,10 @@ use crate::{
     messages::DateTime,
     operation::Operation,
     soap::MSS,
-    xml::{Element, is_nc_name},
+    xml::{self, Element, is_nc_name},
 };
+
+const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// Deviations of one message that are listed.
 const MOST: usize = 20;
@@ -36,6 +38,23 @@ enum Simple {
     String,
 }
 
+impl Simple {
+    /// Names of types whose values are all of this kind: the element's own, and what loses nothing of it.
+    fn types(self) -> &'static [&'static str] {
+        match self {
+            Self::AnyUri => &["anyURI"],
+            Self::Base64 => &["base64Binary", "DigestValueType"],
+            Self::Boolean => &["boolean"],
+            Self::DateTime => &["dateTime"],
+            Self::Integer => &["integer"],
+            Self::NcName => &["NCName"],
+            Self::OneOf(_) => &["SignatureProfileComparisonType"],
+            Self::PositiveInteger => &["positiveInteger"],
+            Self::String => &["string", "normalizedString", "token"],
+        }
+    }
+}
+
 struct Attribute {
     name: &'static str,
     kind: Simple,
@@ -59,6 +78,8 @@ enum Kind {
 }
 
 struct Complex {
+    /// The type's name, as xsi:type may repeat it; none if it has no name.
+    name: Option<&'static str>,
     attributes: &'static [Attribute],
     content: Content,
 }
@@ -125,6 +146,7 @@ const URI: Kind = Kind::Simple(Simple::AnyUri);
 const BASE64: Kind = Kind::Simple(Simple::Base64);
 
 static AP_INFO: Complex = Complex {
+    name: None,
     attributes: &[
         needs("AP_ID", Simple::AnyUri),
         needs("AP_TransID", Simple::NcName),
@@ -136,6 +158,7 @@ static AP_INFO: Complex = Complex {
 };
 
 static MESH_MEMBER: Complex = Complex {
+    name: Some("MeshMemberType"),
     attributes: &[],
     content: Content::Sequence(&[
         optional("DNSName", STRING),
@@ -147,11 +170,13 @@ static MESH_MEMBER: Complex = Complex {
 const MESH: Kind = Kind::Complex(&MESH_MEMBER);
 
 static MSSP_INFO: Complex = Complex {
+    name: None,
     attributes: &[may("Instant", Simple::DateTime)],
     content: Content::Sequence(&[one("MSSP_ID", MESH)]),
 };
 
 static MOBILE_USER: Complex = Complex {
+    name: Some("MobileUserType"),
     attributes: &[],
     content: Content::Sequence(&[
         optional("IdentityIssuer", MESH),
@@ -163,6 +188,7 @@ static MOBILE_USER: Complex = Complex {
 const USER: Kind = Kind::Complex(&MOBILE_USER);
 
 static DATA: Complex = Complex {
+    name: Some("DataType"),
     attributes: &[
         may("MimeType", Simple::String),
         may("Encoding", Simple::String),
@@ -171,6 +197,7 @@ static DATA: Complex = Complex {
 };
 
 static DIGEST: Complex = Complex {
+    name: Some("DigestAlgAndValueType"),
     attributes: &[],
     content: Content::Sequence(&[
         optional("DigestMethod", Kind::Open),
@@ -179,6 +206,7 @@ static DIGEST: Complex = Complex {
 };
 
 static MSS_URI: Complex = Complex {
+    name: Some("mssURIType"),
     attributes: &[],
     content: Content::Sequence(&[
         one("mssURI", URI),
@@ -189,6 +217,7 @@ static MSS_URI: Complex = Complex {
 const MSS_URI_KIND: Kind = Kind::Complex(&MSS_URI);
 
 static SERVICE: Complex = Complex {
+    name: Some("AdditionalServiceType"),
     attributes: &[],
     content: Content::Sequence(&[
         one("Description", MSS_URI_KIND),
@@ -198,6 +227,7 @@ static SERVICE: Complex = Complex {
 };
 
 static SERVICES: Complex = Complex {
+    name: None,
     attributes: &[],
     content: Content::Sequence(&[Particle {
         name: Some("Service"),
@@ -208,6 +238,7 @@ static SERVICES: Complex = Complex {
 };
 
 static KEY_REFERENCE: Complex = Complex {
+    name: Some("KeyReferenceType"),
     attributes: &[],
     content: Content::Sequence(&[
         many("CertificateURL", URI),
@@ -219,11 +250,13 @@ static KEY_REFERENCE: Complex = Complex {
 };
 
 static STATUS_CODE: Complex = Complex {
+    name: Some("StatusCodeType"),
     attributes: &[needs("Value", Simple::Integer)],
     content: Content::Sequence(&[optional("StatusCode", Kind::Open)]),
 };
 
 static STATUS: Complex = Complex {
+    name: Some("StatusType"),
     attributes: &[],
     content: Content::Sequence(&[
         one("StatusCode", Kind::Complex(&STATUS_CODE)),
@@ -233,6 +266,7 @@ static STATUS: Complex = Complex {
 };
 
 static SECURE_METHODS: Complex = Complex {
+    name: Some("SecureMethodsType"),
     attributes: &[
         needs("MSS_Signature", Simple::Boolean),
         needs("MSS_Registration", Simple::Boolean),
@@ -245,16 +279,19 @@ static SECURE_METHODS: Complex = Complex {
 };
 
 static CERTIFICATES: Complex = Complex {
+    name: Some("CertificatesType"),
     attributes: &[],
     content: Content::Sequence(&[many("Certificate", BASE64)]),
 };
 
 static ROOT_CAS: Complex = Complex {
+    name: Some("RootCAsType"),
     attributes: &[],
     content: Content::Sequence(&[many("DN", STRING)]),
 };
 
 static ALGORITHMS: Complex = Complex {
+    name: Some("AlgorithmsType"),
     attributes: &[],
     content: Content::Sequence(&[many("Algorithm", MSS_URI_KIND)]),
 };
@@ -340,14 +377,14 @@ impl Found {
     fn message(&mut self, operation: Operation, message: &Element) {
         let (attributes, particles) = own_part(operation);
         let all: Vec<_> = VERSION.iter().chain(attributes).collect();
-        self.attributes(message, &all);
+        self.attributes(message, &all, &[&format!("{}Type", operation.request())]);
         let all: Vec<_> = HEAD.iter().chain(particles).collect();
         self.sequence(message, &all);
     }
 
     fn complex(&mut self, element: &Element, kind: &Complex) {
         let attributes: Vec<_> = kind.attributes.iter().collect();
-        self.attributes(element, &attributes);
+        self.attributes(element, &attributes, kind.name.as_slice());
         match &kind.content {
             Content::Sequence(particles) => {
                 let particles: Vec<_> = particles.iter().collect();
@@ -357,7 +394,8 @@ impl Found {
         }
     }
 
-    fn attributes(&mut self, element: &Element, known: &[&Attribute]) {
+    /// `types` are the names that xsi:type may have.
+    fn attributes(&mut self, element: &Element, known: &[&Attribute], types: &[&str]) {
         for attribute in &element.attributes {
             match (
                 attribute.ns.as_deref(),
@@ -370,7 +408,7 @@ impl Found {
                         &attribute.value,
                     );
                 }
-                (Some("http://www.w3.org/2001/XMLSchema-instance"), _) => {}
+                (Some(XSI), _) => self.instance(element, attribute, types),
                 _ => self.say(format!(
                     "{} has attribute {}, which the schema does not know there",
                     element.local, attribute.local
@@ -381,6 +419,25 @@ impl Found {
             if element.attribute(None, one.name).is_none() {
                 self.say(format!("{} lacks attribute {}", element.local, one.name));
             }
+        }
+    }
+
+    /// What XML Schema lets stand at every element (part 1 §2.6); no element of ours may be nil. Of the type, its name is
+    /// looked at and not the prefix.
+    fn instance(&mut self, element: &Element, attribute: &xml::Attribute, types: &[&str]) {
+        match attribute.local.as_str() {
+            "schemaLocation" | "noNamespaceSchemaLocation" => {}
+            "type" => {
+                let given = attribute.value.trim_matches(xml::is_white);
+                let name = given.split_once(':').map_or(given, |(_, local)| local);
+                if !types.contains(&name) {
+                    self.say(format!("{} has another type in xsi:type", element.local));
+                }
+            }
+            other => self.say(format!(
+                "{} has attribute xsi:{other}, which the schema does not allow there",
+                element.local
+            )),
         }
     }
 
@@ -411,7 +468,10 @@ impl Found {
             }
             match particles[at].kind {
                 Kind::Open => {}
-                Kind::Simple(simple) => self.text(child, simple),
+                Kind::Simple(simple) => {
+                    self.attributes(child, &[], simple.types());
+                    self.text(child, simple);
+                }
                 Kind::Complex(complex) => self.complex(child, complex),
             }
         }
@@ -447,7 +507,7 @@ impl Found {
     }
 
     fn value(&mut self, name: &str, kind: Simple, value: &str) {
-        let trimmed = value.trim();
+        let trimmed = value.trim_matches(xml::is_white);
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let (good, what) = match kind {
             Simple::String => (true, ""),

@@ -29,7 +29,7 @@ pub use types::{Data, DateTime, MeshMember, MobileUser, Status};
 use crate::{
     code::Code,
     soap::{Fault, MSS},
-    xml::Element,
+    xml::{Element, is_white},
 };
 
 /// The children of one element that belong to the schema, each name at most once.
@@ -79,20 +79,25 @@ impl<'a> Children<'a> {
     }
 
     fn text(&self, name: &str) -> Option<String> {
-        self.optional(name).map(|e| e.text().trim().to_owned())
+        self.optional(name).map(|e| trimmed(&e.text()).to_owned())
     }
 }
 
 /// An attribute that the schema requires, white space trimmed.
 fn required<'a>(element: &'a Element, name: &str) -> Result<&'a str, Fault> {
-    match element.attribute(None, name).map(str::trim) {
+    match element.attribute(None, name).map(trimmed) {
         None | Some("") => Err(missing(format!("{} lacks attribute {name}", element.local))),
         Some(value) => Ok(value),
     }
 }
 
 fn optional<'a>(element: &'a Element, name: &str) -> Option<&'a str> {
-    element.attribute(None, name).map(str::trim)
+    element.attribute(None, name).map(trimmed)
+}
+
+/// White space of XML is nobody's data; other blanks, such as U+00A0, are.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(is_white)
 }
 
 fn wrong(detail: impl Into<String>) -> Fault {

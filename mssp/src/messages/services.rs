@@ -4,7 +4,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
-use super::{Children, types::mss_uri, wrong};
+use super::{Children, trimmed, types::mss_uri, wrong};
 use crate::{
     dialect::FICOM,
     soap::{Fault, MSS},
@@ -93,8 +93,8 @@ impl Service {
         let verify = more.and_then(|more| more.attribute(None, "verify"));
         Ok(Self {
             uri: mss_uri(children.required("Description")?)?,
-            value: more.map(|more| more.text().trim().to_owned()),
-            verify: match verify.map(str::trim) {
+            value: more.map(|more| trimmed(&more.text()).to_owned()),
+            verify: match verify.map(trimmed) {
                 None | Some("yes") => true,
                 Some("no") => false,
                 Some(other) => {

@@ -78,6 +78,39 @@ fn an_element_twice_is_a_wrong_parameter() {
     }
 }
 
+/// XML 1.0 §2.3: white space is four characters; U+00A0 and its like are no part of an NCName.
+#[test]
+fn only_white_space_of_xml_is_trimmed() {
+    let named = |id: &str| {
+        let request = SignatureRequest {
+            ap_trans_id: id.into(),
+            ..SignatureRequest::default()
+        };
+        Head::parse(&part(&request.to_xml())).map(|head| head.ap.ap_trans_id)
+    };
+    assert_eq!(named(" \t\r\nA1 ").as_deref(), Ok("A1"));
+    for blank in ['\u{A0}', '\u{85}', '\u{2003}', '\u{3000}'] {
+        for id in [format!("{blank}abc"), format!("abc{blank}")] {
+            assert_eq!(named(&id).unwrap_err().code, Code::WRONG_PARAM, "{id:?}");
+        }
+    }
+    let profile = SignatureRequest {
+        profile: Some("\u{A0}urn:x\n".into()),
+        ..SignatureRequest::default()
+    };
+    let message = SignatureReq::parse(&part(&profile.to_xml())).unwrap();
+    assert_eq!(message.profile.as_deref(), Some("\u{A0}urn:x"));
+    let strict = crate::schema::deviations(
+        crate::Operation::Signature,
+        &part(
+            &SignatureRequest::default()
+                .to_xml()
+                .replace("\"1\"", "\"\u{A0}1\""),
+        ),
+    );
+    assert_eq!(strict.len(), 2, "{strict:?}");
+}
+
 #[test]
 fn dates_need_a_zone_and_the_shape_of_the_schema() {
     for good in [
@@ -85,6 +118,8 @@ fn dates_need_a_zone_and_the_shape_of_the_schema() {
         "2026-11-22T10:30:00.123456789Z",
         "2026-11-22T10:30:00+14:00",
         "2026-11-22T10:30:00.5-03:30",
+        "2026-11-22T10:30:00-14:00",
+        "2026-11-22T10:30:00-00:00",
     ] {
         assert_eq!(DateTime::parse("Instant", good).unwrap().as_str(), good);
     }
@@ -98,9 +133,16 @@ fn dates_need_a_zone_and_the_shape_of_the_schema() {
         "20261122T103000Z",
         "2026-11-22T10:30Z",
         "2026-11-22T10:30:00.Z",
-        "2026-11-22T10:30:00.1234567890Z",
         "2026-02-30T10:30:00Z",
         "2026-11-22T25:00:00Z",
+        "2026-11-22T24:00:01Z",
+        "2026-11-22T24:30:00Z",
+        "2026-11-22T24:00:00.001Z",
+        "2026-11-22T23:59:60Z",
+        "9999-12-31T24:00:00Z",
+        "2026-11-22T10:30:00+15:00",
+        "2026-11-22T10:30:00-14:01",
+        "2026-11-22T10:30:00+01:60",
         "2026-11-22T10:30:00+0200",
         "2026-11-22T10:30:00[Europe/Madrid]",
         "é026-11-22T10:30:00Z",
@@ -108,6 +150,27 @@ fn dates_need_a_zone_and_the_shape_of_the_schema() {
     ] {
         let fault = DateTime::parse("Instant", bad).unwrap_err();
         assert_eq!(fault.code, Code::WRONG_PARAM, "{bad}");
+    }
+}
+
+/// XML Schema part 2 §3.2.7.
+#[test]
+fn the_end_of_a_day_and_a_long_fraction_name_an_instant() {
+    for (written, instant) in [
+        ("2026-11-22T24:00:00Z", "2026-11-23T00:00:00Z"),
+        ("2026-12-31T24:00:00.000+14:00", "2026-12-31T10:00:00Z"),
+        (
+            "2026-11-22T10:30:00.12345678999Z",
+            "2026-11-22T10:30:00.123456789Z",
+        ),
+        (
+            "2026-11-22T23:59:59.99999999999-01:00",
+            "2026-11-23T00:59:59.999999999Z",
+        ),
+    ] {
+        let read = DateTime::parse("Instant", written).unwrap();
+        assert_eq!(read.as_str(), written);
+        assert_eq!(read.instant(), instant.parse().unwrap(), "{written}");
     }
 }
 

@@ -1,9 +1,9 @@
 //! The auxiliary types of TS 102 204 §9.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Children, ServiceResponse, optional, wrong};
+use super::{Children, ServiceResponse, optional, trimmed, wrong};
 use crate::{
     code::Code,
     soap::{Fault, MIDSIM},
@@ -26,28 +26,10 @@ impl DateTime {
                 "{name}={text:?} {why}, expected a date and time like 2026-11-22T10:30:00Z"
             ))
         };
-        let (date_time, zone) = match text.strip_suffix('Z') {
-            Some(rest) => (rest, "+00:00"),
-            None => match text
-                .len()
-                .checked_sub(6)
-                .and_then(|at| text.split_at_checked(at))
-            {
-                Some((rest, zone)) if zone.starts_with(['+', '-']) => (rest, zone),
-                _ => return Err(fault("has no time zone")),
-            },
-        };
-        let (seconds, fraction) = date_time.split_once('.').unwrap_or((date_time, "0"));
-        if !shaped(seconds, "dddd-dd-ddTdd:dd:dd")
-            || !shaped(&zone[1..], "dd:dd")
-            || fraction.is_empty()
-            || fraction.len() > 9
-            || !fraction.bytes().all(|b| b.is_ascii_digit())
-            || text.parse::<Timestamp>().is_err()
-        {
-            return Err(fault("is not a date and time"));
+        match read(text) {
+            Ok(_) => Ok(Self(text.to_owned())),
+            Err(why) => Err(fault(why)),
         }
-        Ok(Self(text.to_owned()))
     }
 
     /// As it was written.
@@ -57,7 +39,46 @@ impl DateTime {
 
     /// The instant it names.
     pub fn instant(&self) -> Timestamp {
-        self.0.parse().unwrap_or(Timestamp::UNIX_EPOCH)
+        read(&self.0).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}
+
+/// XML Schema part 2 §3.2.7: a zone is at most 14 hours away, 24:00:00 is the day's end, seconds end with 59, and a fraction is
+/// as long as somebody likes. Of it, nanoseconds are kept.
+fn read(text: &str) -> Result<Timestamp, &'static str> {
+    const WRONG: &str = "is not a date and time";
+    let (date_time, zone) = match text.strip_suffix('Z') {
+        Some(rest) => (rest, "+00:00"),
+        None => match text
+            .len()
+            .checked_sub(6)
+            .and_then(|at| text.split_at_checked(at))
+        {
+            Some((rest, zone)) if zone.starts_with(['+', '-']) => (rest, zone),
+            _ => return Err("has no time zone"),
+        },
+    };
+    let (seconds, fraction) = date_time.split_once('.').unwrap_or((date_time, "0"));
+    if !shaped(seconds, "dddd-dd-ddTdd:dd:dd")
+        || !shaped(&zone[1..], "dd:dd")
+        || &zone[1..] > "14:00"
+        || &zone[4..] > "59"
+        || &seconds[17..] > "59"
+        || fraction.is_empty()
+        || !fraction.bytes().all(|b| b.is_ascii_digit())
+    {
+        return Err(WRONG);
+    }
+    let at = |time: &str, fraction: &str| {
+        let text = format!("{}T{time}.{fraction}{zone}", &seconds[..10]);
+        text.parse::<Timestamp>().map_err(|_| WRONG)
+    };
+    match seconds[11..].strip_prefix("24:") {
+        Some("00:00") if fraction.bytes().all(|b| b == b'0') => at("00:00:00", "0")?
+            .checked_add(SignedDuration::from_hours(24))
+            .map_err(|_| WRONG),
+        Some(_) => Err(WRONG),
+        None => at(&seconds[11..], fraction.get(..9).unwrap_or(fraction)),
     }
 }
 
@@ -232,7 +253,7 @@ impl Status {
 /// The URI of an mssURIType.
 pub(super) fn mss_uri(element: &Element) -> Result<String, Fault> {
     let children = Children::new(element, &["mssURI", "DigestAlgAndValue"])?;
-    let uri = children.required("mssURI")?.text().trim().to_owned();
+    let uri = trimmed(&children.required("mssURI")?.text()).to_owned();
     if uri.is_empty() {
         return Err(wrong(format!("the mssURI of {} is empty", element.local)));
     }

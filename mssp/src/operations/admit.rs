@@ -12,9 +12,9 @@ use crate::{
     peer::PeerCertificate,
     record::{Unreadable, User, key, load},
     schema,
-    soap::Fault,
+    soap::{Call, Fault, Roaming},
     test_numbers,
-    xml::Element,
+    xml::is_white,
 };
 
 /// An AP that has proved who it is and may make this call.
@@ -52,14 +52,15 @@ impl<'a> Turn<'a> {
     /// Lets a caller in. `deviations` takes what is not as the standard has it, beside what [`schema`] finds.
     ///
     /// # Errors
-    /// 108, 102, 101, 104, 106.
+    /// 108, 102, 101, 104, 106, 701, 720.
     pub(crate) fn admit(
         &self,
         operation: Operation,
-        message: &Element,
+        call: &Call,
         peer: Option<&PeerCertificate>,
         deviations: &mut Vec<String>,
     ) -> Result<Caller<'a>, Fault> {
+        let message = &call.part;
         let head = Head::parse(message)?;
         let ap = self.authenticate(&head.ap, peer)?;
         let dialect = ap.dialect.unwrap_or(self.config.dialect);
@@ -98,6 +99,7 @@ impl<'a> Turn<'a> {
                 format!("{:?} has to call MSS_Handshake first", ap.id),
             ));
         }
+        self.roamed(ap, call.roaming.as_ref())?;
         self.surroundings(&head, dialect, deviations);
         let strict = ap.strict.unwrap_or(self.config.strict);
         if strict {
@@ -119,6 +121,24 @@ impl<'a> Turn<'a> {
             dialect,
             strict,
         })
+    }
+
+    /// Whether a request came the way it should.
+    ///
+    /// # Errors
+    /// 701, 720.
+    fn roamed(&self, ap: &Ap, roaming: Option<&Roaming>) -> Result<(), Fault> {
+        match roaming {
+            Some(roaming) => roaming.check(self.now),
+            None if ap.roaming => Err(Fault::new(
+                Code::ROAMING_HEADER_MISSING,
+                format!(
+                    "requests of {:?} come through the mesh, and this one has no RoamingHeader",
+                    ap.id
+                ),
+            )),
+            None => Ok(()),
+        }
     }
 
     /// What depends on where and when it is read.
@@ -189,12 +209,12 @@ impl<'a> Turn<'a> {
     pub(crate) fn person(&self, user: &MobileUser) -> Result<(Subscriber, User), Fault> {
         let unknown = |detail, second| Fault::new(Code::UNKNOWN_CLIENT, detail).second(second);
         let named = match user.msisdn.as_deref() {
-            Some(text) if !text.trim().is_empty() => text.to_owned(),
+            Some(text) if !text.trim_matches(is_white).is_empty() => text.to_owned(),
             _ => match user.user_identifier.as_deref() {
-                Some(id) if !id.trim().is_empty() => self
+                Some(id) if !id.trim_matches(is_white).is_empty() => self
                     .config
                     .directory
-                    .identified(id.trim())
+                    .identified(id.trim_matches(is_white))
                     .map(|msisdn| msisdn.to_string())
                     .ok_or_else(|| {
                         unknown(format!("nobody here is UserIdentifier {id:?}"), 1052)

@@ -123,3 +123,68 @@ fn a_list_of_deviations_is_short_and_tells_no_secret() {
     let found = of(&request.to_xml());
     assert_eq!(found, ["AP_Info/@AP_URL is not a URI"]);
 }
+
+/// XML Schema part 1 §2.6: a leaf of a simple type has no attributes but those of xsi, and of these no xsi:nil unless the
+/// schema says so.
+#[test]
+fn leaves_have_no_attributes_but_those_of_the_schemas_instance() {
+    let xsi = "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"";
+    let whole = SignatureRequest::default().to_xml();
+    let with = |element: &str, attributes: &str| {
+        assert!(whole.contains(&format!("<{element}>")), "{element}");
+        of(&whole.replacen(
+            &format!("<{element}>"),
+            &format!("<{element} {xsi} {attributes}>"),
+            1,
+        ))
+    };
+    for (element, attributes, expected) in [
+        ("mss:MSISDN", "foo=\"1\"", "MSISDN has attribute foo"),
+        ("mss:mssURI", "foo=\"1\"", "mssURI has attribute foo"),
+        ("mss:MSISDN", "xml:lang=\"en\"", "MSISDN has attribute lang"),
+        (
+            "mss:MSISDN",
+            "xsi:nil=\"true\"",
+            "MSISDN has attribute xsi:nil",
+        ),
+        (
+            "mss:mssURI",
+            "xsi:nil=\"false\"",
+            "mssURI has attribute xsi:nil",
+        ),
+        (
+            "mss:MobileUser",
+            "xsi:nil=\"true\"",
+            "MobileUser has attribute xsi:nil",
+        ),
+        (
+            "mss:MSISDN",
+            "xsi:colour=\"red\"",
+            "MSISDN has attribute xsi:colour",
+        ),
+        (
+            "mss:MSISDN",
+            "xsi:type=\"x:integer\"",
+            "MSISDN has another type",
+        ),
+        (
+            "mss:MobileUser",
+            "xsi:type=\"mss:DataType\"",
+            "MobileUser has another type",
+        ),
+        ("mss:MSSP_ID", "xsi:type=\"\"", "MSSP_ID has another type"),
+    ] {
+        let found = with(element, attributes);
+        assert_eq!(found.len(), 1, "{element} {attributes}: {found:?}");
+        assert!(found[0].starts_with(expected), "{found:?}");
+    }
+    for (element, attributes) in [
+        ("mss:MSISDN", "xsi:type=\"x:string\""),
+        ("mss:mssURI", "xsi:type=\"x:anyURI\""),
+        ("mss:MobileUser", "xsi:type=\" mss:MobileUserType \""),
+        ("mss:MSISDN", "xsi:schemaLocation=\"urn:a a.xsd\""),
+        ("mss:MSISDN", "xsi:noNamespaceSchemaLocation=\"a.xsd\""),
+    ] {
+        assert_eq!(with(element, attributes), [""; 0], "{element} {attributes}");
+    }
+}

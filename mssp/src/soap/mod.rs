@@ -163,7 +163,7 @@ impl Call {
         let env = Some(shape.version.namespace());
         let mut roaming = None;
         if let Some(header) = root.elements().next().filter(|e| e.is(env, "Header")) {
-            let (found, not_understood) = check_header(header, shape.version)?;
+            let (found, not_understood) = check_header(&root, header, shape.version)?;
             shape.roaming = found.as_ref().map(|roaming| roaming.block.clone());
             roaming = found;
             if let Some(fault) = not_understood {
@@ -245,6 +245,7 @@ fn version_of(root: &Element) -> Result<Version, Refusal> {
 /// SOAP 1.2 Part 1 §2.4: a mandatory header block that is meant for us has to be understood. RoamingHeader is, and is read
 /// whether it is mandatory or not. The fault beside it is about blocks that are not understood.
 fn check_header(
+    root: &Element,
     header: &Element,
     version: Version,
 ) -> Result<(Option<Roaming>, Option<Fault>), Fault> {
@@ -275,7 +276,7 @@ fn check_header(
             if roaming.is_some() {
                 return Err(wrong("RoamingHeader stands twice"));
             }
-            roaming = Some(Roaming::parse(block, version)?);
+            roaming = Some(Roaming::parse(block, &[root, header])?);
         } else if for_us && mandatory {
             let ns = block.ns.as_deref().unwrap_or_default();
             unknown.push((ns.to_owned(), block.local.clone()));

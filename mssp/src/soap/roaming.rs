@@ -6,11 +6,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{MSS, Version, open_mirrored, wrong};
+use super::wrong;
 use crate::{
     code::Code,
     soap::Fault,
-    xml::{Element, Node, Writer},
+    xml::{Declaration, Element, Node, Writer, is_white},
 };
 
 /// What the namespaces of all versions begin with.
@@ -23,7 +23,7 @@ const ROLES: [&str; 2] = ["#role_AcquiringEntity", "#role_HomeMSSP"];
 /// A RoamingHeader that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roaming {
-    /// The block, written again for the answer: prefixes `env` and `mss` are declared outside.
+    /// The block, written again for the answer, with all declarations that it stood under.
     pub block: String,
     /// RoamingHeaderEntry: how many hops it came over.
     pub entries: usize,
@@ -48,11 +48,13 @@ impl Roaming {
         role.starts_with(NAMESPACE) && ROLES.iter().any(|ours| role.ends_with(ours))
     }
 
+    /// `around` are the elements that it stands in, the outermost first: names in it go by their declarations.
+    ///
     /// # Errors
     /// 101 if it is too large or its times are none, 710 if it has no entry.
-    pub(super) fn parse(block: &Element, version: Version) -> Result<Self, Fault> {
+    pub(super) fn parse(block: &Element, around: &[&Element]) -> Result<Self, Fault> {
         let mut w = Writer::fragment();
-        write(&mut w, block, version);
+        write(&mut w, &on_its_own(block, around), &mut Vec::new());
         let written = w.finish();
         if written.len() > MAX_OCTETS {
             return Err(wrong(format!(
@@ -81,7 +83,7 @@ impl Roaming {
             entries: entries.len(),
             sender: find(last, "RE_Sender")
                 .and_then(|sender| find(sender, "URI"))
-                .map(|uri| uri.text().trim().to_owned()),
+                .map(|uri| uri.text().trim_matches(is_white).to_owned()),
             expires,
         })
     }
@@ -129,7 +131,7 @@ fn value(element: &Element, name: &str) -> Option<String> {
     let attribute = element.attribute(None, name).map(str::to_owned);
     attribute
         .or_else(|| find(element, name).map(|child| child.text().into_owned()))
-        .map(|text| text.trim().to_owned())
+        .map(|text| text.trim_matches(is_white).to_owned())
 }
 
 fn find<'a>(element: &'a Element, local: &str) -> Option<&'a Element> {
@@ -141,31 +143,74 @@ fn find<'a>(element: &'a Element, local: &str) -> Option<&'a Element> {
         })
 }
 
-/// Writes what was read: the same elements in the same namespaces, with prefixes of ours.
-fn write(w: &mut Writer, element: &Element, version: Version) {
-    open_mirrored(w, element.ns.as_deref(), "h", &element.local);
-    for (n, attribute) in element.attributes.iter().enumerate() {
-        match attribute.ns.as_deref() {
-            None => w.attribute(&attribute.local, &attribute.value),
-            Some(ns) if ns == version.namespace() => {
-                w.attribute(&format!("env:{}", attribute.local), &attribute.value)
-            }
-            Some(MSS) => w.attribute(&format!("mss:{}", attribute.local), &attribute.value),
-            Some("http://www.w3.org/XML/1998/namespace") => {
-                w.attribute(&format!("xml:{}", attribute.local), &attribute.value)
-            }
-            Some(other) => w
-                .attribute(&format!("xmlns:a{n}"), other)
-                .attribute(&format!("a{n}:{}", attribute.local), &attribute.value),
+/// The block with the declarations of what it stands in, as far as they are in force there. Which of them it needs cannot be
+/// told: any value may be a qualified name.
+fn on_its_own(block: &Element, around: &[&Element]) -> Element {
+    let mut declared: Vec<Declaration> = Vec::new();
+    for element in around.iter().chain([&block]) {
+        for one in &element.declared {
+            declared.retain(|outer| outer.prefix != one.prefix);
+            declared.push(one.clone());
+        }
+    }
+    declared.retain(|one| !one.ns.is_empty());
+    Element {
+        declared,
+        ..block.clone()
+    }
+}
+
+/// Writes what was read, prefixes and all. `scope` are the declarations in force around it, the innermost last.
+fn write<'a>(w: &mut Writer, element: &'a Element, scope: &mut Vec<&'a Declaration>) {
+    let outside = scope.len();
+    scope.extend(&element.declared);
+    w.open(&qualified(&element.prefix, &element.local));
+    for Declaration { prefix, ns } in &element.declared {
+        declare(w, prefix, ns);
+    }
+    for attribute in &element.attributes {
+        let prefix = match attribute.ns.as_deref() {
+            None => "",
+            Some("http://www.w3.org/XML/1998/namespace") => "xml",
+            Some(ns) => prefix_of(ns, scope),
         };
+        w.attribute(&qualified(prefix, &attribute.local), &attribute.value);
     }
     for child in &element.children {
         match child {
-            Node::Element(child) => write(w, child, version),
+            Node::Element(child) => write(w, child, scope),
             Node::Text(text) => {
                 w.text(text);
             }
         }
     }
     w.close();
+    scope.truncate(outside);
+}
+
+/// A prefix that stands for this namespace; a document that was read has one for each of its attributes'.
+fn prefix_of<'a>(ns: &str, scope: &[&'a Declaration]) -> &'a str {
+    let mut innermost_first = scope.iter().enumerate().rev();
+    let found = innermost_first.find(|(n, one)| {
+        one.ns == ns
+            && !one.prefix.is_empty()
+            && scope[n + 1..]
+                .iter()
+                .all(|inner| inner.prefix != one.prefix)
+    });
+    found.map_or("", |(_, one)| &one.prefix)
+}
+
+fn qualified(prefix: &str, local: &str) -> String {
+    match prefix {
+        "" => local.to_owned(),
+        prefix => format!("{prefix}:{local}"),
+    }
+}
+
+fn declare(w: &mut Writer, prefix: &str, ns: &str) {
+    match prefix {
+        "" => w.attribute("xmlns", ns),
+        prefix => w.attribute(&format!("xmlns:{prefix}"), ns),
+    };
 }

@@ -41,6 +41,8 @@ pub struct Element {
     pub prefix: String,
     /// Attributes without the namespace declarations.
     pub attributes: Vec<Attribute>,
+    /// The namespace declarations that stand at it.
+    pub declared: Vec<Declaration>,
     /// Content in document order.
     pub children: Vec<Node>,
 }
@@ -111,6 +113,15 @@ pub struct Attribute {
     pub local: String,
     /// Value, references resolved, white space normalised (XML 1.0 §3.3.3).
     pub value: String,
+}
+
+/// A namespace declaration (Namespaces in XML 1.0 §3). Names in values, such as that of an xsi:type, go by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declaration {
+    /// The prefix, empty for the default namespace.
+    pub prefix: String,
+    /// Namespace name; empty takes the default namespace back.
+    pub ns: String,
 }
 
 /// Content of an element.

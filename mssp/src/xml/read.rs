@@ -6,13 +6,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use quick_xml::{
     Error as QuickError, NsReader,
     events::{BytesDecl, BytesStart, Event},
-    name::{NamespaceError, NamespaceResolver, QName, ResolveResult},
+    name::{NamespaceError, NamespaceResolver, PrefixDeclaration, QName, ResolveResult},
 };
 use thiserror::Error;
 
 use super::{
-    Attribute, Element, MAX_ATTRIBUTES, MAX_BINDINGS, MAX_DEPTH, MAX_NAME, MAX_NODES, MAX_OCTETS,
-    Node, is_char, is_nc_name, is_white,
+    Attribute, Declaration, Element, MAX_ATTRIBUTES, MAX_BINDINGS, MAX_DEPTH, MAX_NAME, MAX_NODES,
+    MAX_OCTETS, Node, is_char, is_nc_name, is_white,
 };
 
 /// Why a document was refused.
@@ -247,6 +247,7 @@ impl Tree {
         let (local, prefix) = names(start.name())?;
         let ns = self.namespace(resolver.resolve_element(start.name()).0)?;
         let mut attributes: Vec<Attribute> = Vec::new();
+        let mut declarations = Vec::new();
         for (n, attribute) in start.attributes().enumerate() {
             if n == MAX_ATTRIBUTES {
                 return Err(XmlError::TooManyAttributes);
@@ -255,10 +256,24 @@ impl Tree {
                 .map_err(|e| XmlError::malformed(format!("in the start tag of {local}: {e}")))?;
             let (name, _) = names(attribute.key)?;
             let value = attribute_value(&attribute.value)?;
-            if attribute.key.as_namespace_binding().is_some() {
+            if let Some(declared) = attribute.key.as_namespace_binding() {
+                // Namespaces in XML 1.0 §2.2; only the default namespace can be taken back.
+                if value.is_empty() && matches!(declared, PrefixDeclaration::Named(_)) {
+                    return Err(XmlError::malformed(format!(
+                        "prefix {name:?} is declared for no namespace"
+                    )));
+                }
                 if value.len() > MAX_NAME {
                     return Err(XmlError::LongName(value.len()));
                 }
+                let prefix = match declared {
+                    PrefixDeclaration::Default => "",
+                    PrefixDeclaration::Named(prefix) => prefix,
+                };
+                declarations.push(Declaration {
+                    prefix: prefix.to_owned(),
+                    ns: value,
+                });
                 continue;
             }
             let ns = self.namespace(resolver.resolve_attribute(attribute.key).0)?;
@@ -276,6 +291,7 @@ impl Tree {
             local: local.to_owned(),
             prefix: prefix.to_owned(),
             attributes,
+            declared: declarations,
             children: Vec::new(),
         })
     }

@@ -26,6 +26,13 @@ fn a_document_becomes_a_tree_of_names_namespaces_and_text() {
         .collect();
     assert_eq!(below, [(Some("urn:2"), "b", "p"), (None, "c", "")]);
     assert!(!root.has_only_elements());
+    let declared = |element: &Element| -> Vec<_> {
+        let declared = element.declared.iter();
+        declared.map(|d| format!("{}={}", d.prefix, d.ns)).collect()
+    };
+    assert_eq!(declared(&root), ["=urn:1", "p=urn:2"]);
+    let below: Vec<_> = root.elements().map(declared).collect();
+    assert_eq!(below, [vec![], vec!["=".to_owned()]]);
 }
 
 #[test]
@@ -124,6 +131,8 @@ fn what_is_not_well_formed_is_refused() {
         "<a:b:c xmlns:a='urn:1'/>",
         "<a xmlns:xmlns='urn:1'/>",
         "<a xmlns:xml='urn:1'/>",
+        "<a xmlns:p=''/>",
+        "<a xmlns:p='urn:1'><b xmlns:p=''/></a>",
         "<a",
         "<",
         "<a><b",
@@ -258,6 +267,7 @@ fn element(
                 value,
             })
             .collect(),
+        declared: Vec::new(),
         children,
     }
 }

@@ -53,6 +53,26 @@ fn the_new_challenge_waits_for_the_late_answer_which_changes_nothing_else() {
     assert!(ctr(&next) > ctr(&on_card));
 }
 
+/// FiCom's number for a user who lets go, whoever made them.
+#[test]
+fn who_loses_the_place_learns_it_with_ficoms_second_number() {
+    let mut world = world();
+    world.configure(|config| config.dialect = Dialect::Ficom);
+    let request = |id: &str| SignatureRequest {
+        profile: None,
+        ..request(id)
+    };
+    let (first, _) = world.begin(&request("A1"));
+    queued(&mut world, &request("A2"));
+    let told = status(&mut world, &first);
+    assert_eq!(
+        (told.fault(), told.second()),
+        (401, Some("fi:_4011".into()))
+    );
+    let detail = told.detail();
+    assert!(detail.contains("took its place"), "{detail}");
+}
+
 #[test]
 fn a_forged_late_answer_frees_nothing() {
     let mut world = world();

@@ -65,6 +65,42 @@ fn status(id: &Value) -> Value {
     json!({ "MSS_StatusReq": with(head(), json!({ "MSSP_TransID": id })) })
 }
 
+/// Serialisers write `null` for a member that has no value.
+#[test]
+fn a_member_that_is_null_is_not_there() {
+    let message = |more: Value| {
+        let Value::Object(all) = sign("asynch") else {
+            panic!("members")
+        };
+        json!({ "MSS_SignatureReq": with(all["MSS_SignatureReq"].clone(), more) })
+    };
+    let ask = |more: Value| ask(&mut World::new(), &message(more));
+    let nothing = json!({
+        "TimeOut": null, "ValidityDate": null, "AdditionalServices": null, "KeyReference": null, "MSS_Format": null,
+        "SignatureProfile": null, "MobileUser": { "MSISDN": "447700900002", "HomeMSSP": null },
+        "DataToBeSigned": { "Data": "Yes?", "MimeType": null, "Encoding": null },
+    });
+    let (http, answer) = ask(nothing);
+    assert_eq!(http, 200, "{answer}");
+    for lacking in [
+        "MobileUser",
+        "DataToBeSigned",
+        "MessagingMode",
+        "AP_Info",
+        "MajorVersion",
+    ] {
+        let (http, answer) = ask(json!({ lacking: null }));
+        assert_eq!(http, 500, "{lacking}");
+        let code = &answer["Fault"]["Code"]["SubCode"]["Value"];
+        assert_eq!(code, "_102", "{lacking}: {answer}");
+    }
+    let (http, answer) = ask(json!({ "AdditionalServices": [null] }));
+    assert_eq!(
+        (http, &answer["Fault"]["Code"]["SubCode"]["Value"]),
+        (500, &json!("_101"))
+    );
+}
+
 #[test]
 fn a_signature_is_made_and_asked_for() {
     let mut world = World::new();

@@ -22,6 +22,7 @@ fn block(envelope: &str) -> Element {
     fn plain(element: &Element) -> Element {
         let mut plain_element = element.clone();
         plain_element.prefix = String::new();
+        plain_element.declared = Vec::new();
         for child in &mut plain_element.children {
             if let crate::xml::Node::Element(below) = child {
                 *below = plain(below);
@@ -99,6 +100,49 @@ fn a_fault_goes_back_the_way_its_request_came() {
     assert!(!body(&answer).contains("<env:Header"));
 }
 
+/// Names in values go by the declarations around them (Namespaces in XML 1.0 §3; XML Schema part 2 §3.2.18).
+#[test]
+fn prefixes_that_values_use_come_back_declared() {
+    let block = "<RoamingHeader xmlns='http://uri.etsi.org/TS102207/v1.1.2#' xsi:type='r:Foo'>\
+        <RoamingHeaderEntry own:at='1'><x xmlns='' xmlns:r='urn:inner' xsi:type='r:Bar'>h:text</x></RoamingHeaderEntry>\
+        </RoamingHeader>";
+    let request = through_mesh(&SignatureRequest::default().to_xml(), block)
+        .replace(
+            "<env:Envelope",
+            "<env:Envelope xmlns:r='urn:outer' xmlns:h='urn:outer' xmlns='urn:default' \
+             xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'",
+        )
+        .replace(
+            "<env:Header>",
+            "<env:Header xmlns:r='urn:r' xmlns:own='urn:own'>",
+        );
+    let answer = World::new().ask(&request);
+    assert_eq!(answer.status(), "100");
+    let answer = body(&answer);
+    // Read again by itself, so that nothing around it helps.
+    let start = answer.find("<RoamingHeader").unwrap();
+    let (whole, _) = answer[start..].split_once("</RoamingHeader>").unwrap();
+    let alone = parse(format!("{whole}</RoamingHeader>").as_bytes()).unwrap();
+    assert!(alone.is(
+        Some("http://uri.etsi.org/TS102207/v1.1.2#"),
+        "RoamingHeader"
+    ));
+    let declared = |element: &Element, prefix: &str| {
+        let one = element.declared.iter().find(|one| one.prefix == prefix);
+        one.map(|one| one.ns.clone())
+    };
+    assert_eq!(declared(&alone, "r").as_deref(), Some("urn:r"));
+    assert_eq!(declared(&alone, "h").as_deref(), Some("urn:outer"));
+    let xsi = Some("http://www.w3.org/2001/XMLSchema-instance");
+    assert_eq!(alone.attribute(xsi, "type"), Some("r:Foo"));
+    let entry = find(&alone, "RoamingHeaderEntry").unwrap();
+    assert_eq!(entry.attribute(Some("urn:own"), "at"), Some("1"));
+    let inner = find(&alone, "x").unwrap();
+    assert_eq!(inner.ns, None);
+    assert_eq!(declared(inner, "r").as_deref(), Some("urn:inner"));
+    assert_eq!(inner.attribute(xsi, "type"), Some("r:Bar"));
+}
+
 #[test]
 fn a_failure_on_the_handset_goes_back_the_way_its_request_came() {
     let mut world = World::new();
@@ -161,6 +205,33 @@ fn an_ap_of_the_mesh_must_come_through_it() {
     let request = SignatureRequest::default().to_xml();
     assert_eq!(world.ask(&request).fault(), 701);
     assert_eq!(world.ask(&through_mesh(&request, HEADER)).status(), "100");
+}
+
+/// What the contract says is told to nobody who has not proved to be its party.
+#[test]
+fn the_way_counts_after_version_operation_and_password() {
+    let mut world = World::new();
+    world.configure(|config| config.aps[0].roaming = true);
+    let request = SignatureRequest::default().to_xml();
+    let stale = HEADER.replace("TimeOut='50'", "TimeOut='3'");
+    for (what, with, code) in [
+        ("\"midsim-ap\"", "\"wrong\"", 104),
+        ("MinorVersion=\"1\"", "MinorVersion=\"3\"", 108),
+        ("MSS_SignatureReq", "MSS_StatusReq", 101),
+        ("MSS_Signature>", "MSS_Sing>", 101),
+        (" AP_TransID=\"A1\"", "", 102),
+    ] {
+        assert!(request.contains(what), "{what}");
+        let wrong = request.replace(what, with);
+        assert_eq!(world.ask(&wrong).fault(), code, "{what}");
+        let through = through_mesh(&wrong, &stale);
+        assert_eq!(world.ask(&through).fault(), code, "{what}");
+    }
+    world.configure(|config| config.aps[0].operations = vec![Operation::StatusQuery]);
+    assert_eq!(world.ask(&request).fault(), 104);
+    world.configure(|config| config.aps[0].operations.clear());
+    assert_eq!(world.ask(&request).fault(), 701);
+    assert_eq!(world.ask(&through_mesh(&request, &stale)).fault(), 720);
 }
 
 #[test]
