@@ -318,8 +318,19 @@ async fn manage(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
             let version = target
                 .key_version
                 .unwrap_or_else(|| crate::suite::key_version(api.world.family));
-            let under =
-                KeySet::derive_kik(&api.world.master_key(), &iccid, version, api.world.family);
+            let sets = api.world.ota_key_sets();
+            let family = sets
+                .iter()
+                .find(|(known, _)| *known == version)
+                .map(|(_, family)| *family)
+                .ok_or_else(|| {
+                    let known: Vec<_> = sets.iter().map(|(known, _)| known.to_string()).collect();
+                    unprocessable(&format!(
+                        "key_version: expected {}, whose KIK is known, got {version}",
+                        known.join(" or ")
+                    ))
+                })?;
+            let under = KeySet::derive_kik(&api.world.master_key(), &iccid, version, family);
             Task::PutKey {
                 keys,
                 kik,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use ota_wire::ids::{Iccid, Msisdn};
-use ota_wire::keys::KeySet;
+use ota_wire::keys::{Family, KeySet};
 use ota_wire::trace::Id;
 use rand_core::Rng;
 use std::collections::BTreeMap;
@@ -154,7 +154,10 @@ impl<'a> Work<'a> {
             .key_version
             .or_else(|| imported.for_application(submit.tar))
             .unwrap_or(usual);
-        if key_version != usual && imported.version(key_version).is_none() {
+        let there = key_version == usual
+            || self.derived(key_version).is_some()
+            || imported.version(key_version).is_some();
+        if !there {
             let why = format!("the card has no key set {key_version}");
             return Err(FailReason::Keys(why));
         }
@@ -164,6 +167,16 @@ impl<'a> Work<'a> {
         })
     }
 
+    /// The family of a key set that every card has.
+    fn derived(&self, version: u8) -> Option<Family> {
+        let of = |(derived, _): &&(u8, Family)| *derived == version;
+        self.config
+            .derived
+            .iter()
+            .find(of)
+            .map(|(_, family)| *family)
+    }
+
     /// Every key set of the card that this number has now.
     pub(super) fn cards(&self, msisdn: &Msisdn) -> Vec<Card> {
         let Some(subscriber) = self.subscriber(msisdn) else {
@@ -171,6 +184,7 @@ impl<'a> Work<'a> {
         };
         let mut versions: Vec<_> = self.key_sets(&subscriber.iccid).versions().collect();
         versions.push(subscriber.keys.version());
+        versions.extend(self.config.derived.iter().map(|(version, _)| *version));
         versions.sort_unstable();
         versions.dedup();
         let card = |key_version| Card {
@@ -189,15 +203,15 @@ impl<'a> Work<'a> {
         if let Some(keys) = self.key_sets(&card.iccid).version(card.key_version) {
             return Some(keys);
         }
-        if subscriber.keys.version() != card.key_version {
-            return None;
-        }
-        Some(match subscriber.keys {
-            Keys::Fixed(keys) => (*keys).clone(),
-            Keys::Derived { version, family } => {
-                KeySet::derive(&self.config.master, &card.iccid, version, family)
+        let derive =
+            |family| KeySet::derive(&self.config.master, &card.iccid, card.key_version, family);
+        match &subscriber.keys {
+            Keys::Fixed(keys) if keys.version == card.key_version => Some((**keys).clone()),
+            Keys::Derived { version, family } if *version == card.key_version => {
+                Some(derive(*family))
             }
-        })
+            _ => self.derived(card.key_version).map(derive),
+        }
     }
 
     /// Ends a job and lets the next one to the same card go.
