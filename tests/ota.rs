@@ -1,6 +1,7 @@
 //! The HTTP API of the OTA platform, with the whole chain behind it: SMPP, SMSC, handset, card.
 
 use http::Method;
+use midsim::faults::{Action, LinkName};
 use midsim::suite::Builder;
 use midsim::world::World;
 use serde_json::{Value, json};
@@ -543,6 +544,56 @@ async fn every_key_set_of_the_card_from_the_factory_can_protect_an_order() {
             .contains("expected 1 or 2"),
         "{problem}"
     );
+    ota.bench.finish().await;
+}
+
+/// The card has executed PUT KEY, and its response packet is lost on the way to the SMSC.
+#[tokio::test]
+async fn put_key_can_be_repeated_when_nobody_knows_what_became_of_it() {
+    let ota = Ota::start().await;
+    let keys = json!({"version": 3, "kic_algorithm": "aes", "kic": "000102030405060708090A0B0C0D0E0F",
+        "kid_algorithm": "aes", "kid": "101112131415161718191A1B1C1D1E1F"});
+    let put = |id: &str| {
+        json!({"id": id, "msisdn": NUMBER, "action": "put-key", "key_set": keys,
+        "kik": "202122232425262728292A2B2C2D2E2F"})
+    };
+    // The first message of the handset is its RP-ACK.
+    ota.bench
+        .break_link(LinkName::HandsetToSmsc, Action::Lose, 1, 1);
+    let waiting = post_and_leave(&ota, "/v1/remote", put("lost")).await;
+    let mut state = Value::Null;
+    while state != "sent" {
+        tokio::task::yield_now().await;
+        state = ota.get("/v1/messages/lost").await.1["state"].take();
+    }
+    ota.bench.idle().await;
+    drop(waiting);
+    let cancelled = ota
+        .call(Method::DELETE, "/v1/messages/lost", Value::Null)
+        .await;
+    assert!(cancelled.status < 300);
+    let (_, shown) = ota.get(&format!("/v1/key-sets/{ICCID}")).await;
+    let set = &shown["key_sets"][2];
+    assert_eq!(
+        (&set["kic"], &set["from"]),
+        (&json!("32"), &json!("unsure")),
+        "{shown}"
+    );
+    // The handset gives up waiting for the SMSC.
+    ota.bench.advance(120).await;
+    ota.bench.idle().await;
+    for _ in 0..2 {
+        let (status, done) = ota.remote(put("again")).await;
+        assert_eq!(
+            (status, &done["id"]),
+            (200, &json!("again-replace")),
+            "{done}"
+        );
+    }
+    let (_, shown) = ota.get(&format!("/v1/key-sets/{ICCID}")).await;
+    assert_eq!(shown["key_sets"][2]["from"], "imported", "{shown}");
+    let with_new = json!({"msisdn": NUMBER, "action": "read-iccid", "key_version": 3});
+    assert_eq!(ota.remote(with_new).await.0, 200);
     ota.bench.finish().await;
 }
 

@@ -102,6 +102,8 @@ fn shown(api: &Api, msisdn: &Msisdn, iccid: &Iccid) -> Value {
         .collect();
     let imported = imported.shown().into_iter().map(|set| (set, "imported"));
     sets.extend(imported);
+    let unsure = unsure(api, iccid).shown();
+    sets.extend(unsure.into_iter().map(|set| (set, "unsure")));
     sets.sort_by_key(|(set, _)| set.version);
     let sets: Vec<_> = sets
         .into_iter()
@@ -114,4 +116,9 @@ fn shown(api: &Api, msisdn: &Msisdn, iccid: &Iccid) -> Value {
         })
         .collect();
     json!({"iccid": iccid, "msisdn": msisdn, "key_sets": sets})
+}
+
+/// The key sets that the card may have: PUT KEY went out, and what came of it is not known.
+pub(super) fn unsure(api: &Api, iccid: &Iccid) -> KeySets {
+    api.record(&format!("unsure/{iccid}")).unwrap_or_default()
 }

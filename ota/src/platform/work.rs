@@ -21,6 +21,7 @@ pub(super) struct Work<'a> {
     jobs: BTreeMap<String, Option<Job>>,
     sims: BTreeMap<String, (Card, Sim)>,
     key_sets: BTreeMap<String, (Iccid, KeySets)>,
+    unsure: BTreeMap<String, (Iccid, KeySets)>,
     step: Step,
 }
 
@@ -39,6 +40,7 @@ impl<'a> Work<'a> {
             jobs: BTreeMap::new(),
             sims: BTreeMap::new(),
             key_sets: BTreeMap::new(),
+            unsure: BTreeMap::new(),
             step: Step::default(),
         }
     }
@@ -57,7 +59,13 @@ impl<'a> Work<'a> {
             .key_sets
             .into_values()
             .map(|(iccid, sets)| Change::KeySets(iccid, sets));
-        self.step.changes.extend(sims.chain(jobs).chain(key_sets));
+        let unsure = self
+            .unsure
+            .into_values()
+            .map(|(iccid, sets)| Change::Unsure(iccid, sets));
+        self.step
+            .changes
+            .extend(sims.chain(jobs).chain(key_sets).chain(unsure));
         self.step
     }
 
@@ -130,6 +138,19 @@ impl<'a> Work<'a> {
         self.key_sets.insert(key::key_sets(&iccid), (iccid, sets));
     }
 
+    /// The key sets that the card may or may not have: PUT KEY went out, and nothing sure came back.
+    pub(super) fn unsure(&self, iccid: &Iccid) -> KeySets {
+        let key = key::unsure(iccid);
+        match self.unsure.get(&key) {
+            Some((_, sets)) => sets.clone(),
+            None => read(self.view, &key).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn put_unsure(&mut self, iccid: Iccid, sets: KeySets) {
+        self.unsure.insert(key::unsure(&iccid), (iccid, sets));
+    }
+
     pub(super) fn subscriber(&self, msisdn: &Msisdn) -> Option<Subscriber> {
         self.config.subscribers.find(msisdn)
     }
@@ -156,7 +177,11 @@ impl<'a> Work<'a> {
             .unwrap_or(usual);
         let there = key_version == usual
             || self.derived(key_version).is_some()
-            || imported.version(key_version).is_some();
+            || imported.version(key_version).is_some()
+            || self
+                .unsure(&subscriber.iccid)
+                .version(key_version)
+                .is_some();
         if !there {
             let why = format!("the card has no key set {key_version}");
             return Err(FailReason::Keys(why));
@@ -184,6 +209,7 @@ impl<'a> Work<'a> {
         };
         let mut versions: Vec<_> = self.key_sets(&subscriber.iccid).versions().collect();
         versions.push(subscriber.keys.version());
+        versions.extend(self.unsure(&subscriber.iccid).versions());
         versions.extend(self.config.derived.iter().map(|(version, _)| *version));
         versions.sort_unstable();
         versions.dedup();
@@ -210,7 +236,10 @@ impl<'a> Work<'a> {
             Keys::Derived { version, family } if *version == card.key_version => {
                 Some(derive(*family))
             }
-            _ => self.derived(card.key_version).map(derive),
+            _ => match self.derived(card.key_version) {
+                Some(family) => Some(derive(family)),
+                None => self.unsure(&card.iccid).version(card.key_version),
+            },
         }
     }
 
@@ -228,8 +257,12 @@ impl<'a> Work<'a> {
         }
         let id = job.submit.id.clone();
         let card = job.card.clone();
+        let may_have_it = may_have_executed(&job, &state);
         job.state = state;
         if let Some(entry) = &mut job.submit.key_set {
+            if may_have_it {
+                self.doubt(entry.clone());
+            }
             entry.forget_keys();
         }
         self.put_job(job);
@@ -254,5 +287,18 @@ impl<'a> Work<'a> {
             },
         );
         self.end(job, JobState::Failed(reason));
+    }
+}
+
+/// Whether the card may have executed what this job sent, though the job ends without its word for it.
+fn may_have_executed(job: &Job, end: &JobState) -> bool {
+    let Some(attempt) = job.attempt() else {
+        return false;
+    };
+    match end {
+        JobState::Expired | JobState::Cancelled => true,
+        // What one packet was told says nothing of those before it: PUT KEY is refused if an earlier one was executed.
+        JobState::Failed(_) | JobState::Answered => attempt.number > 1 || attempt.copies > 0,
+        JobState::Queued | JobState::Under(_) => false,
     }
 }
