@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
+use ota_wire::keys::Family;
 use ota_wire::secret::Secret;
 use rand_core::Rng as _;
 use sim_applet_sim::event::command_octets;
 use sim_applet_sim::pin::{PinCode, PinCodeError};
-use sim_applet_sim::profile::{self, NetworkProfile, Profile, ProfileError};
+use sim_applet_sim::profile::{self, KeySetProfile, NetworkProfile, Profile, ProfileError};
 use sim_applet_sim::state::CardState;
 use sim_applet_sim::uicc::Uicc;
 
@@ -60,7 +61,23 @@ impl World {
         self.card_profile = Some(Arc::new(profile));
         Ok(())
     }
+
+    /// Version and family of the OTA key sets that every card has from the factory, as its profile says. Sets of single DES
+    /// are left out: the platform does not use them unless they are imported.
+    pub(crate) fn ota_key_sets(&self) -> Vec<(u8, Family)> {
+        let Some(profile) = &self.card_profile else {
+            return STANDARD_KEY_SETS.to_vec();
+        };
+        let derived = |keys: &KeySetProfile| match *keys {
+            KeySetProfile::Derived(version, family) => Some((version, family)),
+            KeySetProfile::SingleDes(_) => None,
+        };
+        profile.key_sets.iter().filter_map(derived).collect()
+    }
 }
+
+/// Those of the standard profile, known without reading it.
+const STANDARD_KEY_SETS: [(u8, Family); 2] = [(1, Family::Aes128), (2, Family::TripleDes2)];
 
 fn network(world: &World) -> NetworkProfile {
     NetworkProfile {

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::support::sockets::{ADA, BEN, Bench, field, line, msisdn, named, outline};
 
 impl Bench {
-    fn break_link(&self, link: LinkName, action: Action, skip: u32, times: u32) {
+    pub(crate) fn break_link(&self, link: LinkName, action: Action, skip: u32, times: u32) {
         self.suite
             .faults()
             .add(Fault {

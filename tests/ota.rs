@@ -1,6 +1,7 @@
 //! The HTTP API of the OTA platform, with the whole chain behind it: SMPP, SMSC, handset, card.
 
 use http::Method;
+use midsim::faults::{Action, LinkName};
 use midsim::suite::Builder;
 use midsim::world::World;
 use serde_json::{Value, json};
@@ -145,7 +146,7 @@ async fn the_platform_reads_a_card_exchanges_its_keys_and_locks_the_applet() {
         .iter()
         .map(|set| &set["version"])
         .collect();
-    assert_eq!(versions, [1, 3]);
+    assert_eq!(versions, [1, 2, 3]);
 
     // What the card refuses is told with its status word.
     let nobody = json!({"msisdn": NUMBER, "action": "lock", "aid": "A0000000AA"});
@@ -199,10 +200,10 @@ async fn a_key_set_is_imported_when_the_card_has_it_whoever_waits() {
     }
     drop(waiting);
     ota.bench.idle().await;
-    assert_eq!(versions(&ota).await, [1], "the card has not answered");
+    assert_eq!(versions(&ota).await, [1, 2], "the card has not answered");
     sim.set_coverage(true).await;
     ota.bench.idle().await;
-    assert_eq!(versions(&ota).await, [1, 3]);
+    assert_eq!(versions(&ota).await, [1, 2, 3]);
     // Who asks again gets the same order's result, and the new keys work.
     let (status, done) = ota.remote(put).await;
     assert_eq!(
@@ -533,6 +534,97 @@ async fn every_end_of_a_message_is_an_event_and_is_told_again_to_who_comes_back(
 }
 
 #[tokio::test]
+async fn every_key_set_of_the_card_from_the_factory_can_protect_an_order() {
+    let ota = Ota::start().await;
+    let (_, shown) = ota.get(&format!("/v1/key-sets/{ICCID}")).await;
+    let sets = shown["key_sets"].as_array().unwrap();
+    let kic: Vec<_> = sets.iter().map(|set| &set["kic"]).collect();
+    assert_eq!(kic, ["12", "25"], "{shown}");
+    for version in [1, 2] {
+        let read = json!({"msisdn": NUMBER, "action": "read-iccid", "key_version": version});
+        let (status, read) = ota.remote(read).await;
+        assert_eq!(
+            (status, &read["result"]["iccid"]),
+            (200, &json!(ICCID)),
+            "{read}"
+        );
+    }
+    // New keys travel under the KIK of the set that protects them.
+    let keys = json!({"version": 3, "kic_algorithm": "3des2", "kic": "000102030405060708090A0B0C0D0E0F",
+        "kid_algorithm": "3des2", "kid": "101112131415161718191A1B1C1D1E1F"});
+    let put = json!({"msisdn": NUMBER, "action": "put-key", "key_set": keys, "key_version": 2,
+        "kik": "202122232425262728292A2B2C2D2E2F"});
+    let (status, done) = ota.remote(put.clone()).await;
+    assert_eq!(
+        (status, &done["result"]["done"]),
+        (200, &json!(true)),
+        "{done}"
+    );
+    let mut under = put;
+    under["key_version"] = json!(3);
+    let (status, problem) = ota.remote(under).await;
+    assert_eq!(status, 422, "{problem}");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .contains("expected 1 or 2"),
+        "{problem}"
+    );
+    ota.bench.finish().await;
+}
+
+/// The card has executed PUT KEY, and its response packet is lost on the way to the SMSC.
+#[tokio::test]
+async fn put_key_can_be_repeated_when_nobody_knows_what_became_of_it() {
+    let ota = Ota::start().await;
+    let keys = json!({"version": 3, "kic_algorithm": "aes", "kic": "000102030405060708090A0B0C0D0E0F",
+        "kid_algorithm": "aes", "kid": "101112131415161718191A1B1C1D1E1F"});
+    let put = |id: &str| {
+        json!({"id": id, "msisdn": NUMBER, "action": "put-key", "key_set": keys,
+        "kik": "202122232425262728292A2B2C2D2E2F"})
+    };
+    // The first message of the handset is its RP-ACK.
+    ota.bench
+        .break_link(LinkName::HandsetToSmsc, Action::Lose, 1, 1);
+    let waiting = post_and_leave(&ota, "/v1/remote", put("lost")).await;
+    let mut state = Value::Null;
+    while state != "sent" {
+        tokio::task::yield_now().await;
+        state = ota.get("/v1/messages/lost").await.1["state"].take();
+    }
+    ota.bench.idle().await;
+    drop(waiting);
+    let cancelled = ota
+        .call(Method::DELETE, "/v1/messages/lost", Value::Null)
+        .await;
+    assert!(cancelled.status < 300);
+    let (_, shown) = ota.get(&format!("/v1/key-sets/{ICCID}")).await;
+    let set = &shown["key_sets"][2];
+    assert_eq!(
+        (&set["kic"], &set["from"]),
+        (&json!("32"), &json!("unsure")),
+        "{shown}"
+    );
+    // The handset gives up waiting for the SMSC.
+    ota.bench.advance(120).await;
+    ota.bench.idle().await;
+    for _ in 0..2 {
+        let (status, done) = ota.remote(put("again")).await;
+        assert_eq!(
+            (status, &done["id"]),
+            (200, &json!("again-replace")),
+            "{done}"
+        );
+    }
+    let (_, shown) = ota.get(&format!("/v1/key-sets/{ICCID}")).await;
+    assert_eq!(shown["key_sets"][2]["from"], "imported", "{shown}");
+    let with_new = json!({"msisdn": NUMBER, "action": "read-iccid", "key_version": 3});
+    assert_eq!(ota.remote(with_new).await.0, 200);
+    ota.bench.finish().await;
+}
+
+#[tokio::test]
 async fn key_sets_go_in_as_csv_and_come_out_as_check_values() {
     let ota = Ota::start().await;
     let csv = format!(
@@ -549,7 +641,7 @@ async fn key_sets_go_in_as_csv_and_come_out_as_check_values() {
         .call(Method::GET, "/v1/key-sets/447700900002", Value::Null)
         .await;
     let shown = answer.json();
-    let set = &shown["key_sets"][1];
+    let set = &shown["key_sets"][2];
     assert_eq!(
         (
             &set["kic"],

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use ota_wire::dissect::Keys;
 use ota_wire::ids::Iccid;
-use ota_wire::keys::{Family, KeySet, MacAlgorithm, applet_mac_key};
+use ota_wire::keys::{KeySet, MacAlgorithm, applet_mac_key};
 
 use super::WorldOptions;
 use crate::decode::keys;
@@ -50,12 +50,14 @@ impl KeyOptions {
         let Some(iccid) = &self.iccid else {
             return Ok(None);
         };
-        let master = self.world.load()?.master_key();
-        let sets = [(1, Family::Aes128), (2, Family::TripleDes2)];
+        let world = self.world.load()?;
+        let master = world.master_key();
         Ok(Some(Keys {
-            key_sets: sets
+            key_sets: world
+                .ota_key_sets()
+                .into_iter()
                 .map(|(version, family)| KeySet::derive(&master, iccid, version, family))
-                .into(),
+                .collect(),
             applet: [MacAlgorithm::AesCmac8, MacAlgorithm::TripleDesCbcMac]
                 .map(|algorithm| (algorithm, applet_mac_key(&master, iccid, algorithm)))
                 .into(),

@@ -90,20 +90,20 @@ pub(super) async fn show(state: State, Path(card): Path<String>) -> Response {
 }
 
 fn shown(api: &Api, msisdn: &Msisdn, iccid: &Iccid) -> Value {
-    let family = api.world.family;
-    let derived = KeySet::derive(
-        &api.world.master_key(),
-        iccid,
-        crate::suite::key_version(family),
-        family,
-    );
+    let master = api.world.master_key();
     let imported: KeySets = api.record(&format!("keys/{iccid}")).unwrap_or_default();
-    let mut sets = Vec::new();
-    if imported.version(derived.version).is_none() {
-        sets.push((Shown::of(&derived), "derived"));
-    }
+    let mut sets: Vec<_> = api
+        .world
+        .ota_key_sets()
+        .into_iter()
+        .filter(|(version, _)| imported.version(*version).is_none())
+        .map(|(version, family)| KeySet::derive(&master, iccid, version, family))
+        .map(|derived| (Shown::of(&derived), "derived"))
+        .collect();
     let imported = imported.shown().into_iter().map(|set| (set, "imported"));
     sets.extend(imported);
+    let unsure = unsure(api, iccid).shown();
+    sets.extend(unsure.into_iter().map(|set| (set, "unsure")));
     sets.sort_by_key(|(set, _)| set.version);
     let sets: Vec<_> = sets
         .into_iter()
@@ -116,4 +116,9 @@ fn shown(api: &Api, msisdn: &Msisdn, iccid: &Iccid) -> Value {
         })
         .collect();
     json!({"iccid": iccid, "msisdn": msisdn, "key_sets": sets})
+}
+
+/// The key sets that the card may have: PUT KEY went out, and what came of it is not known.
+pub(super) fn unsure(api: &Api, iccid: &Iccid) -> KeySets {
+    api.record(&format!("unsure/{iccid}")).unwrap_or_default()
 }

@@ -5,15 +5,15 @@ use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ota::platform::key_sets::Entry;
-use ota::platform::remote::{Done, Task};
-use ota::platform::{Input, Job, JobState, Por, Submit};
+use ota::platform::remote::{Done, Refused, Task};
+use ota::platform::{CardResponse, Input, Job, JobState, Por, Submit};
 use ota_wire::ids::{Iccid, Msisdn, Tar};
 use ota_wire::keys::{CipherKey, KeySet};
 use ota_wire::secret::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Api, Body, CORRELATION, JOBS, State, not_committed, parse, unprocessable};
+use super::{Api, Body, CORRELATION, JOBS, State, key_sets, not_committed, parse, unprocessable};
 use crate::control::problem;
 
 #[derive(Deserialize)]
@@ -291,7 +291,7 @@ async fn manage(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
     let RemoteOrder { target, action } = RemoteOrder::read(body)?;
     let (_, iccid) = target.card(api)?;
     let mut brings = None;
-    let task = match action {
+    let mut task = match action {
         Action::ReadIccid => Task::ReadIccid,
         Action::Lock { aid } => Task::Lock {
             aid: octets("aid", &aid)?,
@@ -318,8 +318,19 @@ async fn manage(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
             let version = target
                 .key_version
                 .unwrap_or_else(|| crate::suite::key_version(api.world.family));
-            let under =
-                KeySet::derive_kik(&api.world.master_key(), &iccid, version, api.world.family);
+            let sets = api.world.ota_key_sets();
+            let family = sets
+                .iter()
+                .find(|(known, _)| *known == version)
+                .map(|(_, family)| *family)
+                .ok_or_else(|| {
+                    let known: Vec<_> = sets.iter().map(|(known, _)| known.to_string()).collect();
+                    unprocessable(&format!(
+                        "key_version: expected {}, whose KIK is known, got {version}",
+                        known.join(" or ")
+                    ))
+                })?;
+            let under = KeySet::derive_kik(&api.world.master_key(), &iccid, version, family);
             Task::PutKey {
                 keys,
                 kik,
@@ -333,40 +344,77 @@ async fn manage(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
         .map_err(|error| unprocessable(&error.to_string()))?;
     let mut submit = target.submit(api, task.tar(), script, Por::Always)?;
     submit.key_set = brings;
+    let (job, response) = match carry(api, submit.clone()).await? {
+        (job, Some(response)) => (job, response),
+        (job, None) => return Ok((StatusCode::BAD_GATEWAY, Json(view(&job))).into_response()),
+    };
+    let result = task.result(&response);
+    if let Err(Refused::Status { sw: TAKEN, .. }) = result
+        && let Task::PutKey { keys, replaces, .. } = &mut task
+        && !*replaces
+    {
+        let again = format!("{}{REPLACE}", submit.id);
+        let known = api.job(again.trim_start_matches(JOBS)).is_some();
+        if known
+            || key_sets::unsure(api, &iccid)
+                .version(keys.version)
+                .is_some()
+        {
+            *replaces = true;
+            submit.id = again;
+            submit.payload = task
+                .script()
+                .map_err(|error| unprocessable(&error.to_string()))?;
+            return match carry(api, submit).await? {
+                (job, Some(response)) => Ok(done(&job, task.result(&response))),
+                (job, None) => Ok((StatusCode::BAD_GATEWAY, Json(view(&job))).into_response()),
+            };
+        }
+    }
+    Ok(done(&job, result))
+}
+
+/// What a card says to PUT KEY that adds a set of a version that it has (GlobalPlatform §11.8).
+const TAKEN: u16 = 0x6A80;
+
+/// Ends the id of the order that replaces a key set of which it was not known whether the card has it.
+const REPLACE: &str = "-replace";
+
+fn done(job: &Job, result: Result<Done, Refused>) -> Response {
+    let mut document = view(job);
+    match result {
+        Ok(Done::Iccid(iccid)) => document["result"] = json!({"iccid": iccid}),
+        Ok(Done::Changed) => document["result"] = json!({"done": true}),
+        Err(refused) => {
+            document["result"] = json!({"refused": refused.to_string()});
+            return (StatusCode::BAD_GATEWAY, Json(document)).into_response();
+        }
+    }
+    Json(document).into_response()
+}
+
+/// Submits an order and waits for its end: with the response of the card, or without.
+async fn carry(api: &Api, submit: Submit) -> Result<(Job, Option<CardResponse>), Box<Response>> {
     let id = submit.id.trim_start_matches(JOBS).to_owned();
+    let late = || {
+        Box::new(problem(
+            StatusCode::GATEWAY_TIMEOUT,
+            "the card has not answered in time",
+        ))
+    };
     let mut changed = api.network.parties().results.watch();
     give(api, submit).await?;
     loop {
-        let job = api.job(&id).ok_or_else(|| {
-            Box::new(problem(
-                StatusCode::GATEWAY_TIMEOUT,
-                "the card has not answered in time",
-            ))
-        })?;
-        if let Some(response) = &job.response {
-            let mut document = view(&job);
-            match task.result(response) {
-                Ok(Done::Iccid(iccid)) => document["result"] = json!({"iccid": iccid}),
-                Ok(Done::Changed) => document["result"] = json!({"done": true}),
-                Err(refused) => {
-                    document["result"] = json!({"refused": refused.to_string()});
-                    return Ok((StatusCode::BAD_GATEWAY, Json(document)).into_response());
-                }
-            }
-            return Ok(Json(document).into_response());
-        }
-        if !matches!(job.state, JobState::Queued | JobState::Under(_)) {
-            return Ok((StatusCode::BAD_GATEWAY, Json(view(&job))).into_response());
+        let job = api.job(&id).ok_or_else(late)?;
+        let over = !matches!(job.state, JobState::Queued | JobState::Under(_));
+        if over || job.response.is_some() {
+            let response = job.response.clone();
+            return Ok((job, response));
         }
         tokio::select! {
             _ = changed.changed() => {}
             // The validity may end without news.
-            () = api.network.parties().clock.reached(job.submit.expires) => {
-                return Err(Box::new(problem(
-                    StatusCode::GATEWAY_TIMEOUT,
-                    "the card has not answered in time",
-                )));
-            }
+            () = api.network.parties().clock.reached(job.submit.expires) => return Err(late()),
             () = api.shutdown.draining() => {
                 return Err(Box::new(problem(StatusCode::SERVICE_UNAVAILABLE, "midsim stops")));
             }

@@ -90,6 +90,7 @@ pub(super) fn document() -> Value {
                 "get": {
                     "operationId": "showKeySets",
                     "summary": "Key sets of a card, with check values instead of keys",
+                    "description": "`from` is derived, imported, or unsure: PUT KEY went out and what came of it is not known. Such a set is used only where `key_version` names it; what the card signs under it, or put-key once more, settles it.",
                     "parameters": [{"name": "card", "in": "path", "required": true, "description": "ICCID or number", "schema": {"type": "string"}}],
                     "responses": {"200": {"description": "The key sets", "content": {"application/json": {"schema": {"type": "object"}}}}, "404": problem("No such card")}
                 }
@@ -115,7 +116,7 @@ pub(super) fn document() -> Value {
                 "aid": hex("lock, unlock: AID of the application."),
                 "key_set": {"$ref": "#/components/schemas/KeySet"},
                 "kik": hex("put-key: the third key of the set."),
-                "replaces": {"type": "boolean", "default": false, "description": "put-key: the card has a set of this version."}
+                "replaces": {"type": "boolean", "default": false, "description": "put-key: the card has a set of this version. One that it may have (unsure) is replaced without saying so, by an order with -replace behind its id."}
             }), json!(["action"])),
             "KeySet": {"type": "object", "required": ["version", "kic_algorithm", "kic", "kid_algorithm", "kid"], "properties": {
                 "iccid": {"type": "string"},

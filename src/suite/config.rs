@@ -345,6 +345,7 @@ pub(super) fn platform(world: &Arc<World>) -> platform::Config {
         Arc::new(People(world.clone())),
     );
     config.answers = answers;
+    config.derived = world.ota_key_sets();
     config.data_coding = world.smpp.data_coding.unwrap_or(config.data_coding);
     config.in_payload = world.smpp.message_payload;
     config

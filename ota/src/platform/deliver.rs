@@ -120,15 +120,18 @@ impl Work<'_> {
             let sent = command(&job, attempt.cntr, &keys).sent();
             match check_response(&packet, &sent, &keys) {
                 Ok(checked) => {
-                    found = Some((job, checked));
+                    found = Some((job, card, keys, checked));
                     break;
                 }
                 Err(error) => why = format!("a response packet that answers nothing: {error}"),
             }
         }
-        let Some((mut job, checked)) = found else {
+        let Some((mut job, card, keys, checked)) = found else {
             return self.ignore(message, why);
         };
+        if checked.authenticated {
+            self.prove_key_set(&job, &card, &keys);
+        }
         let JobState::Under(attempt) = &mut job.state else {
             return;
         };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use zeroize::Zeroize as _;
 
-use super::record::{CardResponse, Job};
+use super::record::{Card, CardResponse, Job};
 use super::remote;
 use super::work::Work;
 use crate::event::PlatformEvent;
@@ -269,6 +269,11 @@ impl KeySets {
         self.0.iter().filter_map(shown).collect()
     }
 
+    fn take(&mut self, version: u8) -> Option<Entry> {
+        let at = self.0.iter().position(|entry| entry.version == version)?;
+        Some(self.0.remove(at))
+    }
+
     fn put(&mut self, entry: Entry) {
         self.0.retain(|known| known.version != entry.version);
         self.0.push(entry);
@@ -326,6 +331,10 @@ impl Work<'_> {
                     cards.len() - 1
                 }
             };
+            let mut unsure = self.unsure(&iccid);
+            if unsure.take(entry.version).is_some() {
+                self.put_unsure(iccid, unsure);
+            }
             cards[at].1.put(entry);
         }
         for (iccid, sets) in cards {
@@ -338,15 +347,39 @@ impl Work<'_> {
         let Some(entry) = &job.submit.key_set else {
             return;
         };
-        if let (Ok(_), Ok(keys)) = (remote::executed(response), entry.key_set()) {
-            self.job_event(
-                &job.submit.id,
-                PlatformEvent::KeySetLearnt {
-                    keys: Box::new(Shown::of(&keys)),
-                },
-            );
-            self.import(vec![entry.clone()]);
+        if remote::executed(response).is_ok() {
+            self.learn(&job.submit.id, entry.clone());
         }
+    }
+
+    /// The card has signed a response packet under this key set: if there was any doubt that it has it, there is none now.
+    pub(super) fn prove_key_set(&mut self, job: &Job, card: &Card, proven: &KeySet) {
+        let entry = self.unsure(&card.iccid).take(card.key_version);
+        if let Some(entry) = entry
+            && entry.key_set().is_ok_and(|keys| keys == *proven)
+        {
+            self.learn(&job.submit.id, entry);
+        }
+    }
+
+    fn learn(&mut self, job: &str, entry: Entry) {
+        let Ok(keys) = entry.key_set() else { return };
+        let keys = Box::new(Shown::of(&keys));
+        self.job_event(job, PlatformEvent::KeySetLearnt { keys });
+        self.import(vec![entry]);
+    }
+
+    /// PUT KEY may have been executed, and the card's word for it is lost: the keys are kept as long as nothing better is
+    /// known of this version.
+    pub(super) fn doubt(&mut self, entry: Entry) {
+        let Ok(iccid) = entry.card() else { return };
+        let known = self.key_sets(&iccid).version(entry.version);
+        if known.is_some() && known == entry.key_set().ok() {
+            return;
+        }
+        let mut unsure = self.unsure(&iccid);
+        unsure.put(entry);
+        self.put_unsure(iccid, unsure);
     }
 }
 

@@ -83,6 +83,9 @@ pub struct Config {
     pub master: MasterKey,
     /// The subscribers.
     pub subscribers: Arc<dyn Directory>,
+    /// Version and family of the key sets that every card has beside the subscriber's usual one, derived as they are needed.
+    /// None by default.
+    pub derived: Vec<(u8, Family)>,
     /// TP-DCS of messages to cards, F6 by default. Some SMSCs only understand 04.
     pub data_coding: u8,
     /// Receipts to ask for; see [`crate::smpp::registered_delivery`]. On failure by default.
@@ -101,6 +104,7 @@ impl Config {
             short_code: short_code.to_owned(),
             master,
             subscribers,
+            derived: Vec::new(),
             data_coding: 0xF6,
             registered_delivery: crate::smpp::registered_delivery::ON_FAILURE,
             in_payload: false,

@@ -37,6 +37,11 @@ pub(super) mod key {
         format!("keys/{iccid}")
     }
 
+    /// Record of the key sets of a card that it may or may not have.
+    pub(in super::super) fn unsure(iccid: &Iccid) -> String {
+        format!("unsure/{iccid}")
+    }
+
     /// Record of unfinished messages of a sender.
     pub(in super::super) fn parts(from: &Msisdn) -> String {
         format!("parts/{}", from.digits())
@@ -176,6 +181,8 @@ pub enum Change {
     Sim(Card, Sim),
     /// The imported key sets of a card.
     KeySets(Iccid, KeySets),
+    /// The key sets that were sent to a card without news of what became of them; none removes the record.
+    Unsure(Iccid, KeySets),
     /// Unfinished messages of a sender; none removes the record.
     Parts(Msisdn, Parts),
     /// A timer.
@@ -202,6 +209,13 @@ impl Change {
             },
             Self::KeySets(iccid, sets) => Write::Put {
                 key: key::key_sets(&iccid),
+                value: to_json(&sets),
+            },
+            Self::Unsure(iccid, sets) if sets.versions().next().is_none() => Write::Delete {
+                key: key::unsure(&iccid),
+            },
+            Self::Unsure(iccid, sets) => Write::Put {
+                key: key::unsure(&iccid),
                 value: to_json(&sets),
             },
             Self::Parts(from, parts) if parts.open.is_empty() => Write::Delete {

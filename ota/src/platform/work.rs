@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use ota_wire::ids::{Iccid, Msisdn};
-use ota_wire::keys::KeySet;
+use ota_wire::keys::{Family, KeySet};
 use ota_wire::trace::Id;
 use rand_core::Rng;
 use std::collections::BTreeMap;
@@ -21,6 +21,7 @@ pub(super) struct Work<'a> {
     jobs: BTreeMap<String, Option<Job>>,
     sims: BTreeMap<String, (Card, Sim)>,
     key_sets: BTreeMap<String, (Iccid, KeySets)>,
+    unsure: BTreeMap<String, (Iccid, KeySets)>,
     step: Step,
 }
 
@@ -39,6 +40,7 @@ impl<'a> Work<'a> {
             jobs: BTreeMap::new(),
             sims: BTreeMap::new(),
             key_sets: BTreeMap::new(),
+            unsure: BTreeMap::new(),
             step: Step::default(),
         }
     }
@@ -57,7 +59,13 @@ impl<'a> Work<'a> {
             .key_sets
             .into_values()
             .map(|(iccid, sets)| Change::KeySets(iccid, sets));
-        self.step.changes.extend(sims.chain(jobs).chain(key_sets));
+        let unsure = self
+            .unsure
+            .into_values()
+            .map(|(iccid, sets)| Change::Unsure(iccid, sets));
+        self.step
+            .changes
+            .extend(sims.chain(jobs).chain(key_sets).chain(unsure));
         self.step
     }
 
@@ -130,6 +138,19 @@ impl<'a> Work<'a> {
         self.key_sets.insert(key::key_sets(&iccid), (iccid, sets));
     }
 
+    /// The key sets that the card may or may not have: PUT KEY went out, and nothing sure came back.
+    pub(super) fn unsure(&self, iccid: &Iccid) -> KeySets {
+        let key = key::unsure(iccid);
+        match self.unsure.get(&key) {
+            Some((_, sets)) => sets.clone(),
+            None => read(self.view, &key).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn put_unsure(&mut self, iccid: Iccid, sets: KeySets) {
+        self.unsure.insert(key::unsure(&iccid), (iccid, sets));
+    }
+
     pub(super) fn subscriber(&self, msisdn: &Msisdn) -> Option<Subscriber> {
         self.config.subscribers.find(msisdn)
     }
@@ -154,7 +175,14 @@ impl<'a> Work<'a> {
             .key_version
             .or_else(|| imported.for_application(submit.tar))
             .unwrap_or(usual);
-        if key_version != usual && imported.version(key_version).is_none() {
+        let there = key_version == usual
+            || self.derived(key_version).is_some()
+            || imported.version(key_version).is_some()
+            || self
+                .unsure(&subscriber.iccid)
+                .version(key_version)
+                .is_some();
+        if !there {
             let why = format!("the card has no key set {key_version}");
             return Err(FailReason::Keys(why));
         }
@@ -164,6 +192,16 @@ impl<'a> Work<'a> {
         })
     }
 
+    /// The family of a key set that every card has.
+    fn derived(&self, version: u8) -> Option<Family> {
+        let of = |(derived, _): &&(u8, Family)| *derived == version;
+        self.config
+            .derived
+            .iter()
+            .find(of)
+            .map(|(_, family)| *family)
+    }
+
     /// Every key set of the card that this number has now.
     pub(super) fn cards(&self, msisdn: &Msisdn) -> Vec<Card> {
         let Some(subscriber) = self.subscriber(msisdn) else {
@@ -171,6 +209,8 @@ impl<'a> Work<'a> {
         };
         let mut versions: Vec<_> = self.key_sets(&subscriber.iccid).versions().collect();
         versions.push(subscriber.keys.version());
+        versions.extend(self.unsure(&subscriber.iccid).versions());
+        versions.extend(self.config.derived.iter().map(|(version, _)| *version));
         versions.sort_unstable();
         versions.dedup();
         let card = |key_version| Card {
@@ -189,15 +229,18 @@ impl<'a> Work<'a> {
         if let Some(keys) = self.key_sets(&card.iccid).version(card.key_version) {
             return Some(keys);
         }
-        if subscriber.keys.version() != card.key_version {
-            return None;
-        }
-        Some(match subscriber.keys {
-            Keys::Fixed(keys) => (*keys).clone(),
-            Keys::Derived { version, family } => {
-                KeySet::derive(&self.config.master, &card.iccid, version, family)
+        let derive =
+            |family| KeySet::derive(&self.config.master, &card.iccid, card.key_version, family);
+        match &subscriber.keys {
+            Keys::Fixed(keys) if keys.version == card.key_version => Some((**keys).clone()),
+            Keys::Derived { version, family } if *version == card.key_version => {
+                Some(derive(*family))
             }
-        })
+            _ => match self.derived(card.key_version) {
+                Some(family) => Some(derive(family)),
+                None => self.unsure(&card.iccid).version(card.key_version),
+            },
+        }
     }
 
     /// Ends a job and lets the next one to the same card go.
@@ -214,8 +257,12 @@ impl<'a> Work<'a> {
         }
         let id = job.submit.id.clone();
         let card = job.card.clone();
+        let may_have_it = may_have_executed(&job, &state);
         job.state = state;
         if let Some(entry) = &mut job.submit.key_set {
+            if may_have_it {
+                self.doubt(entry.clone());
+            }
             entry.forget_keys();
         }
         self.put_job(job);
@@ -240,5 +287,18 @@ impl<'a> Work<'a> {
             },
         );
         self.end(job, JobState::Failed(reason));
+    }
+}
+
+/// Whether the card may have executed what this job sent, though the job ends without its word for it.
+fn may_have_executed(job: &Job, end: &JobState) -> bool {
+    let Some(attempt) = job.attempt() else {
+        return false;
+    };
+    match end {
+        JobState::Expired | JobState::Cancelled => true,
+        // What one packet was told says nothing of those before it: PUT KEY is refused if an earlier one was executed.
+        JobState::Failed(_) | JobState::Answered => attempt.number > 1 || attempt.copies > 0,
+        JobState::Queued | JobState::Under(_) => false,
     }
 }

@@ -9,21 +9,22 @@ use ota_wire::remote_apdu::{CommandScript, ScriptReader};
 use ota_wire::secret::Secret;
 
 use super::key_sets::{Entry, parse_csv};
+use super::put_key::put_key;
 use super::remote::{self, Done, Refused, Task};
 use super::*;
 
-fn wanting(por: Por, order: Submit) -> Submit {
+pub(super) fn wanting(por: Por, order: Submit) -> Submit {
     Submit { por, ..order }
 }
 
 /// The response packet of a card that took the packet, with data.
-fn taken(card: &mut TestCard, outputs: &[Output], data: &[u8]) -> Vec<u8> {
+pub(super) fn taken(card: &mut TestCard, outputs: &[Output], data: &[u8]) -> Vec<u8> {
     let opened = card.receive(outputs).unwrap();
     let por = response_for(Ok(&opened), ResponseStatus::POR_OK, data.to_vec()).unwrap();
     por.seal(Some(&card.keys)).unwrap()
 }
 
-fn entry(n: u8, version: u8, tars: &[&str]) -> Entry {
+pub(super) fn entry(n: u8, version: u8, tars: &[&str]) -> Entry {
     Entry {
         iccid: Everybody.find(&msisdn(n)).unwrap().iccid.to_string(),
         version,
@@ -259,7 +260,7 @@ fn keys_are_read_from_csv_and_never_shown() {
 const KCV_OF_KIC: &str = "DDADA1";
 const KCV_OF_KID: &str = "013808";
 
-fn response(executed: u8, sw: u16, data: &[u8]) -> CardResponse {
+pub(super) fn response(executed: u8, sw: u16, data: &[u8]) -> CardResponse {
     let answer = CompactResponse {
         executed,
         sw: Sw(sw),
@@ -335,141 +336,10 @@ fn the_keys_of_put_key_travel_under_the_kik_of_the_card() {
     );
 }
 
-/// An order that puts key set 3 on the card.
-fn put_key(id: &str) -> Submit {
-    let keys = entry(1, 3, &["B00010"]);
-    let task = Task::PutKey {
-        keys: keys.key_set().unwrap(),
-        kik: CipherKeyOf(&[0x66; 16]).key(),
-        under: CipherKeyOf(&[0x55; 16]).key(),
-        replaces: false,
-    };
-    Submit {
-        tar: task.tar(),
-        payload: task.script().unwrap(),
-        key_set: Some(keys),
-        ..wanting(Por::Always, order(id, 1, b""))
-    }
-}
-
-fn security_domain(n: u8) -> TestCard {
-    TestCard {
-        tar: remote::RAM,
-        ..TestCard::of(n)
-    }
-}
-
-/// The card's answer to PUT KEY, with this status word.
-fn answered(card: &mut TestCard, outputs: &[Output], sw: u16) -> Vec<u8> {
-    taken(card, outputs, &response(1, sw, &[]).data)
-}
-
-/// The key set versions that the platform has imported for card 1.
-fn imported(world: &World) -> Vec<u8> {
-    let record = world.store.records.get("keys/8988000000000000016");
-    let sets: Option<key_sets::KeySets> = record.map(|it| serde_json::from_slice(it).unwrap());
-    sets.map_or_else(Vec::new, |sets| sets.versions().collect())
-}
-
-fn stored(world: &World) -> String {
-    let octets = world.store.records.values().flatten().copied().collect();
-    String::from_utf8(octets).unwrap()
-}
-
-#[test]
-fn a_key_set_is_imported_in_the_step_in_which_the_card_says_that_it_has_it() {
-    let mut world = World::new();
-    let mut card = security_domain(1);
-    let outputs = world.submit(put_key("p"));
-    assert!(
-        stored(&world).contains(&entry(1, 3, &[]).kic),
-        "kept with the job"
-    );
-    assert_eq!(imported(&world), [0_u8; 0]);
-    // The next order was waiting for the card: it goes out under the new keys already.
-    let next = Submit {
-        tar: Tar([0xB0, 0x00, 0x10]),
-        ..order("n", 1, b"next")
-    };
-    let por = answered(&mut card, &outputs, 0x9000);
-    world.por(1, &por);
-    let learnt = world
-        .events
-        .iter()
-        .map(|event| event.row())
-        .find(|row| row.name.contains("imported"));
-    assert!(!format!("{:?}", learnt.unwrap()).contains("04050607"));
-    assert_eq!(imported(&world), [3]);
-    let sent = world.submit(next);
-    let mut own = TestCard {
-        keys: entry(1, 3, &[]).key_set().unwrap(),
-        counter: Cntr::default(),
-        tar: Tar([0xB0, 0x00, 0x10]),
-    };
-    assert_eq!(own.receive(&sent).unwrap().kic, 0x32);
-    // The job does not need the keys any more.
-    let job = String::from_utf8(world.store.records["job/p"].clone()).unwrap();
-    assert!(!job.contains("04050607"), "{job}");
-}
-
-#[test]
-fn a_key_set_that_replaces_the_one_in_use_protects_what_waited() {
-    let mut world = World::new();
-    let mut card = security_domain(1);
-    let mut put = put_key("p");
-    put.key_set = Some(entry(1, 1, &[]));
-    let outputs = world.submit(put);
-    world.submit(order("n", 1, b"next"));
-    let por = answered(&mut card, &outputs, 0x9000);
-    let next = world.por(1, &por);
-    let mut renewed = TestCard {
-        keys: entry(1, 1, &[]).key_set().unwrap(),
-        ..TestCard::of(1)
-    };
-    assert!(renewed.receive(&next[1..]).is_ok(), "{next:?}");
-}
-
-#[test]
-fn a_key_set_that_the_card_does_not_take_is_forgotten() {
-    let secret = entry(1, 3, &[]).kic;
-    // Refused by a status word, signed.
-    let mut world = World::new();
-    let mut card = security_domain(1);
-    let outputs = world.submit(put_key("p"));
-    let por = answered(&mut card, &outputs, 0x6A80);
-    world.por(1, &por);
-    assert_eq!(imported(&world), [0_u8; 0]);
-    assert!(!stored(&world).contains(&secret));
-    // Called off, failed, expired: what the card says afterwards is too late.
-    type End = fn(&mut World);
-    let ends: [(&str, End); 3] = [
-        ("cancelled", |world| {
-            world.step(Input::Cancel { id: "p".into() });
-        }),
-        ("failed", |world| {
-            world.refuse("p/1", CommandStatus::RINVDSTADR);
-        }),
-        ("expired", |world| {
-            world.run(start() + seconds(300));
-        }),
-    ];
-    for (name, end) in ends {
-        let mut world = World::new();
-        let mut card = security_domain(1);
-        let outputs = world.submit(put_key("p"));
-        assert!(stored(&world).contains(&secret), "{name}");
-        end(&mut world);
-        assert!(!stored(&world).contains(&secret), "{name}");
-        let por = answered(&mut card, &outputs, 0x9000);
-        world.por(1, &por);
-        assert_eq!(imported(&world), [0_u8; 0], "{name}");
-    }
-}
-
-struct CipherKeyOf<'a>(&'a [u8]);
+pub(super) struct CipherKeyOf<'a>(pub(super) &'a [u8]);
 
 impl CipherKeyOf<'_> {
-    fn key(&self) -> ota_wire::keys::CipherKey {
+    pub(super) fn key(&self) -> ota_wire::keys::CipherKey {
         let secret = Secret::new(self.0.to_vec());
         ota_wire::keys::CipherKey::new(CipherAlgorithm::Aes, secret).unwrap()
     }

@@ -5,6 +5,7 @@ mod chain;
 mod hostile;
 mod management;
 mod orders;
+mod put_key;
 mod secrets;
 
 use jiff::{SignedDuration, Timestamp};

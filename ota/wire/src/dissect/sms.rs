@@ -146,6 +146,7 @@ pub(super) fn address_meaning(value: &[u8]) -> Option<String> {
 
 pub(super) fn fcs_meaning(fcs: Fcs) -> &'static str {
     match fcs {
+        Fcs::TYPE_0_UNSUPPORTED => "short message type 0 not supported",
         Fcs::TELEMATIC_UNSUPPORTED => "telematic interworking not supported",
         Fcs::DCS_UNSUPPORTED => "data coding scheme not supported",
         Fcs::INVALID_SME_ADDRESS => "invalid SME address",
@@ -276,7 +277,14 @@ fn indicated(c: &mut Cursor<'_>, indicator: u8, first: u8, keys: &Keys) -> Optio
 /// TP-UDL and TP-UD.
 fn user_data_field(c: &mut Cursor<'_>, dcs: Option<Dcs>, udhi: bool, keys: &Keys) -> Option<()> {
     let udl = usize::from(c.octet("TP-UDL")?);
-    let septets = dcs.is_some_and(Dcs::counts_septets);
+    // Without TP-DCS, 00 is assumed (§9.2.3.27); some senders count octets all the same. See `UserData::parse_uncoded`.
+    let assumed = if gsm7::packed_len(udl, 0) == c.left() {
+        Dcs(0)
+    } else {
+        Dcs::DATA
+    };
+    let dcs = dcs.unwrap_or(assumed);
+    let septets = dcs.counts_septets();
     c.meaning(format!(
         "{udl} {}",
         if septets { "septets" } else { "octets" }
@@ -288,7 +296,7 @@ fn user_data_field(c: &mut Cursor<'_>, dcs: Option<Dcs>, udhi: bool, keys: &Keys
     };
     let part = c.skip("TP-UD", len)?;
     let mut inner = Cursor::new(part, USER_DATA);
-    content(&mut inner, dcs.unwrap_or(Dcs::DATA), udl, udhi, keys);
+    content(&mut inner, dcs, udl, udhi, keys);
     c.push(inner.finish("TP-UD"));
     Some(())
 }

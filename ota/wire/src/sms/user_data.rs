@@ -135,6 +135,22 @@ impl UserData {
         Ok((user_data, rest))
     }
 
+    /// The same in a report without TP-DCS. GSM 7-bit is assumed then (§9.2.3.27), so TP-UDL counts septets; some senders
+    /// count octets. Septets it is if they take up what there is to the last octet, else octets.
+    ///
+    /// # Errors
+    /// As [`UserData::parse`].
+    pub(super) fn parse_uncoded(
+        octets: &[u8],
+        udhi: bool,
+        max: usize,
+    ) -> Result<(Self, &[u8]), UserDataError> {
+        match Self::parse(octets, Some(Dcs(0)), udhi, max) {
+            Ok((user_data, [])) => Ok((user_data, &[])),
+            _ => Self::parse(octets, None, udhi, max),
+        }
+    }
+
     /// Writes TP-UDL and TP-UD.
     pub(super) fn emit(&self, out: &mut Vec<u8>) {
         out.push(self.udl());

@@ -293,7 +293,7 @@ impl StatusReport {
 pub struct Parameters {
     /// TP-PID.
     pub pid: Option<Pid>,
-    /// TP-DCS. Without it, TP-UDL counts octets.
+    /// TP-DCS. Without it, 00 is assumed: TP-UDL counts septets, or octets where septets do not fit.
     pub dcs: Option<Dcs>,
     /// TP-UDL and TP-UD.
     pub user_data: Option<UserData>,
@@ -355,7 +355,10 @@ impl Parameters {
             None
         };
         let user_data = if announced(pi::UDL) {
-            let (user_data, rest) = UserData::parse(reader.rest, dcs, udhi, max)?;
+            let (user_data, rest) = match dcs {
+                Some(_) => UserData::parse(reader.rest, dcs, udhi, max)?,
+                None => UserData::parse_uncoded(reader.rest, udhi, max)?,
+            };
             reader.rest = rest;
             Some(user_data)
         } else {
@@ -403,6 +406,8 @@ pub struct Fcs(pub u8);
 impl Fcs {
     /// Telematic interworking not supported.
     pub const TELEMATIC_UNSUPPORTED: Self = Self(0x80);
+    /// Short message type 0 not supported.
+    pub const TYPE_0_UNSUPPORTED: Self = Self(0x81);
     /// TP-DCS error: the coding is not supported.
     pub const DCS_UNSUPPORTED: Self = Self(0x90);
     /// Service centre: the receiver's address is invalid.

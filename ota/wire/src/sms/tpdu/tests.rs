@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::sms::address::{Npi, Ton};
 use crate::sms::dcs::Dcs;
+use crate::sms::gsm7;
 use crate::sms::udh::{Iei, InformationElement, Udh, UdhError};
 
 const SCTS: Scts = Scts([0x62, 0x10, 0x10, 0x21, 0x43, 0x65, 0x00]);
@@ -90,6 +91,24 @@ fn the_carrier_decides_how_a_report_reads() {
     assert_eq!(error.fcs, Some(Fcs::TOOLKIT_BUSY));
     // In an RP-ACK the same D4 is a TP-PI with an extension and announces user data that is not there.
     assert!(DeliverReport::parse(&octets, ReportIn::Ack).is_err());
+}
+
+/// TS 23.040 §9.2.3.27: without TP-DCS, 00 is assumed.
+#[test]
+fn without_a_coding_a_report_counts_septets_or_octets_where_those_do_not_fit() {
+    let octets = hex("00 ff 05 7f 08 7cdcb6bd29ff6a");
+    let report = DeliverReport::parse(&octets, ReportIn::Error).unwrap();
+    let user_data = report.parameters.user_data.as_ref().unwrap();
+    assert_eq!((user_data.udl(), user_data.len()), (8, 7));
+    // By hand, seven bits at a time from the low end: 7C 38 5B 6D 1B 65 3F 35.
+    let text = user_data.to_text(Dcs(0)).unwrap();
+    assert_eq!(text, gsm7::decode(&hex("7c 38 5b 6d 1b 65 3f 35")));
+    assert_eq!(report.emit(), octets);
+    let octets = hex("00 ff 04 08 7cdcb6bd29ff6a01");
+    let report = DeliverReport::parse(&octets, ReportIn::Error).unwrap();
+    let user_data = report.parameters.user_data.as_ref().unwrap();
+    assert_eq!((user_data.len(), user_data.to_text(Dcs(0))), (8, None));
+    assert_eq!(report.emit(), octets);
 }
 
 #[test]
