@@ -1,8 +1,8 @@
 //! SMPP 3.4 PDUs.
 
 use ota::smpp::{
-    Bind, BindMode, CommandId, CommandStatus, Destination, HEADER, Header, Multi, MultiTaken,
-    Party, Pdu, Refused, ShortMessage, VERSION,
+    Bind, BindMode, CommandId, CommandStatus, Destination, Found, HEADER, Header, Multi,
+    MultiTaken, Operation, Party, Pdu, Refused, ShortMessage, VERSION,
 };
 use ota_wire::dissect::Keys;
 use ota_wire::sms::dcs::Dcs;
@@ -45,6 +45,12 @@ pub(super) struct Smpp {
     /// Receivers that a submit_multi_resp refuses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     refused: Vec<Refusal>,
+    /// Of query_sm, cancel_sm and replace_sm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    operation: Option<OperationDoc>,
+    /// Of query_sm_resp.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    found: Option<Found>,
     /// Of submit_sm, deliver_sm, data_sm and submit_multi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     message: Option<ShortMessage>,
@@ -65,6 +71,67 @@ struct Receiver {
     address: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     list: Option<String>,
+}
+
+/// What is asked about a message. Each command has some of the fields.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct OperationDoc {
+    #[serde(skip_serializing_if = "is_default")]
+    service_type: String,
+    message_id: String,
+    source: Party,
+    #[serde(skip_serializing_if = "is_default")]
+    destination: Party,
+    #[serde(skip_serializing_if = "is_default")]
+    schedule: String,
+    #[serde(skip_serializing_if = "is_default")]
+    validity: String,
+    #[serde(skip_serializing_if = "is_default")]
+    registered_delivery: u8,
+    /// Hexadecimal.
+    #[serde(skip_serializing_if = "is_default")]
+    short_message: String,
+}
+
+impl OperationDoc {
+    fn read(operation: Operation) -> Self {
+        match operation {
+            Operation::Query { message_id, source } => Self {
+                message_id,
+                source,
+                ..Self::default()
+            },
+            Operation::Cancel {
+                service_type,
+                message_id,
+                source,
+                destination,
+            } => Self {
+                service_type,
+                message_id,
+                source,
+                destination,
+                ..Self::default()
+            },
+            Operation::Replace {
+                message_id,
+                source,
+                schedule,
+                validity,
+                registered_delivery,
+                short_message,
+            } => Self {
+                message_id,
+                source,
+                schedule,
+                validity,
+                registered_delivery,
+                short_message: hex::encode(short_message),
+                ..Self::default()
+            },
+        }
+    }
 }
 
 /// An address with the status of its refusal.
@@ -124,6 +191,8 @@ impl Fields for Smpp {
             message_id: String::new(),
             destinations: Vec::new(),
             refused: Vec::new(),
+            operation: None,
+            found: None,
             message: None,
             user_data: None,
         };
@@ -149,6 +218,8 @@ impl Fields for Smpp {
                 };
                 doc.refused = taken.refused.into_iter().map(refusal).collect();
             }
+            Pdu::Operate(operation) => doc.operation = Some(OperationDoc::read(*operation)),
+            Pdu::QuerySmResp(found) => doc.found = Some(*found),
             Pdu::SubmitMulti(multi) => {
                 let destinations = multi.destinations.into_iter();
                 doc.destinations = destinations.map(Receiver::read).collect();
@@ -192,6 +263,15 @@ impl Smpp {
             ),
             "submit_sm" => Pdu::SubmitSm(Box::new(self.message(keys)?)),
             "deliver_sm" => Pdu::DeliverSm(Box::new(self.message(keys)?)),
+            "query_sm" | "cancel_sm" | "replace_sm" => Pdu::Operate(Box::new(self.operation()?)),
+            "query_sm_resp" => {
+                let found = self.found.clone();
+                Pdu::QuerySmResp(Box::new(
+                    found.ok_or_else(|| EncodeError("found: missing".to_owned()))?,
+                ))
+            }
+            "cancel_sm_resp" => Pdu::CancelSmResp,
+            "replace_sm_resp" => Pdu::ReplaceSmResp,
             "submit_multi" => Pdu::SubmitMulti(Box::new(self.multi(keys)?)),
             "submit_multi_resp" => Pdu::SubmitMultiResp(Box::new(self.taken())),
             "data_sm" => Pdu::DataSm(Box::new(ShortMessage {
@@ -223,6 +303,30 @@ impl Smpp {
             message.short_message = Vec::new();
         }
         self.message = Some(message);
+    }
+
+    fn operation(&self) -> Result<Operation> {
+        let doc = self.operation.clone();
+        let doc = doc.ok_or_else(|| EncodeError("operation: missing".to_owned()))?;
+        let (message_id, source) = (doc.message_id, doc.source);
+        Ok(match &*self.command {
+            "query_sm" => Operation::Query { message_id, source },
+            "cancel_sm" => Operation::Cancel {
+                service_type: doc.service_type,
+                message_id,
+                source,
+                destination: doc.destination,
+            },
+            _ => Operation::Replace {
+                message_id,
+                source,
+                schedule: doc.schedule,
+                validity: doc.validity,
+                registered_delivery: doc.registered_delivery,
+                short_message: hex::decode(&doc.short_message)
+                    .map_err(|error| EncodeError(format!("short_message: {error}")))?,
+            },
+        })
     }
 
     fn multi(&self, keys: &Keys) -> Result<Multi> {

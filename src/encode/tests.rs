@@ -274,6 +274,38 @@ short_message = "027000AABB"
         "00000033000001030000000000000008000300383232300001013434373730303930303030310040010404\
          240005027000aabb"
     );
+    // SMPP 3.4 §4.8 to §4.10.
+    let operations = [
+        (
+            "kind = \"smpp\"\ncommand = \"query_sm\"\nsequence = 2\n[operation]\nmessage_id = \"A1\"\n\
+             source = { ton = 3, npi = 0, address = \"8220\" }",
+            "0000001a000000030000000000000002413100030038323230 00",
+        ),
+        (
+            "kind = \"smpp\"\ncommand = \"query_sm_resp\"\nsequence = 2\n[found]\nmessage_id = \"A1\"\n\
+             final_date = \"\"\nstate = 1\nerror_code = 0",
+            "00000016800000030000000000000002413100 00 01 00",
+        ),
+        (
+            "kind = \"smpp\"\ncommand = \"cancel_sm\"\nsequence = 3\n[operation]\nmessage_id = \"A1\"\n\
+             source = { ton = 3, npi = 0, address = \"8220\" }",
+            "0000001e000000080000000000000003 00 413100 0300 3832323000 0000 00",
+        ),
+        (
+            "kind = \"smpp\"\ncommand = \"replace_sm\"\nsequence = 4\n[operation]\nmessage_id = \"A1\"\n\
+             source = { ton = 3, npi = 0, address = \"8220\" }\nregistered_delivery = 1\nshort_message = \"AABB\"",
+            "00000021000000070000000000000004 413100 0300 3832323000 00 00 01 00 02 aabb",
+        ),
+    ];
+    for (document, octets) in operations {
+        let octets = octets.replace(' ', "");
+        assert_eq!(encoded(document), octets, "{document}");
+        let octets = hex::decode(octets).unwrap();
+        assert!(
+            round_trip(Kind::Smpp, &octets, &Keys::default()),
+            "{document}"
+        );
+    }
     for document in [multi, answer, data] {
         let octets = hex::decode(encoded(document)).unwrap();
         assert!(round_trip(Kind::Smpp, &octets, &Keys::default()));

@@ -23,7 +23,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 pub use self::memory::MemoryStore;
 pub use self::redb::RedbStore;
@@ -129,6 +129,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether a committed batch survives the loss of the process.
     fn durable(&self) -> bool;
+
+    /// Changes to an error when the store is gone and its medium free for others; `None` if it has none.
+    fn closed(&self) -> Option<watch::Receiver<()>> {
+        None
+    }
 }
 
 /// Why a batch was not applied.

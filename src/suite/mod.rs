@@ -28,6 +28,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 use ota_wire::secret::Secret;
+use tokio::sync::watch;
 
 pub use self::config::OpSwitches;
 pub(crate) use self::config::key_version;
@@ -520,6 +521,14 @@ impl Stores {
             smsc: open("smsc")?,
             sim: open("sim")?,
         })
+    }
+
+    /// What tells that each of them is closed.
+    fn closed(&self) -> Vec<watch::Receiver<()>> {
+        [&self.op, &self.mssp, &self.ota, &self.smsc, &self.sim]
+            .into_iter()
+            .filter_map(|store| store.closed())
+            .collect()
     }
 
     /// The signing keys that were followed by others.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ota_wire::ids::{Iccid, Msisdn};
 use serde::Serialize;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::readers::Readers;
@@ -38,6 +39,8 @@ use crate::world::World;
 pub struct Running {
     handle: Arc<Handle>,
     tasks: JoinSet<()>,
+    /// Of its stores.
+    closed: Vec<watch::Receiver<()>>,
 }
 
 /// What can be seen of a running suite and done to it.
@@ -114,6 +117,7 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         _ => in_url(near),
     };
     let stores = builder.stores()?;
+    let closed = stores.closed();
     let authority = stores.authority(&chance)?;
     let hosts = builder.hosts.iter().map(control::HostName::name);
     let op_client = stores.op_client(&chance, &authority)?;
@@ -321,7 +325,11 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
     }
     network.carry_out(left, &clock.begin());
     network.bound().await;
-    Ok(Running { handle, tasks })
+    Ok(Running {
+        handle,
+        tasks,
+        closed,
+    })
 }
 
 /// Where an OTA platform is.
@@ -332,6 +340,9 @@ fn ota_base(url: &str) -> Result<http::Uri, StartError> {
         url: url.to_owned(),
     })
 }
+
+/// How long those who still have a store may take to let go of it.
+const STRAGGLERS: Duration = Duration::from_secs(1);
 
 /// The file of the data directory that holds the certificate of the test CA.
 const AUTHORITY: &str = "ca.pem";
@@ -472,8 +483,7 @@ impl Handle {
         let mut traces = self.trace_log().watch();
         let mut users = self.users().watch();
         // Both only grow, so their sum names a state.
-        let version = |traces: &mut tokio::sync::watch::Receiver<u64>,
-                       users: &mut tokio::sync::watch::Receiver<u64>| {
+        let version = |traces: &mut watch::Receiver<u64>, users: &mut watch::Receiver<u64>| {
             *traces.borrow_and_update() + *users.borrow_and_update() + 1
         };
         let waiting = async {
@@ -529,10 +539,24 @@ impl Running {
         }
     }
 
-    /// Stops: nothing new is accepted, what runs may finish.
+    /// Stops: nothing new is accepted, what runs may finish. The next suite may have the same data directory, unless something
+    /// that was taken from this one ([`Handle::rp_port`], say) is still there a second later.
     pub async fn shutdown(mut self) {
         self.handle.stopper.drain();
         self.join().await;
+        while self.tasks.join_next().await.is_some() {}
+        let Self {
+            handle,
+            tasks,
+            closed,
+        } = self;
+        drop((handle, tasks));
+        let all = async {
+            for mut store in closed {
+                while store.changed().await.is_ok() {}
+            }
+        };
+        let _ = tokio::time::timeout(STRAGGLERS, all).await;
     }
 
     async fn join(&mut self) {

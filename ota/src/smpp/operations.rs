@@ -7,6 +7,8 @@ use rusmpp_core::types::owned::OctetString;
 use rusmpp_core::values::owned::ServiceType;
 use rusmpp_core::values::{Npi, RegisteredDelivery, Ton};
 
+use super::fields::{Fields, length};
+use super::header::CommandStatus;
 use super::message::{FieldError, MessageState, instant, text};
 
 const ID: &str = "at most 64 ASCII characters";
@@ -138,6 +140,20 @@ impl Operation {
 }
 
 impl Found {
+    /// Reads the body of a query_sm_resp; one that cannot be read says nothing.
+    pub(super) fn decode(octets: &[u8]) -> Self {
+        let read = || {
+            let mut fields = Fields::new(octets);
+            Ok::<_, CommandStatus>(Self {
+                message_id: fields.text(length::MESSAGE_ID, CommandStatus::RINVMSGID)?,
+                final_date: fields.time(CommandStatus::RINVEXPIRY)?,
+                state: MessageState(fields.octet()?),
+                error_code: fields.octet()?,
+            })
+        };
+        read().unwrap_or_else(|_| Self::nothing())
+    }
+
     /// What a refused query says of the message; it does not travel.
     pub(super) fn nothing() -> Self {
         Self {

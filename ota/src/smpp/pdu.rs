@@ -193,6 +193,7 @@ impl Pdu {
             CommandId::CANCEL_SM_RESP => Ok(Self::CancelSmResp),
             CommandId::REPLACE_SM_RESP => Ok(Self::ReplaceSmResp),
             CommandId::SUBMIT_SM_RESP => Ok(Self::SubmitSmResp(first_text(octets))),
+            CommandId::QUERY_SM_RESP => Ok(Self::QuerySmResp(Box::new(Found::decode(octets)))),
             CommandId::DATA_SM_RESP => Ok(Self::DataSmResp(first_text(octets))),
             CommandId::SUBMIT_MULTI_RESP => {
                 Ok(Self::SubmitMultiResp(Box::new(MultiTaken::decode(octets))))

@@ -20,7 +20,7 @@ use redb::{
     Builder, Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, Table,
     TableDefinition,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::{Batch, CommitError, CommitFuture, Record, Store, StoreError, Version, Write};
 
@@ -32,6 +32,8 @@ pub struct RedbStore {
     queue: Option<mpsc::Sender<Request>>,
     writer: Option<JoinHandle<()>>,
     transactions: Arc<AtomicU64>,
+    /// The last field: it goes when all else has gone.
+    closed: watch::Sender<()>,
 }
 
 /// The most writes in one transaction, beyond the last batch: what one disk flush may have to carry.
@@ -136,6 +138,7 @@ impl RedbStore {
             queue: Some(queue),
             writer: Some(writer),
             transactions,
+            closed: watch::Sender::new(()),
         })
     }
 
@@ -197,6 +200,10 @@ impl Store for RedbStore {
 
     fn durable(&self) -> bool {
         true
+    }
+
+    fn closed(&self) -> Option<watch::Receiver<()>> {
+        Some(self.closed.subscribe())
     }
 }
 
