@@ -138,6 +138,7 @@ fn copy(element: &Element, w: &mut xml::Writer) {
 /// Without what a copy need not keep.
 fn unprefixed(mut element: Element) -> Element {
     element.prefix.clear();
+    element.declared.clear();
     element.children = element
         .children
         .into_iter()
