@@ -207,6 +207,24 @@ async fn post(
     (status, head.to_ascii_lowercase(), body.to_owned())
 }
 
+/// Clients of HTTP/1.0 send no Host; the address is where this MSSP listens then, whatever its port.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wsdl_that_is_asked_for_without_a_host_names_the_port_that_is_listened_on() {
+    let bench = Bench::start().await;
+    let url = bench.suite.mssp_url();
+    let (_, rest) = url.split_once("://").unwrap();
+    let (host, _) = rest.split_once('/').unwrap();
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    stream
+        .write_all(b"GET /soap?wsdl HTTP/1.0\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains(&format!("location=\"{url}\"")), "{answer}");
+    bench.finish().await;
+}
+
 fn user() -> String {
     format!("<mss:MobileUser><mss:MSISDN>{BEN}</mss:MSISDN></mss:MobileUser>")
 }

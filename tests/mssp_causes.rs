@@ -358,6 +358,21 @@ async fn contracts_and_registrations_have_their_numbers() {
     bench.finish().await;
 }
 
+/// MSSP_ID of an answer is what the page shows, and not just any URI.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_documentation_shows_the_mssp_id_of_an_answer() {
+    const PAGE: &str = include_str!("../mssp/docs/mssp.md");
+    let bench = Bench::start().await;
+    let request = signature_request("midsim-ap", BEN, "A1");
+    let answer = bench.soap(&bench.suite.mssp_url(), request).await.text();
+    let id = |text: &str| {
+        let (_, rest) = text.split_once("<mss:MSSP_ID><mss:URI>").unwrap();
+        rest.split_once('<').unwrap().0.to_owned()
+    };
+    assert_eq!(id(PAGE), id(&answer));
+    bench.finish().await;
+}
+
 /// Each number that a fault can have is in the documentation, with the test that shows it or why there is none.
 #[test]
 fn the_documentation_names_a_test_for_every_fault() {
@@ -367,6 +382,11 @@ fn the_documentation_names_a_test_for_every_fault() {
         include_str!("mssp_input.rs"),
         include_str!("mssp_ota.rs"),
         include_str!("../mssp/src/transaction/tests/dialects.rs"),
+        include_str!("../mssp/src/transaction/tests/faults.rs"),
+        include_str!("../mssp/src/transaction/tests/operations.rs"),
+        include_str!("../mssp/src/transaction/tests/roaming.rs"),
+        include_str!("../mssp/src/transaction/tests/services.rs"),
+        include_str!("../mssp/src/transaction/tests/signatures.rs"),
     ]
     .concat();
     let section = |title: &str| {
@@ -376,7 +396,9 @@ fn the_documentation_names_a_test_for_every_fault() {
     let shown = section("Which test shows it");
     let named: Vec<_> = shown.split('`').skip(1).step_by(2).collect();
     assert!(named.len() > 15, "{named:?}");
-    for name in named.iter().filter(|name| **name != "tests/") {
+    // Names of dialects and folders aside.
+    let others = ["tests/", "mssp/src/transaction/tests/", "ficom"];
+    for name in named.iter().filter(|name| !others.contains(name)) {
         let there = [format!("fn {name}("), format!("    {name}: ")];
         assert!(
             there.iter().any(|form| tests.contains(form.as_str())),

@@ -27,6 +27,8 @@ pub struct Config {
     pub mssp_uri: String,
     /// `http://host:port` for the addresses in the WSDL; without it the request's Host is believed.
     pub base_url: Option<String>,
+    /// The same, for requests without a Host that could be believed: where this MSSP listens.
+    pub own_url: Option<String>,
     /// Who may ask.
     pub aps: Vec<Ap>,
     /// Who can be asked, and the keys of their SIMs.
@@ -76,6 +78,7 @@ impl Config {
         Self {
             mssp_uri: mssp_uri.into(),
             base_url: None,
+            own_url: None,
             aps: Vec::new(),
             directory,
             certificates: None,

@@ -138,8 +138,7 @@ impl Turn<'_> {
             }
             _ if json => self.reply(connection, not_allowed()),
             Method::GET | Method::HEAD => {
-                let response = wsdl::serve(request, self.config.base_url.as_deref())
-                    .unwrap_or_else(not_allowed);
+                let response = wsdl::serve(request, self.config).unwrap_or_else(not_allowed);
                 self.reply(connection, response);
             }
             _ => self.reply(connection, not_allowed()),

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header::HOST, uri::Authority};
 
-use crate::{front::response, xml::Writer};
+use crate::{config::Config, front::response, xml::Writer};
 
 const WSDL: &str = include_str!("../wsdl/mss.wsdl");
 const SCHEMAS: [&str; 2] = [
@@ -20,11 +20,11 @@ const WRITTEN_BASE: &str = "http://127.0.0.1:8204";
 const WRITTEN_SIBLING: &str = "?xsd=";
 
 /// Answers a GET, if its query asks for one of the documents.
-pub(crate) fn serve(request: &Request<Bytes>, base_url: Option<&str>) -> Option<Response<Bytes>> {
+pub(crate) fn serve(request: &Request<Bytes>, config: &Config) -> Option<Response<Bytes>> {
     let query = request.uri().query()?;
     let (name, value) = query.split_once('=').unwrap_or((query, ""));
     let document = match name.to_ascii_lowercase().as_str() {
-        "wsdl" => WSDL.replace(WRITTEN_BASE, &base(request, base_url)),
+        "wsdl" => WSDL.replace(WRITTEN_BASE, &base(request, config)),
         "xsd" => {
             let number: usize = value.parse().ok()?;
             (*SCHEMAS.get(number.checked_sub(1)?)?).to_owned()
@@ -49,23 +49,58 @@ fn here(path: &str) -> String {
 }
 
 /// Scheme and authority of the service, escaped for an attribute.
-fn base(request: &Request<Bytes>, configured: Option<&str>) -> String {
+fn base(request: &Request<Bytes>, config: &Config) -> String {
     let seen = || {
         let host = request.headers().get(HOST)?.to_str().ok()?;
         let authority: Authority = host.parse().ok()?;
         Some(format!("http://{authority}"))
     };
-    let base = configured
-        .map(|base| base.trim_end_matches('/').to_owned())
+    let base = config
+        .base_url
+        .clone()
         .or_else(seen)
+        .or_else(|| config.own_url.clone())
         .unwrap_or_else(|| WRITTEN_BASE.to_owned());
-    Writer::escaped(&base)
+    Writer::escaped(base.trim_end_matches('/'))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use ota_wire::{
+        applet::MacAlgorithm,
+        ids::{Iccid, Msisdn},
+        secret::Secret,
+    };
+
     use super::*;
-    use crate::{samples::find, xml::parse};
+    use crate::{Directory, Subscriber, samples::find, xml::parse};
+
+    /// Nobody is asked for.
+    struct Nobody;
+
+    impl Directory for Nobody {
+        fn subscriber(&self, _: &Msisdn) -> Option<Subscriber> {
+            None
+        }
+
+        fn identified(&self, _: &str) -> Option<Msisdn> {
+            None
+        }
+
+        fn mac_key(&self, _: &Iccid, _: MacAlgorithm) -> Secret {
+            Secret::new(Vec::new())
+        }
+    }
+
+    fn config(base_url: Option<&str>, own_url: Option<&str>) -> Config {
+        Config {
+            base_url: base_url.map(str::to_owned),
+            own_url: own_url.map(str::to_owned),
+            ..Config::new("urn:mssp", Arc::new(Nobody))
+        }
+    }
 
     fn get(query: &str, host: &str) -> Option<String> {
         get_at("/soap", query, host)
@@ -76,7 +111,7 @@ mod tests {
             .header(HOST, host)
             .body(Bytes::new())
             .unwrap();
-        let response = serve(&request, None)?;
+        let response = serve(&request, &config(None, None))?;
         assert_eq!(
             response.headers()["content-type"],
             "text/xml; charset=utf-8"
@@ -103,15 +138,15 @@ mod tests {
     }
 
     #[test]
-    fn a_configured_base_wins_and_a_strange_host_is_ignored() {
+    fn a_configured_base_wins_and_without_a_host_it_is_where_the_mssp_listens() {
         let request = |host: &str| {
             Request::get("/soap?wsdl")
                 .header(HOST, host)
                 .body(Bytes::new())
                 .unwrap()
         };
-        let location = |request, base| {
-            let response = serve(&request, base).unwrap();
+        let location = |request, base, own| {
+            let response = serve(&request, &config(base, own)).unwrap();
             let root = parse(response.body()).unwrap();
             find(&root, "address")
                 .unwrap()
@@ -119,14 +154,18 @@ mod tests {
                 .unwrap()
                 .to_owned()
         };
+        let own = Some("http://127.0.0.1:9204");
+        let configured = Some("https://mssp.example/");
         assert_eq!(
-            location(request("a"), Some("https://mssp.example/")),
+            location(request("a"), configured, own),
             "https://mssp.example/soap"
         );
-        assert_eq!(
-            location(request("x\"/><evil y=\""), None),
-            "http://127.0.0.1:8204/soap"
-        );
+        assert_eq!(location(request("a:1"), None, own), "http://a:1/soap");
+        let none = Request::get("/soap?wsdl").body(Bytes::new()).unwrap();
+        for strange in [request("x\"/><evil y=\""), none] {
+            let address = location(strange, None, own);
+            assert_eq!(address, "http://127.0.0.1:9204/soap");
+        }
     }
 
     #[test]

@@ -394,11 +394,8 @@ impl Builder {
         authority: &Authority,
     ) -> Result<Made, StartError> {
         // The request's Host does not say whether it came over TLS.
-        let mssp_base = places
-            .mssp
-            .strip_suffix("/soap")
-            .filter(|base| base.starts_with("https:"))
-            .map(str::to_owned);
+        let mssp_own = places.mssp.strip_suffix("/soap").map(str::to_owned);
+        let mssp_base = mssp_own.clone().filter(|base| base.starts_with("https:"));
         let world = Arc::new(self.world.clone());
         let signing = stores.secret(SIGNING_KEY, || {
             signer::new_key(&mut chance.generator()).to_vec()
@@ -437,6 +434,7 @@ impl Builder {
         let shown = shown.certificate().map(|der| Bytes::copy_from_slice(der));
         let mut mssp = config::mssp(&world, subscribers, shown.unwrap_or_default());
         mssp.base_url = mssp_base;
+        mssp.own_url = mssp_own;
         let driver = |name: &str| chance.branch(name);
         let parties = Parties::new(
             Driver::new(

@@ -104,16 +104,6 @@ impl Turn<'_> {
                 )),
             };
         };
-        match self.certificate_state(&subscriber.msisdn, subscriber)? {
-            CertificateState::NoKey => return Err(no_key("there is no key for signatures")),
-            CertificateState::NoCertificate => {
-                return Err(Fault::new(
-                    Code::NO_CERT_FOUND,
-                    "there is no certificate for the key",
-                ));
-            }
-            _ => {}
-        }
         let credential = self.credential(certificates.as_ref(), subscriber)?;
         if let Some(reference) = &request.key {
             check_reference(reference, &credential)?;
@@ -238,13 +228,25 @@ impl Turn<'_> {
             .unwrap_or(self.config.mac_result)
     }
 
+    /// What somebody signs with now.
+    ///
+    /// # Errors
+    /// 404, 422.
     fn credential(
         &self,
         certificates: &dyn Certificates,
         subscriber: &Subscriber,
     ) -> Result<Credential, Fault> {
-        let state = self.certificate_state(&subscriber.msisdn, subscriber)?;
-        Ok(certificates.subscriber(subscriber, state, self.now))
+        match self.certificate_state(&subscriber.msisdn, subscriber)? {
+            CertificateState::NoKey => {
+                Err(Fault::new(Code::NO_KEY_FOUND, "there is no key for signatures").second(4041))
+            }
+            CertificateState::NoCertificate => Err(Fault::new(
+                Code::NO_CERT_FOUND,
+                "there is no certificate for the key",
+            )),
+            state => Ok(certificates.subscriber(subscriber, state, self.now)),
+        }
     }
 
     fn certificate_state(

@@ -380,6 +380,28 @@ fn an_ap_that_knows_no_macs_gets_a_signature_of_the_mssp() {
     assert_eq!(signature(&world.ask(&other.status(&id))).len(), 8);
 }
 
+/// The user signs; by then the key, or its certificate, is gone.
+#[test]
+fn a_key_that_is_taken_away_while_the_user_reads_signs_nothing() {
+    for (state, code) in [
+        (CertificateState::NoKey, 404),
+        (CertificateState::NoCertificate, 422),
+    ] {
+        for on_card in [true, false] {
+            let mut world = world(on_card);
+            let (id, submit) = world.begin(&request());
+            change(&mut world, state);
+            let response = match on_card {
+                true => card(&submit, CertificateState::Valid),
+                false => applet(&submit, ResultCode::OK),
+            };
+            world.mo(&submit.msisdn, response);
+            let answer = world.ask(&request().status(&id));
+            assert_eq!(answer.fault(), code, "{state:?}, on the card: {on_card}");
+        }
+    }
+}
+
 /// FiCom and Swisscom: 500 unless `validate` is asked for.
 #[test]
 fn some_deployments_validate_only_on_request() {
