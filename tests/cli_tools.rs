@@ -238,4 +238,21 @@ fn seeds_are_exported_by_parser() {
     ]);
     assert_eq!(ended.code, 2);
     assert!(ended.stderr.contains(&unwritable), "{}", ended.stderr);
+    // Also where there is nothing to write into it.
+    let mut none = vectors;
+    none["cases"] = Value::Array(Vec::new());
+    let ended = shell.run(&[
+        "vectors",
+        &shell.write("none.json", none.to_string()),
+        "--export-seeds",
+        &unwritable,
+    ]);
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended
+            .stderr
+            .contains(&format!("--export-seeds {unwritable}")),
+        "{}",
+        ended.stderr
+    );
 }

@@ -353,3 +353,40 @@ async fn acr_4_is_a_signature_of_the_sim() {
     assert!(asks_for_pin(&lines));
     bench.finish().await;
 }
+
+/// Whatever refuses a request to the control API, the extractors of the router as well, says so in a problem document.
+#[tokio::test]
+async fn the_control_api_refuses_in_problem_documents() {
+    let bench = asking().await;
+    let json = [("content-type", "application/json")];
+    for (method, path, body, status) in [
+        (
+            Method::POST,
+            "/api/v1/handsets/+447700900002/outbox",
+            "{}",
+            422,
+        ),
+        (
+            Method::POST,
+            "/api/v1/handsets/+447700900002/inbox/x",
+            "{}",
+            400,
+        ),
+        (Method::POST, "/api/v1/clock/advance", "{", 400),
+        (Method::POST, "/api/v1/faults", "[]", 422),
+        (Method::GET, "/api/v1/traces?limit=x", "", 400),
+        (Method::PUT, "/api/v1/clock", "", 405),
+    ] {
+        let url = format!("{}{path}", bench.suite.urls().ui);
+        let answer = bench.request(method.clone(), &url, &json, body).await;
+        let what = format!("{method} {path}: {}", answer.text());
+        assert_eq!(answer.status, status, "{what}");
+        let kind = answer.headers.get("content-type").unwrap();
+        assert_eq!(kind, "application/problem+json", "{what}");
+        assert!(
+            !answer.json()["detail"].as_str().unwrap().is_empty(),
+            "{what}"
+        );
+    }
+    bench.finish().await;
+}

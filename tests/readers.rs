@@ -53,9 +53,12 @@ fn stdio_takes_the_iccid_too_and_names_the_line_that_is_wrong() {
     let (status, _, err) = stdio(&["+15005550006"], "");
     assert_eq!(status, 2);
     assert!(err.contains("midsim world"), "{err}");
+    let (status, _, err) = stdio(&[NUMBER], b"reset\n\xFF\xFE\n");
+    assert_eq!(status, 2);
+    assert!(err.contains("line 2: expected a C-APDU"), "{err}");
 }
 
-fn stdio(arguments: &[&str], input: &str) -> (i32, String, String) {
+fn stdio(arguments: &[&str], input: impl AsRef<[u8]>) -> (i32, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_midsim"))
         .args(["sim", "stdio"])
         .args(arguments)
@@ -65,7 +68,7 @@ fn stdio(arguments: &[&str], input: &str) -> (i32, String, String) {
         .spawn()
         .unwrap();
     // A command that is refused before it reads closes the pipe.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let _ = child.stdin.take().unwrap().write_all(input.as_ref());
     let output = child.wait_with_output().unwrap();
     let text = |octets| String::from_utf8(octets).unwrap();
     (

@@ -30,6 +30,14 @@ impl Vectors {
     pub(super) fn run(self) -> u8 {
         let (mut passed, mut failures, mut unread) = (0, Vec::new(), false);
         let mut exported = 0;
+        if let Some(folder) = &self.export_seeds
+            && let Err(error) = std::fs::create_dir_all(folder)
+        {
+            return complain(
+                &format!("--export-seeds {}: {error}", folder.display()),
+                USAGE,
+            );
+        }
         for path in &self.files {
             let file = path.display().to_string();
             match self.read(path) {

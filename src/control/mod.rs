@@ -86,6 +86,7 @@ pub(crate) fn router(suite: Suite, access: Access) -> Router {
             )
         })
         .layer(axum::extract::DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::map_response(as_problem))
         .layer(middleware::from_fn(move |request, next| {
             guard.clone().check(request, next)
         }))
@@ -102,6 +103,31 @@ pub(crate) fn problem(status: StatusCode, detail: &str) -> Response {
         body.to_string(),
     )
         .into_response()
+}
+
+/// What the router and its extractors refuse in plain text, or without a word, says the same as a problem document.
+async fn as_problem(response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let plain = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !response.status().is_client_error() || !plain {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let detail = match axum::body::to_bytes(body, LARGEST_BODY).await {
+        Ok(octets) if !octets.is_empty() => String::from_utf8_lossy(&octets).into_owned(),
+        _ => parts
+            .status
+            .canonical_reason()
+            .unwrap_or("refused")
+            .to_owned(),
+    };
+    let mut response = problem(parts.status, &detail);
+    if let Some(allowed) = parts.headers.get(header::ALLOW) {
+        response
+            .headers_mut()
+            .insert(header::ALLOW, allowed.clone());
+    }
+    response
 }
 
 async fn readyz(State(suite): State<Suite>) -> Response {

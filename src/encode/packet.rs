@@ -112,6 +112,7 @@ impl Fields for CommandPacket {
             cntr: counter(self.cntr)?,
             data,
         };
+        one_key_set(self.kic.0, self.kid.0)?;
         let set = key_set(keys, self.kic.0, self.kid.0);
         command.seal(&set).map_err(|error| {
             EncodeError(format!(
@@ -229,6 +230,7 @@ impl Fields for ResponsePacket {
                 Some(spi) => {
                     let kic = self.kic.unwrap_or_default().0;
                     let kid = self.kid.unwrap_or_default().0;
+                    one_key_set(kic, kid)?;
                     let set = key_set(keys, kic, kid);
                     response.seal(Spi(spi.array("spi")?), kic, kid, Some(&set))
                 }
@@ -273,6 +275,18 @@ fn key_set(keys: &Keys, kic: u8, kid: u8) -> KeySet {
     let version = (kic >> 4).max(kid >> 4);
     let set = keys.key_sets.iter().find(|set| set.version == version);
     set.cloned().unwrap_or_else(|| keyless(version))
+}
+
+/// KIc and KID name the same key set, where both name one.
+fn one_key_set(kic: u8, kid: u8) -> Result<()> {
+    match (kic >> 4, kid >> 4) {
+        (ciphers, checks) if ciphers != checks && ciphers != 0 && checks != 0 => {
+            Err(EncodeError(format!(
+                "kic, kid: expected one key set, got {ciphers} in KIc {kic:02X} and {checks} in KID {kid:02X}"
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn keyless(version: u8) -> KeySet {

@@ -391,6 +391,30 @@ fn errors_name_their_place() {
             "scts: expected a time such as",
         ),
         (
+            "kind = \"mt-tpdu\"\noa = \"44\"\nscts = \"2026-01-31T12:00:00+20:00\"",
+            "expected quarters of an hour from UTC, at most 19:45, got +20:00",
+        ),
+        (
+            "kind = \"mt-tpdu\"\noa = \"44\"\nscts = \"2026-01-31T12:00:00-01:10\"",
+            "got -01:10",
+        ),
+        (
+            "kind = \"mt-tpdu\"\noa = \"44\"\nscts = \"2100-01-31T12:00:00Z\"",
+            "expected a year from 2000 to 2099, got 2100",
+        ),
+        (
+            "kind = \"mo-tpdu\"\nda = \"44\"\nvp = { relative_minutes = 7 }",
+            "the nearest being 5 and 10, got 7",
+        ),
+        (
+            "kind = \"mo-tpdu\"\nda = \"44\"\nvp = { relative_minutes = 635041 }",
+            "the nearest being 635040, got 635041",
+        ),
+        (
+            "kind = \"command-packet\"\nspi = \"1600\"\nkic = \"12\"\nkid = \"22\"\ntar = \"B00000\"",
+            "expected one key set, got 1 in KIc 12 and 2 in KID 22",
+        ),
+        (
             "kind = \"smpp\"\ncommand = \"submit\"",
             "command: expected one such as submit_sm, got \"submit\"",
         ),

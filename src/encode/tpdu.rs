@@ -1,6 +1,5 @@
 //! TS 23.040: TPDUs.
 
-use jiff::SignedDuration;
 use ota_wire::dissect::Keys;
 use ota_wire::sms::dcs::Dcs;
 use ota_wire::sms::tpdu::{
@@ -140,9 +139,7 @@ impl Fields for MoTpdu {
         );
         submit.vp = match &self.vp {
             None => ValidityPeriod::None,
-            Some(PeriodDoc::RelativeMinutes(minutes)) => {
-                ValidityPeriod::relative(SignedDuration::from_mins((*minutes).into()))
-            }
+            Some(PeriodDoc::RelativeMinutes(minutes)) => relative(*minutes)?,
             Some(PeriodDoc::Absolute(time)) => {
                 ValidityPeriod::Absolute(time.scts().map_err(|error| error.within("vp"))?)
             }
@@ -155,6 +152,33 @@ impl Fields for MoTpdu {
         ]);
         Ok(submit.emit())
     }
+}
+
+/// The period of exactly so many minutes; not every number has one (TS 23.040 §9.2.3.12.1).
+fn relative(minutes: u32) -> Result<ValidityPeriod> {
+    let of = |step| {
+        let period = ValidityPeriod::Relative(step);
+        period.duration().map(|span| (period, span.as_mins()))
+    };
+    let wanted = i64::from(minutes);
+    let mut steps = (0..=u8::MAX).filter_map(of);
+    let mut below = None;
+    let above = loop {
+        match steps.next() {
+            Some((period, span)) if span == wanted => return Ok(period),
+            Some((_, span)) if span < wanted => below = Some(span),
+            above => break above.map(|(_, span)| span),
+        }
+    };
+    let nearest: Vec<_> = [below, above]
+        .iter()
+        .flatten()
+        .map(ToString::to_string)
+        .collect();
+    Err(EncodeError(format!(
+        "vp: relative_minutes: expected a period that TP-VP can say, the nearest being {}, got {minutes}",
+        nearest.join(" and ")
+    )))
 }
 
 /// Which report.

@@ -528,22 +528,30 @@ impl Case<'_> {
 /// The stamp of an ISO 8601 time, which shows its own distance from UTC.
 pub(crate) fn time_of(iso: &str) -> Result<Scts, String> {
     let instant: Timestamp = iso.parse().map_err(text_of)?;
-    if iso.ends_with('Z') {
-        return Ok(Scts::new(instant, 0));
-    }
+    // `Z` is a distance, too.
     let zone = iso
         .get(19..)
+        .map(|zone| if zone == "Z" { "+00:00" } else { zone });
+    let zone = zone
         .and_then(|zone| zone.split_once(':'))
         .ok_or_else(|| format!("{iso:?} has no distance from UTC"))?;
     let hours: i8 = zone.0.parse().map_err(text_of)?;
     let minutes: i8 = zone.1.parse().map_err(text_of)?;
-    let quarters = minutes / 15;
-    let quarters = if zone.0.starts_with('-') {
-        -quarters
-    } else {
-        quarters
-    };
-    Ok(Scts::new(instant, hours * 4 + quarters))
+    let east = if zone.0.starts_with('-') { -1 } else { 1 };
+    let distance = i16::from(hours) * 60 + east * i16::from(minutes);
+    // Two digits and a sign (TS 23.040 §9.2.3.11).
+    let quarters = i8::try_from(distance / 15)
+        .ok()
+        .filter(|quarters| distance % 15 == 0 && quarters.abs() <= 79)
+        .ok_or_else(|| {
+            let got = format!("{}:{}", zone.0, zone.1);
+            format!("expected quarters of an hour from UTC, at most 19:45, got {got}")
+        })?;
+    let year = iso.get(..4).unwrap_or_default();
+    if !year.starts_with("20") {
+        return Err(format!("expected a year from 2000 to 2099, got {year}"));
+    }
+    Ok(Scts::new(instant, quarters))
 }
 
 const fn name_of(alphabet: Alphabet) -> &'static str {

@@ -1,6 +1,6 @@
 //! `midsim sim stdio`: a card on a plain pipe.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, ErrorKind, Write};
 
 use clap::Args;
 
@@ -44,6 +44,14 @@ impl Stdio {
         for (number, line) in std::io::stdin().lock().lines().enumerate() {
             let line = match line {
                 Ok(line) => line,
+                // What is not even text is none of the lines that may come.
+                Err(error) if error.kind() == ErrorKind::InvalidData => {
+                    let why = format!(
+                        "line {}: expected a C-APDU in hexadecimal or `reset`: {error}",
+                        number + 1
+                    );
+                    return complain(&why, USAGE);
+                }
                 Err(error) => return complain(&error, FAILURE),
             };
             let line: String = line.split_whitespace().collect();

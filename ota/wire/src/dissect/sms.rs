@@ -190,6 +190,14 @@ fn pid(c: &mut Cursor<'_>) -> Option<()> {
     match pid {
         Pid::SIM_DATA_DOWNLOAD => c.meaning("(U)SIM data download"),
         Pid::DEFAULT => c.meaning("short message"),
+        Pid(0x40) => c.meaning("short message type 0: acknowledged and discarded"),
+        Pid(replace @ 0x41..=0x47) => {
+            c.meaning(format!("replace short message type {}", replace - 0x40));
+        }
+        Pid(0x5F) => c.meaning("return call message"),
+        Pid(0x7C) => c.meaning("ANSI-136 R-DATA"),
+        Pid(0x7D) => c.meaning("ME data download"),
+        Pid(0x7E) => c.meaning("ME depersonalization short message"),
         _ => {}
     }
     Some(())

@@ -411,6 +411,37 @@ fn texts_are_read_in_their_alphabet() {
     }
 }
 
+/// TS 23.040 §9.2.3.9 and §9.2.3.22.
+#[test]
+fn protocol_identifiers_and_failure_causes_are_named() {
+    for (pid, name) in [
+        (0x40, "short message type 0: acknowledged and discarded"),
+        (0x41, "replace short message type 1"),
+        (0x47, "replace short message type 7"),
+        (0x7F, "(U)SIM data download"),
+    ] {
+        let user_data = UserData::text(None, "a", Dcs::TEXT).unwrap();
+        let sender = Address::alphanumeric("midsim").unwrap();
+        let message = Deliver::new(sender, Pid(pid), Dcs::TEXT, Scts([0x62; 7]), user_data);
+        let tree = deliver(&message.emit(), &no_keys());
+        assert_eq!(meaning(&tree, "TP-PID"), name);
+    }
+    let tree = deliver_report(&bytes("008100"), ReportIn::Error, &no_keys());
+    assert_eq!(
+        meaning(&tree, "TP-FCS"),
+        "short message type 0 not supported"
+    );
+}
+
+/// Without TP-DCS, as the parser reads it.
+#[test]
+fn a_report_without_a_coding_is_text_where_septets_fit() {
+    let octets = bytes("00ff057f087cdcb6bd29ff6a");
+    let tree = deliver_report(&octets, ReportIn::Error, &no_keys());
+    assert!(tree.is_complete(), "{tree}");
+    assert_eq!(meaning(&tree, "TP-UDL"), "8 septets");
+}
+
 #[test]
 fn the_profile_lists_facilities_at_their_octets() {
     let octets = bytes("801000000301 00 05");
