@@ -215,6 +215,7 @@ impl Network {
     /// Does what parties want done.
     pub fn carry_out(self: &Arc<Self>, emissions: Vec<Emission>, flight: &InFlight) {
         let (mut to_smsc, mut to_esmes) = (Vec::new(), Vec::new());
+        let mut deliveries = Vec::new();
         for emission in emissions {
             let receipt = self.parties.receipt(&emission);
             let effects = self.parties.effects(emission);
@@ -224,9 +225,7 @@ impl Network {
             }
             for effect in effects {
                 match effect {
-                    Effect::Deliver(message) => {
-                        self.deliver(message, receipt.clone(), flight.clone())
-                    }
+                    Effect::Deliver(message) => deliveries.push((message, receipt.clone())),
                     // What is in a session is in the party's records too: it is sent again on the next link.
                     Effect::Network(Emission::Platform(output)) => {
                         self.parties.done(receipt.clone());
@@ -240,14 +239,17 @@ impl Network {
                 }
             }
         }
-        let Some(links) = self.links.get() else {
-            return;
-        };
-        if !to_smsc.is_empty() {
-            links.platform(to_smsc, flight.clone());
+        // Before the deliveries: an ESME hears that its message was taken before it hears what became of it.
+        if let Some(links) = self.links.get() {
+            if !to_smsc.is_empty() {
+                links.platform(to_smsc, flight.clone());
+            }
+            if !to_esmes.is_empty() {
+                links.smsc(to_esmes, flight);
+            }
         }
-        if !to_esmes.is_empty() {
-            links.smsc(to_esmes, flight);
+        for (message, receipt) in deliveries {
+            self.deliver(message, receipt, flight.clone());
         }
     }
 
