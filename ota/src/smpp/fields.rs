@@ -4,7 +4,7 @@
 //! Nothing here panics, whatever the octets are.
 
 use super::header::{CommandId, CommandStatus};
-use super::message::Tlv;
+use super::message::{ShortMessage, Tlv};
 
 /// Longest fields, with their final zero.
 pub(super) mod length {
@@ -84,6 +84,19 @@ impl<'a> Fields<'a> {
         wrong: CommandStatus,
     ) -> Result<(u8, u8, String), CommandStatus> {
         Ok((self.octet()?, self.octet()?, self.text(most, wrong)?))
+    }
+
+    /// A message as far as every submission begins alike: service_type and source.
+    pub(super) fn sender(&mut self, most: usize) -> Result<ShortMessage, CommandStatus> {
+        let service_type = self.text(length::SERVICE_TYPE, CommandStatus::RINVSERTYP)?;
+        let (source_ton, source_npi, source) = self.address(most, CommandStatus::RINVSRCADR)?;
+        Ok(ShortMessage {
+            service_type,
+            source_ton,
+            source_npi,
+            source,
+            ..ShortMessage::default()
+        })
     }
 
     /// A length and so many octets of user data.

@@ -58,12 +58,7 @@ impl Multi {
 
     pub(super) fn decode(octets: &[u8]) -> Result<Self, CommandStatus> {
         let mut fields = Fields::new(octets);
-        let mut message = ShortMessage {
-            service_type: fields.text(length::SERVICE_TYPE, CommandStatus::RINVSERTYP)?,
-            ..ShortMessage::default()
-        };
-        (message.source_ton, message.source_npi, message.source) =
-            fields.address(length::ADDRESS, CommandStatus::RINVSRCADR)?;
+        let mut message = fields.sender(length::ADDRESS)?;
         let count = fields.octet()?;
         if !(1..=254).contains(&count) {
             return Err(CommandStatus::RINVNUMDESTS);
@@ -216,12 +211,7 @@ impl MultiTaken {
 /// The body of a data_sm.
 pub(super) fn decode_data(octets: &[u8]) -> Result<ShortMessage, CommandStatus> {
     let mut fields = Fields::new(octets);
-    let mut message = ShortMessage {
-        service_type: fields.text(length::SERVICE_TYPE, CommandStatus::RINVSERTYP)?,
-        ..ShortMessage::default()
-    };
-    (message.source_ton, message.source_npi, message.source) =
-        fields.address(length::LONG_ADDRESS, CommandStatus::RINVSRCADR)?;
+    let mut message = fields.sender(length::LONG_ADDRESS)?;
     (
         message.destination_ton,
         message.destination_npi,
