@@ -1,16 +1,14 @@
 //! `midsim serve`: some of the parties, the others being processes of their own.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use super::options::CONFIGURATION;
-use super::up::stay;
-use super::{FAILURE, PortOptions, SetupError, SuiteOptions, USAGE, WorldOptions, complain};
+use super::up::{StayOptions, stay};
+use super::{FAILURE, SetupError, USAGE, WorldOptions, complain};
 use crate::sockets::ports::Service;
 use crate::suite::{Builder, Running, Serves};
-use crate::wiring::Humans;
 
 /// Start some parties alone and stay; their neighbours are reached by URL
 ///
@@ -42,32 +40,8 @@ pub(super) struct Serve {
     ota_url: String,
     #[command(flatten)]
     world: WorldOptions,
-    /// Keep everything in this folder and take it up again
-    #[arg(long, value_name = "DIR", env = "MIDSIM_DATA_DIR", hide_env = true)]
-    data_dir: Option<PathBuf>,
-    /// Let scripted users answer for +447700900001 too
-    #[arg(
-        long,
-        env = "MIDSIM_NO_HUMAN",
-        hide_env = true,
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_value = "false",
-        default_missing_value = "true",
-        hide_default_value = true,
-        hide_possible_values = true,
-        action = clap::ArgAction::Set,
-        value_parser = clap::builder::BoolishValueParser::new()
-    )]
-    no_human: bool,
-    /// One JSON line with the URLs
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    suite: SuiteOptions,
-    #[command(flatten)]
-    ports: PortOptions,
+    stay: StayOptions,
 }
 
 /// What can be served alone.
@@ -98,7 +72,7 @@ impl Serve {
         match self.builder(serves) {
             Ok(builder) => {
                 let greeting = |suite: &Running| greeting(suite, serves);
-                stay(builder, &self.ports, self.json, greeting).await
+                stay(builder, &self.stay, greeting).await
             }
             Err(error) => complain(&error, USAGE),
         }
@@ -114,23 +88,15 @@ impl Serve {
     }
 
     fn builder(&self, serves: Serves) -> Result<Builder, SetupError> {
-        let builder = self.suite.builder(self.world.load()?).serve(serves);
+        let builder = self.stay.builder(&self.world)?.serve(serves);
         // The page of the process with the phones is at the usual port; the others' take a free one.
         let free: &[Service] = if serves.ota { &[] } else { &[Service::Ui] };
-        let mut builder = self.ports.apply_with(builder, free)?;
-        builder = builder.humans(if self.no_human {
-            Humans::Approve
-        } else {
-            Humans::Ask
-        });
+        let mut builder = self.stay.ports.apply_with(builder, free)?;
         if serves.op && !serves.mssp {
             builder = builder.mssp_url(&self.mssp_url);
         }
         if serves.mssp && !serves.ota {
             builder = builder.ota_url(&self.ota_url);
-        }
-        if let Some(dir) = &self.data_dir {
-            builder = builder.data_dir(dir);
         }
         Ok(builder)
     }

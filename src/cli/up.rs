@@ -21,6 +21,29 @@ use crate::wiring::Humans;
 pub(super) struct Up {
     #[command(flatten)]
     world: WorldOptions,
+    /// Let the clock stand; POST /api/v1/clock/advance moves it
+    #[arg(
+        long,
+        env = "MIDSIM_FROZEN",
+        hide_env = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        hide_default_value = true,
+        hide_possible_values = true,
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new()
+    )]
+    frozen: bool,
+    #[command(flatten)]
+    stay: StayOptions,
+}
+
+/// What every command takes that starts something and stays.
+#[derive(Args)]
+pub(super) struct StayOptions {
     /// Keep everything in this folder and take it up again
     #[arg(long, value_name = "DIR", env = "MIDSIM_DATA_DIR", hide_env = true)]
     data_dir: Option<PathBuf>,
@@ -40,29 +63,13 @@ pub(super) struct Up {
         value_parser = BoolishValueParser::new()
     )]
     no_human: bool,
-    /// Let the clock stand; POST /api/v1/clock/advance moves it
-    #[arg(
-        long,
-        env = "MIDSIM_FROZEN",
-        hide_env = true,
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_value = "false",
-        default_missing_value = "true",
-        hide_default_value = true,
-        hide_possible_values = true,
-        action = ArgAction::Set,
-        value_parser = BoolishValueParser::new()
-    )]
-    frozen: bool,
     /// One JSON line with the URLs
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     suite: SuiteOptions,
     #[command(flatten)]
-    ports: PortOptions,
+    pub(super) ports: PortOptions,
 }
 
 impl Up {
@@ -76,35 +83,45 @@ impl Up {
 
     async fn stay(self) -> u8 {
         match self.builder() {
-            Ok(builder) => stay(builder, &self.ports, self.json, greeting).await,
+            Ok(builder) => stay(builder, &self.stay, greeting).await,
             Err(error) => complain(&error, USAGE),
         }
     }
 
     fn builder(&self) -> Result<Builder, SetupError> {
-        let mut builder = self.ports.apply(self.suite.builder(self.world.load()?))?;
-        builder = builder.humans(if self.no_human {
+        let builder = self.stay.builder(&self.world)?;
+        let builder = self.stay.ports.apply(builder)?;
+        Ok(if self.frozen {
+            builder.frozen_clock()
+        } else {
+            builder
+        })
+    }
+}
+
+impl StayOptions {
+    /// A suite of this world with its people and its folder; where it listens is still to be said.
+    pub(super) fn builder(&self, world: &WorldOptions) -> Result<Builder, SetupError> {
+        let humans = if self.no_human {
             Humans::Approve
         } else {
             Humans::Ask
-        });
-        if self.frozen {
-            builder = builder.frozen_clock();
-        }
-        if let Some(dir) = &self.data_dir {
-            builder = builder.data_dir(dir);
-        }
-        Ok(builder)
+        };
+        let builder = self.suite.builder(world.load()?).humans(humans);
+        Ok(match &self.data_dir {
+            Some(dir) => builder.data_dir(dir),
+            None => builder,
+        })
     }
 }
 
 /// Starts, tells where everything is, and stays until a signal comes.
 pub(super) async fn stay(
     builder: Builder,
-    ports: &PortOptions,
-    json: bool,
+    options: &StayOptions,
     greeting: impl FnOnce(&Running) -> String,
 ) -> u8 {
+    let ports = &options.ports;
     // Where the last one was is of no use to anybody.
     if let Some(file) = &ports.ports_file
         && let Err(why) = std::fs::remove_file(file)
@@ -126,7 +143,7 @@ pub(super) async fn stay(
     {
         return complain(&error, USAGE);
     }
-    if json {
+    if options.json {
         let urls = suite.urls();
         let mut document = json!({"schema_version": 1, "pid": std::process::id()});
         for (name, url) in [
