@@ -10,12 +10,14 @@
 mod render;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 pub use render::{Line, RenderedTrace};
+
+use crate::runtime::lock;
 
 /// Transactions that are kept; the oldest goes first.
 const TRACES: usize = 1_000;
@@ -249,11 +251,6 @@ impl TraceLog {
             later
         });
     }
-}
-
-/// A panic while recording leaves a log that is still good to read.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Octets of a message, if it is large.
