@@ -28,6 +28,8 @@ import smpplib.exceptions
 
 MIDSIM, SMSC, SCRATCH = sys.argv[1:4]
 HOST, PORT = SMSC.rsplit(":", 1)
+# Octets of a capture file without a packet.
+PCAP_HEADER = 24
 PORT = int(PORT)
 # A phone that is there; the card knows no application of this TAR, which is all the same to the SMSC.
 SUBSCRIBER = "447700900002"
@@ -326,15 +328,26 @@ class Capture:
 
     def __init__(self, folder):
         self.file = os.path.join(folder, "smpp.pcap")
+        if os.path.exists(self.file):
+            os.remove(self.file)
         self.process = subprocess.Popen(
-            ["tcpdump", "-i", "lo", "-U", "-s", "0", "-B", "4096", "-w", self.file, f"tcp port {PORT}"],
+            ["tcpdump", "-i", "lo", "--immediate-mode", "-U", "-s", "0", "-B", "4096", "-w", self.file, f"tcp port {PORT}"],
             stderr=subprocess.PIPE,
             text=True,
         )
         line = self.process.stderr.readline()
         while line and "listening on" not in line:
             line = self.process.stderr.readline()
-        self.works = bool(line)
+        self.works = bool(line) and self.begun()
+
+    def begun(self):
+        """Whether what passes gets into the file: it says that it listens a little before it does."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            socket.create_connection((HOST, int(PORT))).close()
+            if os.path.exists(self.file) and os.path.getsize(self.file) > PCAP_HEADER:
+                return True
+        return False
 
     def stop(self):
         time.sleep(0.3)
