@@ -7,8 +7,6 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 
-use bytes::Bytes;
-
 use super::{Batch, CommitError, CommitFuture, Record, Scanned, Store, StoreError, Version, Write};
 use crate::runtime::lock;
 
@@ -20,7 +18,7 @@ pub struct MemoryStore {
 /// A prefix is looked for in every record: scans are rare, and reads and writes are not.
 #[derive(Default)]
 struct Shard {
-    records: HashMap<String, Record>,
+    records: HashMap<Box<str>, Record>,
     /// The last version given in this shard. A key never leaves its shard, so versions need no wider order.
     last: u64,
 }
@@ -82,7 +80,7 @@ impl Store for MemoryStore {
         let held = Held::all(self);
         let mut found: Vec<_> = held
             .under(prefix)
-            .map(|(key, record)| (key.clone(), record.clone()))
+            .map(|(key, record)| (key.to_string(), record.clone()))
             .collect();
         found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         Ok(found)
@@ -134,9 +132,10 @@ impl<'a> Held<'a> {
             .map_or(Version::ABSENT, |record| record.version)
     }
 
-    fn under(&self, prefix: &str) -> impl Iterator<Item = (&String, &Record)> {
+    fn under(&self, prefix: &str) -> impl Iterator<Item = (&str, &Record)> {
         self.0.iter().flat_map(move |(_, shard)| {
             let records = shard.records.iter();
+            let records = records.map(|(key, record)| (&**key, record));
             records.filter(move |(key, _)| key.starts_with(prefix))
         })
     }
@@ -148,7 +147,7 @@ impl<'a> Held<'a> {
             .collect();
         now.sort_unstable();
         now.into_iter()
-            .eq(scanned.seen.iter().map(|(key, version)| (key, *version)))
+            .eq(scanned.seen.iter().map(|(key, version)| (key.as_str(), *version)))
     }
 
     fn write(&mut self, index: usize, write: Write) {
@@ -161,12 +160,12 @@ impl<'a> Held<'a> {
                 shard.last += 1;
                 let record = Record {
                     version: Version(shard.last),
-                    value: Bytes::from(value),
+                    value: value.into(),
                 };
-                shard.records.insert(key, record);
+                shard.records.insert(key.into(), record);
             }
             Write::Delete { key } => {
-                shard.records.remove(&key);
+                shard.records.remove(key.as_str());
             }
         }
     }
