@@ -4,8 +4,9 @@
 //! ascending order, so two commits never wait for each other in a circle, and two flows of different subscribers meet on a lock
 //! only when their keys happen to share one of 256 shards.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
+
+use foldhash::HashMap;
 
 use super::{Batch, CommitError, CommitFuture, Record, Scanned, Store, StoreError, Version, Write};
 use crate::runtime::lock;
