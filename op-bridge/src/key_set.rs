@@ -6,6 +6,7 @@
 //! request that needs the keys waits outside of the step ([`Output::Fetch`](crate::Output::Fetch)) and is handled anew.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -129,7 +130,7 @@ fn known_or_fetched<'a>(
         .filter(|(_, at)| seconds_since(cx, *at) < i64::from(LIFETIME))
         .and_then(|(set, _)| read(&set).ok());
     if rested && !keys.as_ref().is_some_and(enough) {
-        cx.fetch = Some((url.to_owned(), request.clone()));
+        cx.fetch = Some((url.to_owned(), Arc::new(request.clone())));
     }
     keys.ok_or(Unavailable)
 }
@@ -138,7 +139,7 @@ fn known_or_fetched<'a>(
 pub(crate) fn fetched(
     cx: &mut Context<'_>,
     id: RequestId,
-    request: Option<Request<Bytes>>,
+    request: Option<Arc<Request<Bytes>>>,
     url: String,
     result: Result<http::Response<Bytes>, SendError>,
 ) {
@@ -165,7 +166,7 @@ pub(crate) fn fetched(
     cx.event(Id::http(id), None, EventKind::Keys { url, outcome });
     cx.fetched = Some((hash, fetched));
     if let Some(request) = request {
-        route::request(cx, id, request);
+        route::request(cx, id, &request);
     }
 }
 
@@ -174,11 +175,7 @@ pub(crate) fn wait(cx: &mut Context<'_>, to: RequestId) {
     if let Some((url, request)) = cx.fetch.take() {
         // Nothing of what was begun counts.
         cx.step = crate::Step::default();
-        cx.step.outputs.push(Output::Fetch {
-            to,
-            url,
-            request: Box::new(request),
-        });
+        cx.step.outputs.push(Output::Fetch { to, url, request });
     }
 }
 

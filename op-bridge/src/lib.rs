@@ -128,7 +128,7 @@ impl Op {
     pub fn step(&self, view: &dyn View, input: Input, now: Timestamp, rng: &mut dyn Rng) -> Step {
         let mut cx = context::Context::new(self, view, now, rng);
         match input {
-            Input::Http { id, request } => route::request(&mut cx, id, request),
+            Input::Http { id, request } => route::request(&mut cx, id, &request),
             Input::Answer { id, result } => route::answer(&mut cx, &id, result),
             Input::Decision {
                 auth_req_id,

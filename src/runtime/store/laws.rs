@@ -84,7 +84,10 @@ pub(super) fn write(store: &dyn Store, writes: Vec<Write>) {
 }
 
 pub(super) fn value(store: &dyn Store, key: &str) -> Option<Bytes> {
-    store.get(key).unwrap().map(|record| Bytes::copy_from_slice(&record.value))
+    store
+        .get(key)
+        .unwrap()
+        .map(|record| Bytes::copy_from_slice(&record.value))
 }
 
 fn version(store: &dyn Store, key: &str) -> Version {

@@ -147,8 +147,10 @@ impl<'a> Held<'a> {
             .map(|(key, record)| (key, record.version))
             .collect();
         now.sort_unstable();
-        now.into_iter()
-            .eq(scanned.seen.iter().map(|(key, version)| (key.as_str(), *version)))
+        now.into_iter().eq(scanned
+            .seen
+            .iter()
+            .map(|(key, version)| (key.as_str(), *version)))
     }
 
     fn write(&mut self, index: usize, write: Write) {
