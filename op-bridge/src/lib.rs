@@ -100,6 +100,8 @@ pub struct Op {
     subject_key: ring::hmac::Key,
     /// Path part of the issuer, in front of every endpoint's path.
     base_path: String,
+    /// What assertions of clients may name as their audience.
+    audiences: Vec<String>,
 }
 
 impl Op {
@@ -114,6 +116,7 @@ impl Op {
             .find('/')
             .map_or("", |slash| &after_scheme[slash..]);
         Ok(Self {
+            audiences: client_auth::audiences(&config, base_path),
             base_path: base_path.to_owned(),
             clients,
             subject_key: ring::hmac::Key::new(

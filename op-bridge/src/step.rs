@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
+use crate::grant::encoded;
 use crate::key_set::FetchedKeys;
 use crate::record::{AccessToken, Key, Notification, RefreshToken, Request};
 use crate::registration::RegisteredClient;
@@ -305,6 +306,6 @@ impl Change {
 
 fn put(key: String, record: &impl Serialize) -> Write {
     // None of the record types can fail to serialise: string keys, finite numbers.
-    let value = serde_json::to_vec(record).unwrap_or_default();
+    let value = encoded(record);
     Write::Put { key, value }
 }
