@@ -4,7 +4,7 @@
 //! ascending order, so two commits never wait for each other in a circle, and two flows of different subscribers meet on a lock
 //! only when their keys happen to share one of 256 shards.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use foldhash::HashMap;
 
@@ -161,11 +161,18 @@ impl<'a> Held<'a> {
         match write {
             Write::Put { key, value } => {
                 shard.last += 1;
-                let record = Record {
-                    version: Version(shard.last),
-                    value: value.into(),
+                let version = Version(shard.last);
+                let Some(record) = shard.records.get_mut(key.as_str()) else {
+                    let value = value.into();
+                    shard.records.insert(key.into(), Record { version, value });
+                    return;
                 };
-                shard.records.insert(key.into(), record);
+                record.version = version;
+                // Most records keep their length, and nobody reads them just now.
+                match Arc::get_mut(&mut record.value) {
+                    Some(old) if old.len() == value.len() => old.copy_from_slice(&value),
+                    _ => record.value = value.into(),
+                }
             }
             Write::Delete { key } => {
                 shard.records.remove(key.as_str());
