@@ -182,7 +182,13 @@ pub(crate) fn fetched(
     cx.event(Id::http(id), None, EventKind::Keys { url, outcome });
     cx.fetched = Some((hash, fetched));
     if let Some(request) = request {
+        // What was found stays, even if the request has to wait for something else.
+        let found = std::mem::take(&mut cx.step);
         route::request(cx, id, request);
+        let handled = std::mem::replace(&mut cx.step, found);
+        cx.step.changes.extend(handled.changes);
+        cx.step.outputs.extend(handled.outputs);
+        cx.step.events.extend(handled.events);
     }
 }
 

@@ -432,6 +432,61 @@ fn a_discovery_service_may_keep_its_keys_at_a_jwks_uri() {
     assert_eq!(error(&refused), (400, "invalid_request".into()));
 }
 
+/// Both the client and the discovery service whose token it brings keep their keys elsewhere.
+#[test]
+fn a_request_that_needs_two_key_sets_has_each_fetched_once() {
+    const OTHER_URL: &str = "https://discovery.example/jwks.json";
+    let mut world = World::with(|config| {
+        let mut client = Client::new("remote", "", DeliveryMode::Poll);
+        client.secret = None;
+        client.authentication.method = AuthMethod::PrivateKeyJwt;
+        client.requests.jwks_uri = Some(URL.to_owned());
+        config.clients.push(client);
+        config.hints.formats.signed = true;
+        config.hints.issuers = vec![crate::HintIssuer {
+            issuer: "https://discovery.example".into(),
+            jwks: crate::JwkSet::default(),
+            jwks_uri: Some(OTHER_URL.to_owned()),
+        }];
+    });
+    let (client, service) = (TestSigner::named("client"), TestSigner::named("service"));
+    let hint = json!({
+        "iss": "https://discovery.example", "aud": ISSUER, "iat": at(0).as_second(), "MSISDN": ALICE,
+    });
+    let hint = signed(
+        &service,
+        &json!({"alg": "ES256", "kid": service.kid()}),
+        &hint,
+    );
+    let assertion = proof(&mut world, &client);
+    let input = world.http_input(form(&[
+        ("scope", "openid"),
+        ("acr_values", "mod-mf"),
+        ("login_hint_token", &hint),
+        ("client_assertion_type", JWT_BEARER),
+        ("client_assertion", &assertion),
+    ]));
+    assert!(reply(world.step(input)).is_none());
+    for (expected, signer, last) in [(URL, &client, false), (OTHER_URL, &service, true)] {
+        let (id, url, request) = world.fetches.pop().expect("something is fetched");
+        assert_eq!(url, expected);
+        let input = Input::Fetched {
+            id,
+            request: Some(request),
+            url,
+            result: keys(&[signer]),
+        };
+        let answered = reply(world.step(input)).map(|response| response.status().as_u16());
+        assert_eq!(answered, last.then_some(200));
+    }
+    assert_eq!(world.fetches.len(), 0);
+    let fetched = world
+        .events
+        .iter()
+        .filter(|event| event.row().name.ends_with("(jwks_uri)"));
+    assert_eq!(fetched.count(), 2, "both are in the trace");
+}
+
 #[test]
 fn keys_are_kept_though_the_client_that_needed_them_has_left() {
     let mut world = world(AuthMethod::PrivateKeyJwt, false);
