@@ -66,25 +66,24 @@ pub(super) fn authenticate(
         None => rules.algorithms.clone(),
     };
     let allowed: Vec<JwsAlg> = allowed.into_iter().filter(of_method).collect();
-    let public;
-    let keys = match (method, &client.secret) {
+    match (method, &client.secret) {
         (AuthMethod::PrivateKeyJwt, _) => {
-            public = key_set::of(cx, &client, request, |keys| keys.serve(&read, &allowed))
+            let keys = key_set::of(cx, &client, request)
                 .map_err(|why| refused(format!("client_assertion: {why}")))?;
-            Keys::Public(&public.jwks)
+            keys.verify(cx, request, &read, &allowed)
         }
-        (AuthMethod::ClientSecretJwt, Some(secret)) => Keys::Secret(
-            secret
+        (AuthMethod::ClientSecretJwt, Some(secret)) => {
+            let secret = secret
                 .clear()
-                .ok_or_else(|| refused("this client has no secret for a MAC"))?
-                .as_bytes(),
-        ),
+                .ok_or_else(|| refused("this client has no secret for a MAC"))?;
+            read.verify(&allowed, Keys::Secret(secret.as_bytes()))
+        }
         _ => {
             registered_for(&client, AuthMethod::PrivateKeyJwt)?;
             return Err(refused("this client has no secret"));
         }
-    };
-    read.verify(&allowed, keys).map_err(bad)?;
+    }
+    .map_err(bad)?;
     claims.must_be("iss", &id).map_err(bad)?;
     claims.audience(&op.audiences).map_err(bad)?;
     claims.require_instant("exp").map_err(bad)?;
