@@ -17,6 +17,7 @@ use super::{
     AppletProfile, Application, ApplicationKind, CODES, CodeProfile, DomainProfile, HandsetProfile,
     KeySetProfile, NetworkProfile, Profile, Scp03Profile, Weaknesses,
 };
+use crate::card_manager::registry::SCP03;
 use crate::pin::PinCode;
 use crate::uicc::file::Body;
 
@@ -216,6 +217,21 @@ fn wrong(what: &str, expected: &str, got: &str) -> ProfileError {
     }
 }
 
+/// Refuses a value that comes twice.
+fn each_once<T: PartialEq + std::fmt::Debug>(
+    what: &str,
+    values: impl IntoIterator<Item = T>,
+) -> Result<(), ProfileError> {
+    let mut seen = Vec::new();
+    for value in values {
+        if seen.contains(&value) {
+            return Err(wrong(what, "each one once", &format!("{value:?} twice")));
+        }
+        seen.push(value);
+    }
+    Ok(())
+}
+
 impl ProfileEntry {
     fn build(
         self,
@@ -233,11 +249,20 @@ impl ProfileEntry {
             .iter()
             .map(KeySetEntry::build)
             .collect::<Result<Vec<_>, _>>()?;
+        each_once(
+            "key_set.version",
+            key_sets.iter().map(|keys| keys.version()),
+        )?;
+        each_once("codes.reference", codes.iter().map(|code| code.reference))?;
+        each_once("application.tar", self.application.iter().map(|it| it.tar))?;
         let mut applet = None;
         let mut applications = Vec::new();
         for entry in &self.application {
             let msl = entry.msl.octet("application.msl")?;
             let kind = match entry.kind {
+                KindEntry::Signature if applet.is_some() => {
+                    return Err(wrong("application", "one signature", "several"));
+                }
                 KindEntry::Signature => {
                     applet = Some((entry.tar, msl));
                     ApplicationKind::Signature
@@ -263,6 +288,11 @@ impl ProfileEntry {
         if self.atr.0.len() < 2 || self.atr.0.len() > 33 {
             return Err(wrong("atr", "2 to 33 octets", &hex::encode(&self.atr.0)));
         }
+        let aid = self.security_domain.aid.0;
+        if !files::is_aid(&aid) {
+            let got = format!("{} octets", aid.len());
+            return Err(wrong("security_domain.aid", "5 to 16 octets", &got));
+        }
         let scp03 = &self.security_domain.scp03;
         Ok(Profile {
             name: self.name,
@@ -272,9 +302,15 @@ impl ProfileEntry {
             key_sets,
             codes,
             domain: DomainProfile {
-                aid: self.security_domain.aid.0,
+                aid,
                 scp03: Scp03Profile {
-                    version: scp03.version.octet("scp03.version")?,
+                    version: match scp03.version.octet("scp03.version")? {
+                        version if SCP03.contains(&version) => version,
+                        other => {
+                            let got = format!("{other:02X}");
+                            return Err(wrong("scp03.version", "30 to 3F", &got));
+                        }
+                    },
                     i: match scp03.i.octet("scp03.i")? {
                         i @ (0x60 | 0x70) => i,
                         other => return Err(wrong("scp03.i", "60 or 70", &format!("{other:02X}"))),
@@ -423,5 +459,27 @@ mod tests {
                 .contains("60 or 70")
         );
         assert!(heir("[[key_set]]\nversion = 16\nfamily = \"aes-128\"").contains("1 to 15"));
+        assert!(
+            heir("[security_domain]\nscp03 = { version = \"01\", i = \"70\" }")
+                .contains("30 to 3F")
+        );
+        assert!(heir("[security_domain]\naid = \"A000\"").contains("5 to 16 octets"));
+    }
+
+    /// Whatever came later would not be reached.
+    #[test]
+    fn what_may_come_once_is_refused_twice() {
+        let heir = |text: &str| error(&format!("inherits = \"default\"\n{text}"));
+        let keys = "[[key_set]]\nversion = 2\nfamily = \"aes-128\"\n";
+        assert!(heir(&keys.repeat(2)).contains("key_set.version"));
+        let signature = |tar: &str| {
+            format!("[[application]]\nkind = \"signature\"\ntar = \"{tar}\"\nmsl = \"16\"\n")
+        };
+        let two = heir(&(signature("4D4944") + &signature("4D4945")));
+        assert!(two.contains("one signature"), "{two}");
+        let files = "[[application]]\nkind = \"remote-files\"\ntar = \"B00000\"\nmsl = \"16\"\n";
+        let same = heir(&(signature("4D4944") + &files.repeat(2)));
+        assert!(same.contains("application.tar"), "{same}");
+        assert!(heir("[codes.pin2]\nreference = \"01\"").contains("codes.reference"));
     }
 }
