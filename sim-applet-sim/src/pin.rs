@@ -33,11 +33,6 @@ impl PinCode {
         Ok(Self(code))
     }
 
-    /// A code of the program itself, in the form that travels.
-    pub(crate) const fn literal(octets: &[u8; CODE_LEN]) -> Self {
-        Self(*octets)
-    }
-
     /// The form that travels in VERIFY PIN.
     pub const fn octets(&self) -> &[u8; CODE_LEN] {
         &self.0

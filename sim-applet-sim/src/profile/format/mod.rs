@@ -1,6 +1,7 @@
 //! Profiles as TOML: `fixtures/profiles/default.toml` documents the format by example.
 
 mod files;
+mod options;
 
 use std::collections::BTreeMap;
 
@@ -12,10 +13,11 @@ use thiserror::Error;
 use toml::{Table, Value};
 
 use files::{AccessEntry, FileEntry};
+use options::{AppletEntry, HandsetEntry};
 
 use super::{
-    AppletProfile, Application, ApplicationKind, CODES, CodeProfile, DomainProfile, HandsetProfile,
-    KeySetProfile, NetworkProfile, Profile, Scp03Profile, Weaknesses,
+    Application, ApplicationKind, CODES, CodeProfile, DomainProfile, KeySetProfile, NetworkProfile,
+    Profile, Scp03Profile, Weaknesses,
 };
 use crate::card_manager::registry::SCP03;
 use crate::pin::PinCode;
@@ -107,6 +109,10 @@ struct ProfileEntry {
     key_set: Vec<KeySetEntry>,
     security_domain: DomainEntry,
     application: Vec<ApplicationEntry>,
+    #[serde(default)]
+    applet: AppletEntry,
+    #[serde(default)]
+    handset: HandsetEntry,
     access: BTreeMap<String, AccessEntry>,
     file: Vec<FileEntry>,
     #[serde(default)]
@@ -294,6 +300,7 @@ impl ProfileEntry {
             return Err(wrong("security_domain.aid", "5 to 16 octets", &got));
         }
         let scp03 = &self.security_domain.scp03;
+        let handset = self.handset.build(codes[0].code.clone())?;
         Ok(Profile {
             name: self.name,
             atr: self.atr.0,
@@ -326,15 +333,11 @@ impl ProfileEntry {
                 },
             },
             applications,
-            applet: AppletProfile {
-                tar,
-                msl,
-                ..AppletProfile::standard()
-            },
+            applet: self.applet.build(tar, msl)?,
             refresh: self.refresh,
             weak: self.weak,
             network,
-            handset: HandsetProfile::standard(),
+            handset,
         })
     }
 }
@@ -435,6 +438,37 @@ mod tests {
         assert!(heir.files.child(FileIndex::MF, 0x2FE2).is_some());
     }
 
+    /// What stands in the default profile is what a profile without it has.
+    #[test]
+    fn applet_and_handset_have_standards() {
+        let said = parsed(DEFAULT).unwrap();
+        let mut table: Table = DEFAULT.parse().unwrap();
+        table.remove("applet").unwrap();
+        table.remove("handset").unwrap();
+        let silent = parsed(&table.to_string()).unwrap();
+        let shown = |profile: &Profile| format!("{:?} {:?}", profile.applet, profile.handset);
+        assert_eq!(shown(&said), shown(&silent));
+    }
+
+    #[test]
+    fn applet_and_handset_are_as_the_profile_says() {
+        let profile = parsed(
+            "inherits = \"default\"\nname = \"heir\"\n[codes.pin1]\ncode = \"4711\"\ntries = 5\n\
+             [applet]\npin_tries = 5\npin_prompt = \"Code\"\ntext_in_prompt = true\ntone = \"11\"\n\
+             menu = true\n[handset]\nterminal_profile = \"03 00 05 02\"\nscreen_characters = 20\n",
+        );
+        let Profile {
+            applet, handset, ..
+        } = profile.unwrap();
+        assert_eq!((applet.pin_tries, applet.puk_tries), (5, 10));
+        assert_eq!((applet.tone, applet.menu), (Some(0x11), true));
+        assert_eq!(applet.pin_prompt, "Code");
+        assert!(applet.text_in_prompt);
+        assert_eq!(handset.terminal_profile, [0x03, 0x00, 0x05, 0x02]);
+        assert_eq!(handset.screen_characters, 20);
+        assert_eq!(handset.pin1.unwrap().digits(), "4711");
+    }
+
     #[test]
     fn what_is_wrong_is_named() {
         let heir = |text: &str| error(&format!("inherits = \"default\"\n{text}"));
@@ -464,6 +498,11 @@ mod tests {
                 .contains("30 to 3F")
         );
         assert!(heir("[security_domain]\naid = \"A000\"").contains("5 to 16 octets"));
+        assert!(heir("[applet]\npin_tries = 0").contains("applet.pin_tries: expected 1 to 15"));
+        assert!(heir("[applet]\ncolour = 1").contains("colour"));
+        let long = "x".repeat(61);
+        assert!(heir(&format!("[applet]\npin_prompt = \"{long}\"")).contains("60 characters"));
+        assert!(heir("[handset]\nterminal_profile = \"\"").contains("1 to 255 octets"));
     }
 
     /// Whatever came later would not be reached.
