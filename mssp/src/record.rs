@@ -382,7 +382,7 @@ pub(crate) mod key {
     }
 
     pub(crate) fn tid(tid: &[u8; 8]) -> String {
-        format!("tid/{}", hex::encode_upper(tid))
+        format!("tid/{:016X}", u64::from_be_bytes(*tid))
     }
 
     pub(crate) fn busy(iccid: &Iccid) -> String {
@@ -409,17 +409,16 @@ pub(crate) mod key {
 /// How values without a JSON form of their own are written.
 pub(crate) mod serial {
     pub(crate) mod octets {
-        use base64::{Engine, engine::general_purpose::STANDARD};
-        use serde::{Deserialize, Deserializer, Serializer, de::Error};
+        use base64::{Engine, display::Base64Display, engine::general_purpose::STANDARD};
+        use ota_wire::serial::parsed;
+        use serde::{Deserializer, Serializer};
 
         pub(crate) fn serialize<S: Serializer>(octets: &[u8], s: S) -> Result<S::Ok, S::Error> {
-            s.serialize_str(&STANDARD.encode(octets))
+            s.collect_str(&Base64Display::new(octets, &STANDARD))
         }
 
         pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
-            STANDARD
-                .decode(String::deserialize(d)?)
-                .map_err(D::Error::custom)
+            parsed(d, |text| STANDARD.decode(text))
         }
     }
 
@@ -444,16 +443,20 @@ pub(crate) mod serial {
     }
 
     pub(crate) mod eight {
-        use serde::{Deserialize, Deserializer, Serializer, de::Error};
+        use hex::FromHexError;
+        use ota_wire::serial::parsed;
+        use serde::{Deserializer, Serializer};
 
         pub(crate) fn serialize<S: Serializer>(octets: &[u8; 8], s: S) -> Result<S::Ok, S::Error> {
-            s.serialize_str(&hex::encode_upper(octets))
+            s.collect_str(&format_args!("{:016X}", u64::from_be_bytes(*octets)))
         }
 
         pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<[u8; 8], D::Error> {
-            let mut octets = [0; 8];
-            hex::decode_to_slice(String::deserialize(d)?, &mut octets).map_err(D::Error::custom)?;
-            Ok(octets)
+            parsed(d, |text| {
+                let mut octets = [0; 8];
+                hex::decode_to_slice(text, &mut octets)?;
+                Ok::<_, FromHexError>(octets)
+            })
         }
     }
 
@@ -478,14 +481,15 @@ pub(crate) mod serial {
 
     pub(crate) mod instant {
         use jiff::Timestamp;
-        use serde::{Deserialize, Deserializer, Serializer, de::Error};
+        use ota_wire::serial::parsed;
+        use serde::{Deserializer, Serializer};
 
         pub(crate) fn serialize<S: Serializer>(at: &Timestamp, s: S) -> Result<S::Ok, S::Error> {
             s.collect_str(at)
         }
 
         pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Timestamp, D::Error> {
-            String::deserialize(d)?.parse().map_err(D::Error::custom)
+            parsed(d, str::parse)
         }
     }
 }
