@@ -7,14 +7,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::serial::parsed;
 
 /// A subscriber's number in E.164 form: 1 to 15 digits, country code first, no `+`.
 ///
 /// `FromStr` is lenient about how people write numbers: blanks, dashes, dots and parentheses are dropped, as are
 /// one leading `tel:` and one leading `+` or `00`. Prints with `+`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Msisdn(Box<str>);
 
 impl Msisdn {
@@ -66,8 +67,7 @@ impl fmt::Display for Msisdn {
 }
 
 /// A card's serial number: 18 to 20 digits, the last one a Luhn check digit (E.118 §4). The usual form has 19.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Iccid(Box<str>);
 
 impl Iccid {
@@ -138,8 +138,7 @@ impl fmt::Display for Iccid {
 }
 
 /// A subscription's identity in the network: 6 to 15 digits (TS 23.003 §2.2).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Imsi(Box<str>);
 
 impl Imsi {
@@ -181,8 +180,7 @@ impl fmt::Display for Imsi {
 
 /// Toolkit application reference: names the application on the card (TS 101 220 §6 and annex D). Text form: six
 /// hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tar(pub [u8; 3]);
 
 impl Tar {
@@ -206,10 +204,7 @@ impl fmt::Display for Tar {
 }
 
 /// The replay counter of TS 102 225 §5.1.4: 40 bits. Text form: ten hexadecimal digits.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cntr(u64);
 
 impl Cntr {
@@ -302,17 +297,15 @@ pub enum IdError {
 
 macro_rules! string_form {
     ($($id:ident),*) => {$(
-        impl TryFrom<String> for $id {
-            type Error = IdError;
-
-            fn try_from(text: String) -> Result<Self, IdError> {
-                text.parse()
+        impl Serialize for $id {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
             }
         }
 
-        impl From<$id> for String {
-            fn from(id: $id) -> Self {
-                id.to_string()
+        impl<'de> Deserialize<'de> for $id {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                parsed(deserializer, str::parse)
             }
         }
     )*};
