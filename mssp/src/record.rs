@@ -407,21 +407,22 @@ pub(crate) fn load<T: serde::de::DeserializeOwned>(
 pub(crate) mod key {
     use super::{Iccid, Msisdn};
 
+    // Keys are put together, not formatted: of each record there is one a step or two.
     pub(crate) const BUSY: &str = "busy/";
     pub(crate) const TRANSACTION: &str = "txn/";
     pub(crate) const NOTIFY: &str = "notify/";
 
     pub(crate) fn transaction(id: &str) -> String {
-        format!("{TRANSACTION}{id}")
+        [TRANSACTION, id].concat()
     }
 
     pub(crate) fn notify(id: &str) -> String {
-        format!("{NOTIFY}{id}")
+        [NOTIFY, id].concat()
     }
 
     /// AP_TransID comes first: it cannot hold a slash.
     pub(crate) fn ap_transaction(ap_trans_id: &str, ap_id: &str) -> String {
-        format!("aptx/{ap_trans_id}/{ap_id}")
+        ["aptx/", ap_trans_id, "/", ap_id].concat()
     }
 
     pub(crate) fn tid(tid: &[u8; 8]) -> String {
@@ -429,23 +430,23 @@ pub(crate) mod key {
     }
 
     pub(crate) fn busy(iccid: &Iccid) -> String {
-        format!("{BUSY}{iccid}")
+        [BUSY, iccid.digits()].concat()
     }
 
     pub(crate) fn user(msisdn: &Msisdn) -> String {
-        format!("user/{msisdn}")
+        ["user/+", msisdn.digits()].concat()
     }
 
     pub(crate) fn certificate(msisdn: &Msisdn) -> String {
-        format!("certificate/{msisdn}")
+        ["certificate/+", msisdn.digits()].concat()
     }
 
     pub(crate) fn handshake(ap_id: &str) -> String {
-        format!("handshake/{ap_id}")
+        ["handshake/", ap_id].concat()
     }
 
     pub(crate) fn counter(iccid: &Iccid) -> String {
-        format!("ctr/{iccid}")
+        ["ctr/", iccid.digits()].concat()
     }
 }
 
