@@ -33,7 +33,8 @@ fn the_operation_is_the_body_element_in_any_namespace() {
             shape: shape.clone(),
             ..SignatureRequest::default()
         };
-        let call = Call::parse(request.to_xml().as_bytes()).unwrap();
+        let document = request.to_xml();
+        let call = Call::parse(document.as_bytes()).unwrap();
         assert_eq!(call.shape, shape);
         assert_eq!(call.operation, "MSS_Signature");
         assert_eq!(call.part.local, "MSS_SignatureReq");
@@ -72,7 +73,8 @@ fn soap_1_1_is_tolerated_and_answered_in_kind() {
         },
         ..SignatureRequest::default()
     };
-    let call = Call::parse(request.to_xml().as_bytes()).unwrap();
+    let document = request.to_xml();
+    let call = Call::parse(document.as_bytes()).unwrap();
     assert_eq!(call.shape.version, Version::V1_1);
     assert_eq!(call.shape.version.content_type(), "text/xml; charset=utf-8");
 
