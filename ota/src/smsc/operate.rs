@@ -132,31 +132,35 @@ impl Work<'_> {
         }
         let expires = self.change(&mut stored.message, change)?;
         convert::deliver(&stored, false)?;
-        let mut phone = self.phone(&msisdn);
-        phone.queue.extend_validity(id, expires);
-        self.put_phone(&msisdn, phone);
+        if let Some(expires) = expires {
+            let mut phone = self.phone(&msisdn);
+            phone.queue.extend_validity(id, expires);
+            self.put_phone(&msisdn, phone);
+        }
         self.put_stored(id, Some(stored));
         Ok(())
     }
 
-    /// Changes the message as it was submitted; the new end of its validity.
+    /// Changes the message as it was submitted; the new end of its validity, if that is to change.
     fn change(
         &self,
         message: &mut ShortMessage,
         change: Replacement,
-    ) -> Result<Timestamp, CommandStatus> {
+    ) -> Result<Option<Timestamp>, CommandStatus> {
         if !change.schedule.is_empty() {
             return Err(CommandStatus::RINVSCHED);
         }
-        if !change.validity.is_empty() {
-            message.validity = change.validity;
-        }
         message.registered_delivery = change.registered_delivery;
         message.short_message = change.short_message;
+        if change.validity.is_empty() {
+            return Ok(None);
+        }
+        message.validity = change.validity;
         let asked = message
             .expires(self.now)
             .map_err(|_| CommandStatus::RINVEXPIRY)?;
-        self.validity(asked).ok_or(CommandStatus::RINVEXPIRY)
+        let expires = self.validity(asked).ok_or(CommandStatus::RINVEXPIRY)?;
+        Ok(Some(expires))
     }
 
     /// A message of this account for another one that has not ended.
@@ -186,7 +190,8 @@ impl Work<'_> {
         let Some(submitted) = &mut waiting.submitted else {
             return Err(CommandStatus::RREPLACEFAIL);
         };
-        waiting.expires = self.change(&mut submitted.message, change)?;
+        let expires = self.change(&mut submitted.message, change)?;
+        waiting.expires = expires.unwrap_or(waiting.expires);
         waiting.message.short_message = std::mem::take(&mut submitted.message.short_message);
         waiting.message.in_payload = false;
         let due = waiting.pause.unwrap_or(waiting.expires);
