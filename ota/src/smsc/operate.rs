@@ -19,11 +19,17 @@ impl Work<'_> {
                 Answer::Query(self.query(who, &message_id, &source))
             }
             Operation::Cancel {
+                service_type,
                 message_id,
                 source,
                 destination,
-                ..
-            } => Answer::Cancel(status(self.cancel(who, &message_id, &source, &destination))),
+            } => {
+                let cancelled = match message_id.is_empty() {
+                    true => self.cancel_group(who, &service_type, &source, &destination),
+                    false => self.cancel(who, &message_id, &source),
+                };
+                Answer::Cancel(status(cancelled))
+            }
             Operation::Replace {
                 message_id,
                 source,
@@ -65,20 +71,25 @@ impl Work<'_> {
         })
     }
 
-    fn cancel(
+    fn cancel(&mut self, who: &str, id: &str, source: &Party) -> Result<(), CommandStatus> {
+        if let Some((id, waiting)) = self.for_esme(who, id, source) {
+            return self.delete_waiting(&id, &waiting);
+        }
+        let (msisdn, _) = self.own(who, id, source)?;
+        self.delete(&msisdn, id)
+    }
+
+    /// Everything for one address, or of it what one application service has sent.
+    fn cancel_group(
         &mut self,
         who: &str,
-        id: &str,
+        service_type: &str,
         source: &Party,
         destination: &Party,
     ) -> Result<(), CommandStatus> {
-        if !id.is_empty() {
-            if let Some((id, waiting)) = self.for_esme(who, id, source) {
-                return self.delete_waiting(&id, &waiting);
-            }
-            let (msisdn, _) = self.own(who, id, source)?;
-            return self.delete(&msisdn, id);
-        }
+        let of_service = |stored: &Stored| {
+            service_type.is_empty() || stored.message.service_type == service_type
+        };
         let phone = match self.route(&destination.address) {
             Some(Route::Phone(phone)) => phone,
             Some(Route::Esme(system_id)) => {
@@ -86,6 +97,7 @@ impl Work<'_> {
                 for id in self.waiting_ids(&system_id) {
                     if let Some(waiting) = self.waiting(&id)
                         && is_from(&waiting, who, source)
+                        && waiting.submitted.as_deref().is_some_and(of_service)
                         && waiting.message.destination == destination.address
                         && self.delete_waiting(&id, &waiting).is_ok()
                     {
@@ -104,7 +116,10 @@ impl Work<'_> {
             .collect();
         let mut deleted = Err(CommandStatus::RCANCELFAIL);
         for id in ids {
-            if self.own(who, &id, source).is_ok() && self.delete(&phone, &id).is_ok() {
+            if let Ok((_, stored)) = self.own(who, &id, source)
+                && of_service(&stored)
+                && self.delete(&phone, &id).is_ok()
+            {
                 deleted = Ok(());
             }
         }

@@ -245,3 +245,37 @@ fn a_replacement_without_validity_leaves_the_end_where_it_was() {
         assert!(receipts.contains(&expired), "{receipts:?}");
     }
 }
+
+/// SMPP 3.4 §4.9.1: without message_id, what an application service has sent to an address.
+#[test]
+fn a_group_is_cancelled_by_its_service_type() {
+    for destination in ["8330", msisdn(1).digits()] {
+        let mut world = World::bound();
+        world.submit(to_phone(1, &packet(1)));
+        for service_type in ["CMT", "WAP"] {
+            world.submit(ShortMessage {
+                service_type: service_type.into(),
+                destination: destination.into(),
+                ..to_phone(1, &packet(2))
+            });
+        }
+        let before = world.kept().len();
+        let mut cancel = |service_type: &str| {
+            let cancel = Operation::Cancel {
+                service_type: service_type.into(),
+                message_id: String::new(),
+                source: Party::default(),
+                destination: Party {
+                    address: destination.into(),
+                    ..Party::default()
+                },
+            };
+            let answer = operate(&mut world, "midsim", cancel);
+            (answer, before - world.kept().len())
+        };
+        let (failed, ok) = (CommandStatus::RCANCELFAIL, CommandStatus::ROK);
+        assert_eq!(cancel("USSD"), (Answer::Cancel(failed), 0), "{destination}");
+        assert_eq!(cancel("WAP"), (Answer::Cancel(ok), 1), "{destination}");
+        assert_eq!(cancel(""), (Answer::Cancel(ok), 2), "{destination}");
+    }
+}
