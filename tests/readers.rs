@@ -63,6 +63,58 @@ fn stdio_takes_the_iccid_too_and_names_the_line_that_is_wrong() {
     assert!(err.contains("line 2: expected a C-APDU"), "{err}");
 }
 
+/// Weak cards are for those who ask for them; then every command takes them, and the scanner names what is wrong.
+#[test]
+fn weak_cards_are_refused_without_leave_and_found_with_it() {
+    let scan = |profile: &str, more: &[&str]| {
+        let path = format!("fixtures/profiles/{profile}.toml");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_midsim"));
+        command.args(["sim", "scan", NUMBER, "--card-profile", &path]);
+        let output = command.args(more).output().unwrap();
+        let text = |octets| String::from_utf8(octets).unwrap();
+        let status = output.status.code().unwrap();
+        (status, text(output.stdout), text(output.stderr))
+    };
+    for profile in ["default", "lab", "refreshing"] {
+        let (status, out, err) = scan(profile, &[]);
+        assert_eq!(
+            (status, out.as_str()),
+            (0, "0 findings\n"),
+            "{profile}: {err}"
+        );
+    }
+    for (profile, found) in [
+        (
+            "single-des",
+            "errors are signed with single DES for everybody\n",
+        ),
+        ("no-level", "TAR B00000: unprotected packets are taken\n"),
+        (
+            "no-counter",
+            "packets without a counter are taken, again and again\n1 finding\n",
+        ),
+        (
+            "cipher-without-checksum",
+            "ciphered packets without a checksum are taken\n1 finding\n",
+        ),
+        ("oracle", "errors show what octets decipher to\n1 finding\n"),
+    ] {
+        let profile = format!("weak/{profile}");
+        let (status, out, err) = scan(&profile, &[]);
+        assert_eq!((status, out.as_str()), (2, ""), "{profile}");
+        assert!(err.contains("--allow-weak-cards"), "{err}");
+        let (status, out, err) = scan(&profile, &["--allow-weak-cards"]);
+        assert_eq!(status, 10, "{profile}: {err}");
+        assert!(out.contains(found), "{profile}: {out}");
+    }
+    let weak = "fixtures/profiles/weak/oracle.toml";
+    let (status, out, err) = stdio(&[NUMBER, "--card-profile", weak], "00A4000C023F00\n");
+    assert_eq!((status, out.as_str()), (2, ""), "{err}");
+    let leave = [NUMBER, "--card-profile", weak, "--allow-weak-cards"];
+    let (status, out, err) = stdio(&leave, "00A4000C023F00\n");
+    assert_eq!((status, out.as_str()), (0, "9000\n"), "{err}");
+}
+
 fn stdio(arguments: &[&str], input: impl AsRef<[u8]>) -> (i32, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_midsim"))
         .args(["sim", "stdio"])
