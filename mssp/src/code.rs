@@ -147,6 +147,25 @@ impl Code {
     }
 }
 
+/// Does FiCom's guideline have this second number? Its first three digits are the number above it.
+pub(crate) fn is_second(number: u16) -> bool {
+    matches!(
+        number,
+        1011..=1017
+            | 1021..=1022
+            | 1041..=1045
+            | 1051..=1054
+            | 2081..=2082
+            | 2091..=2094
+            | 4011..=4013
+            | 4021
+            | 4031..=4032
+            | 4041..=4042
+            | 4071..=4073
+            | 9001..=9008
+    )
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.0, self.name())

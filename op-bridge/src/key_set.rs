@@ -1,11 +1,13 @@
 //! The keys of a client or of a discovery service: known from the start, or kept by their owner at a `jwks_uri` (RFC 7591 §2,
 //! OpenID Connect Discovery §3).
 //!
-//! A set is fetched when it is first needed, kept for [`LIFETIME`], and fetched again when something was signed with a key that
-//! is not in it, or names no key and is by none of them; but never more often than every [`PAUSE`], so that nobody can make the OP call somebody's server at will. The
-//! request that needs the keys waits outside of the step ([`Output::Fetch`](crate::Output::Fetch)) and is handled anew.
+//! A set is fetched when it is first needed, kept for [`LIFETIME`], and fetched again when something is by none of its keys: the
+//! owner may have another one by now, under a name of its own or of the one before. But that is never done more often than every
+//! [`PAUSE`], so that nobody can make the OP call somebody's server at will. The request that needs the keys waits outside of the
+//! step ([`Output::Fetch`](crate::Output::Fetch)) and is handled anew.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -17,9 +19,9 @@ use crate::config::Client;
 use crate::context::Context;
 use crate::event::{EventKind, Id};
 use crate::hint::HintIssuer;
-use crate::jose::json;
 use crate::jose::jwk::JwkSet;
 use crate::jose::jws::{Jws, JwsAlg, Keys};
+use crate::jose::{JoseError, json};
 use crate::record::load;
 use crate::registration::certificates;
 use crate::route;
@@ -53,18 +55,31 @@ pub(crate) struct ClientKeys<'a> {
     pub(crate) jwks: Cow<'a, JwkSet>,
     /// The first certificate of each `x5c`.
     pub(crate) certificates: Cow<'a, [Bytes]>,
+    /// Where others may be by now, if it is time to look.
+    elsewhere: Option<&'a str>,
 }
 
 impl ClientKeys<'_> {
-    /// Whether the key that signed this is among them: the one that its `kid` names, or, as a key may be replaced by another
-    /// where nothing has a `kid`, one that verifies it.
-    pub(crate) fn serve(&self, signed: &Jws<'_>, allowed: &[JwsAlg]) -> bool {
-        match signed.kid() {
-            Some(kid) => {
-                let mut keys = self.jwks.0.iter();
-                keys.any(|key| key.kid.as_deref() == Some(kid))
-            }
-            None => signed.verify(allowed, Keys::Public(&self.jwks)).is_ok(),
+    /// Verifies what stands in `request`. If none of these keys has signed it and others may be had, they are asked for first:
+    /// the step is then given up, and taken again with what was found.
+    pub(crate) fn verify(
+        &self,
+        cx: &mut Context<'_>,
+        request: &Request<Bytes>,
+        signed: &Jws<'_>,
+        allowed: &[JwsAlg],
+    ) -> Result<JwsAlg, JoseError> {
+        let verdict = signed.verify(allowed, Keys::Public(&self.jwks));
+        if let Err(JoseError::NoKey { .. } | JoseError::Signature) = verdict {
+            self.are_not_enough(cx, request);
+        }
+        verdict
+    }
+
+    /// The same for something that is not signed.
+    pub(crate) fn are_not_enough(&self, cx: &mut Context<'_>, request: &Request<Bytes>) {
+        if let Some(url) = self.elsewhere {
+            cx.fetch = Some((url.to_owned(), Arc::new(request.clone())));
         }
     }
 }
@@ -76,20 +91,20 @@ impl ClientKeys<'_> {
 )]
 pub(crate) struct Unavailable;
 
-/// The keys of the client that sent `request`. If they do not serve (`enough` says whether) and may be had from its `jwks_uri`,
-/// this is asked first: the step is then given up, and taken again with what was found.
+/// The keys of the client that sent `request`. If there are none yet and they may be had from its `jwks_uri`, this is asked
+/// first: the step is then given up, and taken again with what was found.
 pub(crate) fn of<'a>(
     cx: &mut Context<'_>,
     client: &'a Client,
     request: &Request<Bytes>,
-    enough: impl Fn(&ClientKeys<'_>) -> bool,
 ) -> Result<ClientKeys<'a>, Unavailable> {
     let registered = &client.authentication;
     let known = ClientKeys {
         jwks: Cow::Borrowed(&registered.jwks),
         certificates: Cow::Borrowed(&registered.certificates),
+        elsewhere: None,
     };
-    known_or_fetched(cx, known, client.jwks_uri(), request, enough)
+    known_or_fetched(cx, known, client.jwks_uri(), request)
 }
 
 /// The same for a discovery service whose token is in `request`.
@@ -97,21 +112,20 @@ pub(crate) fn of_issuer<'a>(
     cx: &mut Context<'_>,
     issuer: &'a HintIssuer,
     request: &Request<Bytes>,
-    enough: impl Fn(&ClientKeys<'_>) -> bool,
 ) -> Result<ClientKeys<'a>, Unavailable> {
     let known = ClientKeys {
         jwks: Cow::Borrowed(&issuer.jwks),
         certificates: Cow::Borrowed(&[]),
+        elsewhere: None,
     };
-    known_or_fetched(cx, known, issuer.jwks_uri.as_deref(), request, enough)
+    known_or_fetched(cx, known, issuer.jwks_uri.as_deref(), request)
 }
 
 fn known_or_fetched<'a>(
     cx: &mut Context<'_>,
     known: ClientKeys<'a>,
-    url: Option<&str>,
+    url: Option<&'a str>,
     request: &Request<Bytes>,
-    enough: impl Fn(&ClientKeys<'_>) -> bool,
 ) -> Result<ClientKeys<'a>, Unavailable> {
     let Some(url) = url.filter(|_| known.jwks.0.is_empty()) else {
         return Ok(known);
@@ -124,21 +138,25 @@ fn known_or_fetched<'a>(
     let rested = known
         .as_ref()
         .is_none_or(|known| seconds_since(cx, known.asked_at) >= PAUSE);
+    let elsewhere = rested.then_some(url);
     let keys = known
         .and_then(|known| known.set)
         .filter(|(_, at)| seconds_since(cx, *at) < i64::from(LIFETIME))
         .and_then(|(set, _)| read(&set).ok());
-    if rested && !keys.as_ref().is_some_and(enough) {
-        cx.fetch = Some((url.to_owned(), request.clone()));
+    if let Some(keys) = keys {
+        return Ok(ClientKeys { elsewhere, ..keys });
     }
-    keys.ok_or(Unavailable)
+    if let Some(url) = elsewhere {
+        cx.fetch = Some((url.to_owned(), Arc::new(request.clone())));
+    }
+    Err(Unavailable)
 }
 
 /// What the `jwks_uri` brought; the request that waits for it goes on.
 pub(crate) fn fetched(
     cx: &mut Context<'_>,
     id: RequestId,
-    request: Option<Request<Bytes>>,
+    request: Option<Arc<Request<Bytes>>>,
     url: String,
     result: Result<http::Response<Bytes>, SendError>,
 ) {
@@ -165,7 +183,13 @@ pub(crate) fn fetched(
     cx.event(Id::http(id), None, EventKind::Keys { url, outcome });
     cx.fetched = Some((hash, fetched));
     if let Some(request) = request {
-        route::request(cx, id, request);
+        // What was found stays, even if the request has to wait for something else.
+        let found = std::mem::take(&mut cx.step);
+        route::request(cx, id, &request);
+        let handled = std::mem::replace(&mut cx.step, found);
+        cx.step.changes.extend(handled.changes);
+        cx.step.outputs.extend(handled.outputs);
+        cx.step.events.extend(handled.events);
     }
 }
 
@@ -174,11 +198,7 @@ pub(crate) fn wait(cx: &mut Context<'_>, to: RequestId) {
     if let Some((url, request)) = cx.fetch.take() {
         // Nothing of what was begun counts.
         cx.step = crate::Step::default();
-        cx.step.outputs.push(Output::Fetch {
-            to,
-            url,
-            request: Box::new(request),
-        });
+        cx.step.outputs.push(Output::Fetch { to, url, request });
     }
 }
 
@@ -220,5 +240,6 @@ fn read(set: &Value) -> Result<ClientKeys<'static>, String> {
     Ok(ClientKeys {
         jwks: Cow::Owned(jwks),
         certificates: Cow::Owned(certificates),
+        elsewhere: None,
     })
 }

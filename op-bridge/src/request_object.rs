@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::config::Client;
 use crate::context::Context;
 use crate::forms::Form;
-use crate::jose::jws::{Jws, Keys};
+use crate::jose::jws::Jws;
 use crate::jose::jwt::{Claims, wrong};
 use crate::key_set;
 use crate::oauth::OAuthError;
@@ -74,9 +74,9 @@ pub(crate) fn open(
     let bad =
         |why| OAuthError::invalid_request(format!("request: {why} (CIBA Core section 7.1.1)"));
     let read = Jws::parse(request).map_err(bad)?;
-    let keys = key_set::of(cx, client, http, |keys| keys.serve(&read, &[alg]))
+    let keys = key_set::of(cx, client, http)
         .map_err(|why| OAuthError::invalid_request(format!("request: {why}")))?;
-    read.verify(&[alg], Keys::Public(&keys.jwks)).map_err(bad)?;
+    keys.verify(cx, http, &read, &[alg]).map_err(bad)?;
     let claims = Claims::parse(&read.payload).map_err(bad)?;
     for name in ["request", "request_uri"] {
         if claims.0.contains_key(name) {

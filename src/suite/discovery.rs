@@ -6,7 +6,8 @@ use op_bridge::discovery::Discovery;
 use op_bridge::{DecryptionKey, JwkSet};
 
 use super::signer::{self, Es256};
-use super::{Places, StartError, Stores};
+use super::stores::Stores;
+use super::{Places, StartError};
 use crate::runtime::chance::Chance;
 
 /// The private key that everybody can read: it saves every start the time that finding two primes takes.

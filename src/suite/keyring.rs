@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use jiff::{SignedDuration, Timestamp};
 use op_bridge::{KeySet, Keys, Signer};
 
+use super::StartError;
 use super::signer::{BadKey, Es256, Ps256};
-use super::{RETIRED_KEYS, SIGNING_KEY, StartError};
+use super::stores::{RETIRED_KEYS, SIGNING_KEY};
 use crate::runtime::lock;
 use crate::runtime::store::{Batch, Record, Store, Version, Write};
 

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::stores::Stores;
 use super::*;
 use crate::rp::{self, Ended, Flow};
-use crate::runtime::store::{CommitFuture, Record};
+use crate::runtime::store::{Batch, CommitError, CommitFuture, Record, Store, StoreError, Write};
 use crate::world::Mode;
 
 /// Fails once: at the first record with this kind of key whose octets contain `word`.

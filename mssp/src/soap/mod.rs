@@ -170,7 +170,7 @@ impl<'d> Call<'d> {
                 return Err(fault);
             }
         }
-        let body = body_of(&root, env)?;
+        let body = body_of(&root, shape.version)?;
         let wrapper = only_child(body, "Body")?;
         if wrapper.is(env, "Fault") {
             return Err(wrong(format!(
@@ -189,9 +189,10 @@ impl<'d> Call<'d> {
         shape.wrapper = wrapper.ns.as_deref().map(str::to_owned);
         shape.part = part.ns.as_deref().map(str::to_owned);
         let operation = wrapper.local.clone().into_owned();
-        // Each of the three holds its only element, or Body the last one of Envelope.
-        let last = |element: Element<'d>| element.into_elements().next_back();
-        let part = last(root).and_then(last).and_then(last);
+        let body = root.into_elements().find(|e| e.is(env, "Body"));
+        // Body and wrapper hold their only element.
+        let only = |element: Element<'d>| element.into_elements().next();
+        let part = body.and_then(only).and_then(only);
         Ok(Self {
             shape: shape.clone(),
             part: part.ok_or_else(|| wrong(format!("{operation} holds nothing")))?,
@@ -201,19 +202,25 @@ impl<'d> Call<'d> {
     }
 }
 
-/// The Body of an envelope that may have a Header before it, and has nothing else.
-fn body_of<'a>(root: &'a Element<'a>, env: Option<&str>) -> Result<&'a Element<'a>, Fault> {
+/// The Body of an envelope that may have a Header before it and, in SOAP 1.1 (§4), elements of other namespaces after it.
+/// Those say nothing here.
+fn body_of<'a>(root: &'a Element<'a>, version: Version) -> Result<&'a Element<'a>, Fault> {
+    let env = Some(version.namespace());
+    let may_follow = |e: &Element<'_>| {
+        version == Version::V1_1 && e.ns.as_deref().is_some_and(|ns| Some(ns) != env)
+    };
     let mut below = root.elements().peekable();
     below.next_if(|e| e.is(env, "Header"));
-    match (
-        below.next_if(|e| e.is(env, "Body")),
-        below.next(),
-        root.has_only_elements(),
-    ) {
-        (Some(body), None, true) => Ok(body),
-        _ => Err(wrong(
-            "an Envelope holds an optional Header and then one Body, nothing else",
-        )),
+    match below.next_if(|e| e.is(env, "Body")) {
+        Some(body) if below.all(may_follow) && root.has_only_elements() => Ok(body),
+        _ => Err(wrong(match version {
+            Version::V1_1 => {
+                "an Envelope holds an optional Header, then one Body, then only elements of other namespaces"
+            }
+            Version::V1_2 | Version::Json => {
+                "an Envelope holds an optional Header and then one Body, nothing else"
+            }
+        })),
     }
 }
 

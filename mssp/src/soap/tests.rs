@@ -99,6 +99,46 @@ fn soap_1_1_is_tolerated_and_answered_in_kind() {
     );
 }
 
+/// SOAP 1.1 §4: elements may follow Body if they are namespace-qualified. SOAP 1.2 Part 1 §5.1 has no place for any.
+#[test]
+fn only_soap_1_1_has_elements_after_the_body_and_only_qualified_ones() {
+    const OLD: &str = "http://schemas.xmlsoap.org/soap/envelope/";
+    let document = |namespace: &str, rest: &str| {
+        let body = "<e:Body><MSS_Signature><a x='1'/></MSS_Signature></e:Body>";
+        format!("<e:Envelope xmlns:e='{namespace}'><e:Header/>{body}{rest}</e:Envelope>")
+    };
+    let two = "<t:Trailer xmlns:t='urn:t'><t:a/></t:Trailer> <Trailer xmlns='urn:u'/>";
+    let taken = document(OLD, two);
+    let call = Call::parse(taken.as_bytes()).unwrap();
+    assert_eq!(
+        (call.operation.as_str(), &*call.part.local),
+        ("MSS_Signature", "a")
+    );
+    assert_eq!(call.part.attribute(None, "x"), Some("1"));
+    assert_eq!(call.shape.version, Version::V1_1);
+    for (namespace, rest) in [
+        (ENV, two),
+        (OLD, "<Trailer/>"),
+        (OLD, "<e:Body/>"),
+        (OLD, "<e:Header/>"),
+        (OLD, "text"),
+        (OLD, "<t:a xmlns:t='urn:t'/><e:Body/>"),
+    ] {
+        let refusal = refusal(&document(namespace, rest));
+        assert_eq!(refusal.fault.code, Code::WRONG_PARAM, "{rest}");
+        assert_eq!(refusal.shape.version.namespace(), namespace, "{rest}");
+        assert!(
+            refusal.fault.detail.contains("one Body"),
+            "{}",
+            refusal.fault.detail
+        );
+    }
+    let before = format!(
+        "<e:Envelope xmlns:e='{OLD}'><a xmlns='urn:a'/><e:Body><x><y/></x></e:Body></e:Envelope>"
+    );
+    assert_eq!(refusal(&before).fault.code, Code::WRONG_PARAM);
+}
+
 #[test]
 fn a_fault_has_code_subcode_reason_and_detail() {
     let fault = |code| {

@@ -70,7 +70,7 @@ impl<'d> Element<'d> {
     }
 
     /// The child elements on their own, in document order.
-    pub fn into_elements(self) -> impl DoubleEndedIterator<Item = Self> {
+    pub fn into_elements(self) -> impl Iterator<Item = Self> {
         self.children.into_iter().filter_map(|node| match node {
             Node::Element(element) => Some(element),
             Node::Text(_) => None,

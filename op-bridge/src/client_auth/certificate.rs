@@ -111,11 +111,12 @@ fn self_signed(
         }
         keys.certificates.contains(&peer.der)
     };
-    let keys = key_set::of(cx, client, request, named)
+    let keys = key_set::of(cx, client, request)
         .map_err(|why| refused(format!("self_signed_tls_client_auth: {why}")))?;
     if named(&keys) {
         return Ok(());
     }
+    keys.are_not_enough(cx, request);
     Err(refused(
         "self_signed_tls_client_auth: the certificate is not one of the registered jwks (RFC 8705 section 2.2.2)",
     ))

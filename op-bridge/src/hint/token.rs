@@ -9,7 +9,7 @@ use super::{HintIssuer, Msisdn};
 use crate::context::Context;
 use crate::jose::JoseError;
 use crate::jose::jwe;
-use crate::jose::jws::{Jws, Keys};
+use crate::jose::jws::Jws;
 use crate::jose::jwt::{Claims, SKEW, missing, wrong};
 use crate::key_set;
 use crate::oauth::OAuthError;
@@ -110,11 +110,9 @@ fn signed(
     let read = Jws::parse(token).map_err(bad)?;
     let claims = Claims::parse(&read.payload).map_err(bad)?;
     let issuer = issuer(cx, &claims).map_err(bad)?;
-    let keys = key_set::of_issuer(cx, issuer, request, |keys| {
-        keys.serve(&read, &rules.algorithms)
-    })
-    .map_err(|why| OAuthError::invalid_request(format!("{what}: {why}")))?;
-    read.verify(&rules.algorithms, Keys::Public(&keys.jwks))
+    let keys = key_set::of_issuer(cx, issuer, request)
+        .map_err(|why| OAuthError::invalid_request(format!("{what}: {why}")))?;
+    keys.verify(cx, request, &read, &rules.algorithms)
         .map_err(bad)?;
     audience(cx, &claims).map_err(bad)?;
     age(cx, &claims, what)?;

@@ -107,11 +107,6 @@ impl<'a> Jws<'a> {
         })
     }
 
-    /// `kid` of its header.
-    pub(crate) fn kid(&self) -> Option<&str> {
-        self.kid.as_deref()
-    }
-
     /// Verifies the signature and gives the algorithm it was made with, one of `allowed`.
     pub(crate) fn verify(&self, allowed: &[JwsAlg], keys: Keys<'_>) -> Result<JwsAlg, JoseError> {
         let alg = JwsAlg::named(&self.alg)

@@ -157,10 +157,39 @@ fn an_unknown_kid_has_the_set_fetched_again_but_not_within_30_s() {
     assert_eq!(found(&mut world, keys(&[&new])).status(), 200);
     let refused = ask(&mut world, &old).expect("fetched a moment ago");
     assert_eq!(error(&refused), (401, "invalid_client".into()));
-    // A stranger with the right kid cannot make the OP fetch anything.
-    world.now = 100;
-    let stranger = ask(&mut world, &TestSigner::named("new")).unwrap();
+}
+
+#[test]
+fn a_key_replaced_under_the_same_kid_has_the_set_fetched_again_but_not_within_30_s() {
+    let mut world = world(AuthMethod::PrivateKeyJwt, false);
+    let (old, new) = (TestSigner::named("one"), TestSigner::named("one"));
+    assert_eq!(old.kid(), new.kid());
+    assert!(ask(&mut world, &old).is_none());
+    found(&mut world, keys(&[&old]));
+    world.now = 29;
+    let refused = ask(&mut world, &new).expect("it must not be fetched so soon");
+    assert_eq!(error(&refused), (401, "invalid_client".into()));
+    world.now = 30;
+    assert_eq!(ask(&mut world, &old).unwrap().status(), 200);
+    assert!(ask(&mut world, &new).is_none(), "it is fetched again");
+    assert_eq!(found(&mut world, keys(&[&new])).status(), 200);
+    // A stranger who knows the kid has it fetched no more often.
+    for second in [31, 59] {
+        world.now = second;
+        let stranger = ask(&mut world, &old).unwrap();
+        assert_eq!(error(&stranger), (401, "invalid_client".into()));
+    }
+    world.now = 60;
+    assert!(ask(&mut world, &old).is_none());
+    let stranger = found(&mut world, keys(&[&new]));
     assert_eq!(error(&stranger), (401, "invalid_client".into()));
+    assert_eq!(ask(&mut world, &new).unwrap().status(), 200);
+    // Another algorithm is no matter of keys.
+    world.now = 100;
+    let claims = claims(&mut world);
+    let header = json!({"alg": "HS256", "kid": new.kid()});
+    let refused = world.http(asking(&signed(&new, &header, &claims)));
+    assert_eq!(error(&refused), (401, "invalid_client".into()));
 }
 
 #[test]
@@ -288,12 +317,24 @@ fn signed_requests_are_verified_with_fetched_keys() {
         &json!({"alg": "ES256", "kid": signer.kid()}),
         &claims,
     );
-    let assertion = proof(&mut world, &signer);
-    let refused = world.http(form(&[
-        ("client_assertion_type", JWT_BEARER),
-        ("client_assertion", &assertion),
-        ("request", &forged),
-    ]));
+    let with_forged = |world: &mut World| {
+        let assertion = proof(world, &signer);
+        world.http_input(form(&[
+            ("client_assertion_type", JWT_BEARER),
+            ("client_assertion", &assertion),
+            ("request", &forged),
+        ]))
+    };
+    let input = with_forged(&mut world);
+    let refused = reply(world.step(input)).expect("fetched a moment ago");
+    assert_eq!(error(&refused), (400, "invalid_request".into()));
+    world.now = 30;
+    let input = with_forged(&mut world);
+    assert!(
+        reply(world.step(input)).is_none(),
+        "another key may be there by now"
+    );
+    let refused = found(&mut world, keys(&[&signer]));
     assert_eq!(error(&refused), (400, "invalid_request".into()));
 }
 
@@ -377,11 +418,73 @@ fn a_discovery_service_may_keep_its_keys_at_a_jwks_uri() {
     assert_eq!(ask(&mut world, &hint(&service)).unwrap().status(), 200);
     let refused = ask(&mut world, &hint(&forger)).unwrap();
     assert_eq!(error(&refused), (400, "invalid_request".into()));
+    world.now = 30;
+    assert!(
+        ask(&mut world, &hint(&forger)).is_none(),
+        "it may be a new key"
+    );
+    let refused = found(&mut world, keys(&[&service]));
+    assert_eq!(error(&refused), (400, "invalid_request".into()));
     world.now = 700;
     // Too old by then, but whose word that is must be known first.
     assert!(ask(&mut world, &hint(&service)).is_none());
     let refused = found(&mut world, document(500, ""));
     assert_eq!(error(&refused), (400, "invalid_request".into()));
+}
+
+/// Both the client and the discovery service whose token it brings keep their keys elsewhere.
+#[test]
+fn a_request_that_needs_two_key_sets_has_each_fetched_once() {
+    const OTHER_URL: &str = "https://discovery.example/jwks.json";
+    let mut world = World::with(|config| {
+        let mut client = Client::new("remote", "", DeliveryMode::Poll);
+        client.secret = None;
+        client.authentication.method = AuthMethod::PrivateKeyJwt;
+        client.requests.jwks_uri = Some(URL.to_owned());
+        config.clients.push(client);
+        config.hints.formats.signed = true;
+        config.hints.issuers = vec![crate::HintIssuer {
+            issuer: "https://discovery.example".into(),
+            jwks: crate::JwkSet::default(),
+            jwks_uri: Some(OTHER_URL.to_owned()),
+        }];
+    });
+    let (client, service) = (TestSigner::named("client"), TestSigner::named("service"));
+    let hint = json!({
+        "iss": "https://discovery.example", "aud": ISSUER, "iat": at(0).as_second(), "MSISDN": ALICE,
+    });
+    let hint = signed(
+        &service,
+        &json!({"alg": "ES256", "kid": service.kid()}),
+        &hint,
+    );
+    let assertion = proof(&mut world, &client);
+    let input = world.http_input(form(&[
+        ("scope", "openid"),
+        ("acr_values", "mod-mf"),
+        ("login_hint_token", &hint),
+        ("client_assertion_type", JWT_BEARER),
+        ("client_assertion", &assertion),
+    ]));
+    assert!(reply(world.step(input)).is_none());
+    for (expected, signer, last) in [(URL, &client, false), (OTHER_URL, &service, true)] {
+        let (id, url, request) = world.fetches.pop().expect("something is fetched");
+        assert_eq!(url, expected);
+        let input = Input::Fetched {
+            id,
+            request: Some(request),
+            url,
+            result: keys(&[signer]),
+        };
+        let answered = reply(world.step(input)).map(|response| response.status().as_u16());
+        assert_eq!(answered, last.then_some(200));
+    }
+    assert_eq!(world.fetches.len(), 0);
+    let fetched = world
+        .events
+        .iter()
+        .filter(|event| event.row().name.ends_with("(jwks_uri)"));
+    assert_eq!(fetched.count(), 2, "both are in the trace");
 }
 
 #[test]
