@@ -206,13 +206,13 @@ impl<'d> Call<'d> {
 /// Those say nothing here.
 fn body_of<'a>(root: &'a Element<'a>, version: Version) -> Result<&'a Element<'a>, Fault> {
     let env = Some(version.namespace());
-    let may_follow = |e: &&'a Element<'a>| {
+    let may_follow = |e: &Element<'_>| {
         version == Version::V1_1 && e.ns.as_deref().is_some_and(|ns| Some(ns) != env)
     };
     let mut below = root.elements().peekable();
     below.next_if(|e| e.is(env, "Header"));
     match below.next_if(|e| e.is(env, "Body")) {
-        Some(body) if below.all(|e| may_follow(&e)) && root.has_only_elements() => Ok(body),
+        Some(body) if below.all(may_follow) && root.has_only_elements() => Ok(body),
         _ => Err(wrong(match version {
             Version::V1_1 => {
                 "an Envelope holds an optional Header, then one Body, then only elements of other namespaces"

@@ -124,8 +124,7 @@ fn only_soap_1_1_has_elements_after_the_body_and_only_qualified_ones() {
         (OLD, "text"),
         (OLD, "<t:a xmlns:t='urn:t'/><e:Body/>"),
     ] {
-        let document = document(namespace, rest);
-        let refusal = Call::parse(document.as_bytes()).expect_err(rest);
+        let refusal = refusal(&document(namespace, rest));
         assert_eq!(refusal.fault.code, Code::WRONG_PARAM, "{rest}");
         assert_eq!(refusal.shape.version.namespace(), namespace, "{rest}");
         assert!(
