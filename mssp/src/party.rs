@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use ota_wire::trace::Id;
 use rand_core::Rng;
+use serde::de::DeserializeOwned;
 
 use crate::{
     code::Code,
@@ -78,11 +79,8 @@ impl Turn<'_> {
 
     /// An event of a transaction.
     pub(crate) fn tell(&mut self, txn: &Transaction, kind: EventKind) {
-        let parent = match &txn.receipt_of {
-            Some(signature) => Id::mssp_trans_id(signature),
-            None => Id::ap_trans_id(&txn.origin.ap_trans_id),
-        };
-        self.event(Id::mssp_trans_id(&txn.id), Some(parent), kind);
+        let (own, parent) = txn.trace_ids();
+        self.event(own, Some(parent), kind);
     }
 
     /// The transaction with this MSSP_TransID.
@@ -92,7 +90,12 @@ impl Turn<'_> {
 
     /// The same where nobody waits for an answer: an unreadable record is told to the trace and counts as none.
     pub(crate) fn transaction_or_tell(&mut self, id: &str) -> Option<Transaction> {
-        match self.transaction(id) {
+        self.load_or_tell(id)
+    }
+
+    /// All of a transaction, or a part of it.
+    pub(crate) fn load_or_tell<T: DeserializeOwned>(&mut self, id: &str) -> Option<T> {
+        match load(self.view, key::transaction(id)) {
             Ok(txn) => txn,
             Err(unreadable) => {
                 let reason = unreadable.to_string();
@@ -109,14 +112,7 @@ impl Turn<'_> {
     pub(crate) fn own_transaction(&self, ap_id: &str, id: &str) -> Result<Transaction, Fault> {
         self.transaction(id)?
             .filter(|txn| txn.origin.ap_id == ap_id && txn.receipt_of.is_none())
-            .ok_or_else(|| {
-                Fault::new(
-                    Code::WRONG_PARAM,
-                    format!(
-                        "there is no such transaction: this AP has none with MSSP_TransID {id:?}"
-                    ),
-                )
-            })
+            .ok_or_else(|| no_transaction(id))
     }
 
     /// An MSSP_TransID: random, and an NCName, which does not begin with a digit.
@@ -135,4 +131,10 @@ impl Turn<'_> {
             self.card_due(iccid);
         }
     }
+}
+
+/// The AP has no such transaction.
+pub(crate) fn no_transaction(id: &str) -> Fault {
+    let detail = format!("there is no such transaction: this AP has none with MSSP_TransID {id:?}");
+    Fault::new(Code::WRONG_PARAM, detail)
 }

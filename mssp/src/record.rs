@@ -10,20 +10,20 @@
 //! | `certificate/<MSISDN>` | a [`CertificateState`] other than the directory's |
 //! | `user/<MSISDN>` | a [`User`], once something is known that the directory does not say |
 //! | `handshake/<AP_ID>` | the MSSP_TransID of an AP's last handshake |
-//!
-//! Beside these there is the timer `notify/<MSSP_TransID>`.
+//! | `notify/<MSSP_TransID>` | a [`Notification`]; the timer of the same key makes the next one |
 
 use jiff::Timestamp;
 use ota_wire::{
     applet::MacAlgorithm,
     ids::{Iccid, Msisdn},
+    trace::Id,
 };
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     code::Code,
     config::UserState,
-    messages::{DateTime, InterfaceVersion, MobileUser, MssSignature, SignatureReq},
+    messages::{DateTime, InterfaceVersion, MobileUser, MssSignature, Service, SignatureReq},
     pki::{credential::CertificateState, x509::KeyUsage},
     soap::Shape,
     step::{RequestId, View, Write},
@@ -55,9 +55,6 @@ pub struct Transaction {
     /// The result, once there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
-    /// How far the AP knows of it (asynchServerServer).
-    #[serde(default)]
-    pub notice: Notice,
     /// The challenge, as long as it waits for the card to be free.
     #[serde(
         default,
@@ -76,17 +73,18 @@ pub struct Transaction {
     pub receipt_of: Option<String>,
 }
 
-/// The part of a [`Transaction`] that an AP is told as long as it has not ended: APs ask again and again, and reading less
-/// of the record is quicker.
+/// The part of a [`Transaction`] that an AP is told: APs ask again and again, and reading less of the record is quicker.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Glance {
     pub(crate) id: String,
     pub(crate) origin: GlanceOrigin,
     pub(crate) request: GlanceRequest,
     #[serde(with = "serial::instant")]
-    deadline: Timestamp,
+    pub(crate) deadline: Timestamp,
     #[serde(default)]
-    outcome: Option<IgnoredAny>,
+    pub(crate) outcome: Option<Outcome>,
+    #[serde(default)]
+    pub(crate) receipt_of: Option<String>,
 }
 
 /// The part of an [`Origin`].
@@ -100,13 +98,52 @@ pub(crate) struct GlanceOrigin {
 #[derive(Debug, Deserialize)]
 pub(crate) struct GlanceRequest {
     pub(crate) user: MobileUser,
+    #[serde(default)]
+    pub(crate) services: Vec<Service>,
 }
 
-impl Glance {
-    /// Whether it is under way.
-    pub(crate) fn is_open(&self, now: Timestamp) -> bool {
-        self.outcome.is_none() && now < self.deadline
+/// The part of a [`Transaction`] that names it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Names {
+    id: String,
+    origin: OriginNames,
+    #[serde(default)]
+    receipt_of: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct OriginNames {
+    ap_trans_id: String,
+}
+
+impl Names {
+    /// Its id in the trace, and that of what it belongs to.
+    pub(crate) fn trace_ids(&self) -> (Id, Id) {
+        trace_ids(
+            &self.id,
+            &self.origin.ap_trans_id,
+            self.receipt_of.as_deref(),
+        )
     }
+}
+
+impl Transaction {
+    /// Its id in the trace, and that of what it belongs to.
+    pub(crate) fn trace_ids(&self) -> (Id, Id) {
+        trace_ids(
+            &self.id,
+            &self.origin.ap_trans_id,
+            self.receipt_of.as_deref(),
+        )
+    }
+}
+
+fn trace_ids(id: &str, ap_trans_id: &str, receipt_of: Option<&str>) -> (Id, Id) {
+    let parent = match receipt_of {
+        Some(signature) => Id::mssp_trans_id(signature),
+        None => Id::ap_trans_id(ap_trans_id),
+    };
+    (Id::mssp_trans_id(id), parent)
 }
 
 /// What a signature of a key has to be.
@@ -220,24 +257,14 @@ impl Outcome {
 #[serde(transparent)]
 pub struct Octets(#[serde(with = "serial::octets")] pub Vec<u8>);
 
-/// How far an AP knows of a result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Notice {
-    /// Nothing to tell, or nothing told yet.
-    #[default]
-    None,
-    /// Told, without an answer so far.
-    Attempted {
-        /// How often.
-        times: usize,
-        /// When it is told again.
-        #[serde(with = "serial::instant")]
-        next: Timestamp,
-    },
-    /// The AP has acknowledged.
-    Acknowledged,
-    /// Never acknowledged; the AP can still ask.
-    GivenUp,
+/// A result that the AP was told and has not acknowledged (asynchServerServer).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification {
+    /// How often.
+    pub times: usize,
+    /// When it is told again.
+    #[serde(with = "serial::instant")]
+    pub next: Timestamp,
 }
 
 /// One thing a step wants written. Where an MSSP_TransID is optional, `None` removes the record.
@@ -269,6 +296,8 @@ pub enum Change {
         /// MSSP_TransID.
         mssp_trans_id: String,
     },
+    /// That an AP was told; `None` if that is over.
+    Notification(String, Option<Notification>),
     /// When to notify again; `None` for never.
     NotifyTimer(String, Option<Timestamp>),
     /// The transaction of a challenge.
@@ -304,12 +333,17 @@ impl Change {
                 ap_id,
                 mssp_trans_id,
             } => put(key::handshake(&ap_id), &mssp_trans_id),
+            Self::Notification(id, notification) => put_or_delete(key::notify(&id), notification),
             Self::NotifyTimer(id, due) => Write::Timer {
                 key: key::notify(&id),
                 due,
             },
             Self::Tid(tid, id) => put_or_delete(key::tid(&tid), id),
-            Self::Transaction(txn) => put(key::transaction(&txn.id), &txn),
+            Self::Transaction(txn) => put_into(
+                Vec::with_capacity(USUAL_TRANSACTION),
+                key::transaction(&txn.id),
+                &txn,
+            ),
             Self::TransactionTimer(id, due) => Write::Timer {
                 key: key::transaction(&id),
                 due,
@@ -319,10 +353,19 @@ impl Change {
     }
 }
 
+/// Octets that most transactions have room in.
+const USUAL_TRANSACTION: usize = 1024;
+
 fn put<T: Serialize>(key: String, value: &T) -> Write {
+    put_into(Vec::with_capacity(64), key, value)
+}
+
+fn put_into<T: Serialize>(mut octets: Vec<u8>, key: String, value: &T) -> Write {
     // The record types hold strings, numbers and lists only, which JSON always takes.
-    let value = serde_json::to_vec(value).unwrap_or_default();
-    Write::Put { key, value }
+    if serde_json::to_writer(&mut octets, value).is_err() {
+        octets.clear();
+    }
+    Write::Put { key, value: octets }
 }
 
 fn put_or_delete<T: Serialize>(key: String, value: Option<T>) -> Write {
@@ -364,62 +407,62 @@ pub(crate) fn load<T: serde::de::DeserializeOwned>(
 pub(crate) mod key {
     use super::{Iccid, Msisdn};
 
+    // Keys are put together, not formatted: of each record there is one a step or two.
     pub(crate) const BUSY: &str = "busy/";
     pub(crate) const TRANSACTION: &str = "txn/";
     pub(crate) const NOTIFY: &str = "notify/";
 
     pub(crate) fn transaction(id: &str) -> String {
-        format!("{TRANSACTION}{id}")
+        [TRANSACTION, id].concat()
     }
 
     pub(crate) fn notify(id: &str) -> String {
-        format!("{NOTIFY}{id}")
+        [NOTIFY, id].concat()
     }
 
     /// AP_TransID comes first: it cannot hold a slash.
     pub(crate) fn ap_transaction(ap_trans_id: &str, ap_id: &str) -> String {
-        format!("aptx/{ap_trans_id}/{ap_id}")
+        ["aptx/", ap_trans_id, "/", ap_id].concat()
     }
 
     pub(crate) fn tid(tid: &[u8; 8]) -> String {
-        format!("tid/{}", hex::encode_upper(tid))
+        format!("tid/{:016X}", u64::from_be_bytes(*tid))
     }
 
     pub(crate) fn busy(iccid: &Iccid) -> String {
-        format!("{BUSY}{iccid}")
+        [BUSY, iccid.digits()].concat()
     }
 
     pub(crate) fn user(msisdn: &Msisdn) -> String {
-        format!("user/{msisdn}")
+        ["user/+", msisdn.digits()].concat()
     }
 
     pub(crate) fn certificate(msisdn: &Msisdn) -> String {
-        format!("certificate/{msisdn}")
+        ["certificate/+", msisdn.digits()].concat()
     }
 
     pub(crate) fn handshake(ap_id: &str) -> String {
-        format!("handshake/{ap_id}")
+        ["handshake/", ap_id].concat()
     }
 
     pub(crate) fn counter(iccid: &Iccid) -> String {
-        format!("ctr/{iccid}")
+        ["ctr/", iccid.digits()].concat()
     }
 }
 
 /// How values without a JSON form of their own are written.
 pub(crate) mod serial {
     pub(crate) mod octets {
-        use base64::{Engine, engine::general_purpose::STANDARD};
-        use serde::{Deserialize, Deserializer, Serializer, de::Error};
+        use base64::{Engine, display::Base64Display, engine::general_purpose::STANDARD};
+        use ota_wire::serial::parsed;
+        use serde::{Deserializer, Serializer};
 
         pub(crate) fn serialize<S: Serializer>(octets: &[u8], s: S) -> Result<S::Ok, S::Error> {
-            s.serialize_str(&STANDARD.encode(octets))
+            s.collect_str(&Base64Display::new(octets, &STANDARD))
         }
 
         pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
-            STANDARD
-                .decode(String::deserialize(d)?)
-                .map_err(D::Error::custom)
+            parsed(d, |text| STANDARD.decode(text))
         }
     }
 
@@ -444,16 +487,20 @@ pub(crate) mod serial {
     }
 
     pub(crate) mod eight {
-        use serde::{Deserialize, Deserializer, Serializer, de::Error};
+        use hex::FromHexError;
+        use ota_wire::serial::parsed;
+        use serde::{Deserializer, Serializer};
 
         pub(crate) fn serialize<S: Serializer>(octets: &[u8; 8], s: S) -> Result<S::Ok, S::Error> {
-            s.serialize_str(&hex::encode_upper(octets))
+            s.collect_str(&format_args!("{:016X}", u64::from_be_bytes(*octets)))
         }
 
         pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<[u8; 8], D::Error> {
-            let mut octets = [0; 8];
-            hex::decode_to_slice(String::deserialize(d)?, &mut octets).map_err(D::Error::custom)?;
-            Ok(octets)
+            parsed(d, |text| {
+                let mut octets = [0; 8];
+                hex::decode_to_slice(text, &mut octets)?;
+                Ok::<_, FromHexError>(octets)
+            })
         }
     }
 
@@ -478,14 +525,15 @@ pub(crate) mod serial {
 
     pub(crate) mod instant {
         use jiff::Timestamp;
-        use serde::{Deserialize, Deserializer, Serializer, de::Error};
+        use ota_wire::serial::parsed;
+        use serde::{Deserializer, Serializer};
 
         pub(crate) fn serialize<S: Serializer>(at: &Timestamp, s: S) -> Result<S::Ok, S::Error> {
             s.collect_str(at)
         }
 
         pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Timestamp, D::Error> {
-            String::deserialize(d)?.parse().map_err(D::Error::custom)
+            parsed(d, str::parse)
         }
     }
 }

@@ -42,8 +42,7 @@ pub(crate) struct Order {
     pub(crate) client_notification_token: Option<String>,
 }
 
-pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request<Bytes>) {
-    let request = Arc::new(request);
+pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: Arc<http::Request<Bytes>>) {
     match examine(cx, &request) {
         Ok(order) => flow::open(cx, id, request, order),
         Err(error) => {

@@ -94,6 +94,11 @@ pub trait Subscribers: Send + Sync {
     /// The subscriber with this number.
     fn find(&self, msisdn: &Msisdn) -> Option<Subscriber>;
 
+    /// Whether there is one.
+    fn knows(&self, msisdn: &Msisdn) -> bool {
+        self.find(msisdn).is_some()
+    }
+
     /// The code that a client with backchannel_user_code_parameter must send for this user (CIBA Core §7.1); `None` if the user
     /// has none.
     fn user_code(&self, _msisdn: &Msisdn) -> Option<Secret> {

@@ -26,7 +26,7 @@ pub(crate) struct Context<'a> {
     /// Keys that this step begins with, by the SHA-256 of their URL: they are not in the records yet.
     pub(crate) fetched: Option<(String, FetchedKeys)>,
     /// What has to be fetched before the request can be handled.
-    pub(crate) fetch: Option<(String, http::Request<Bytes>)>,
+    pub(crate) fetch: Option<(String, Arc<http::Request<Bytes>>)>,
 }
 
 impl<'a> Context<'a> {

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::json;
+use serde::Serialize;
 
 use self::send::{ap_trans_id, sign, sign_again, work};
 use crate::authorize::Order;
@@ -250,10 +250,18 @@ fn forget(cx: &mut Context<'_>, key: &Key, request: &Request) {
 
 /// Step 2, once the request is accepted.
 fn acknowledge(cx: &mut Context<'_>, request: &Request, held: &Held) {
-    let mut body = json!({ "auth_req_id": held.auth_req_id, "expires_in": held.expires_in });
-    if request.mode != DeliveryMode::Push {
-        body["interval"] = json!(cx.op.config.polling.interval);
+    #[derive(Serialize)]
+    struct Body<'a> {
+        auth_req_id: &'a str,
+        expires_in: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        interval: Option<u32>,
     }
+    let body = Body {
+        auth_req_id: &held.auth_req_id,
+        expires_in: held.expires_in,
+        interval: (request.mode != DeliveryMode::Push).then_some(cx.op.config.polling.interval),
+    };
     let response = json_response(200, &body);
     let own = Id::auth_req_id(&held.auth_req_id);
     cx.event(

@@ -152,8 +152,19 @@ pub(crate) fn issue(cx: &mut Context<'_>, own: Id, grant: &Grant<'_>, to: To<'_>
 
 /// What serialises has string keys and finite numbers: nothing that JSON cannot say.
 pub(crate) fn json(value: &impl Serialize) -> Bytes {
-    Bytes::from(serde_json::to_vec(value).unwrap_or_default())
+    Bytes::from(encoded(value).into_boxed_slice())
 }
+
+/// As [`json`], without growing the buffer again and again: most of what is written here has a few hundred octets.
+pub(crate) fn encoded(value: &impl Serialize) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(USUAL_LEN);
+    match serde_json::to_writer(&mut octets, value) {
+        Ok(()) => octets,
+        Err(_) => Vec::new(),
+    }
+}
+
+const USUAL_LEN: usize = 1024;
 
 /// Claims of the id_token (OpenID Connect Core §2, CIBA Core §10.3.1).
 #[derive(Serialize)]

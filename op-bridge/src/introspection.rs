@@ -16,14 +16,14 @@ use crate::refresh::{self, Found};
 use crate::step::RequestId;
 use crate::userinfo;
 
-pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request<Bytes>) {
+pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: Arc<http::Request<Bytes>>) {
     let mut own = Id::http(id);
     let response = match introspect(cx, &request, &mut own) {
         Ok(body) => json_response(200, &body),
         Err(error) => error.response(),
     };
     let kind = EventKind::TokenService {
-        request: Arc::new(request),
+        request,
         response: response.clone(),
         clause: "RFC 7662 §2",
     };

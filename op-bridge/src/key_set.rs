@@ -7,6 +7,7 @@
 //! step ([`Output::Fetch`](crate::Output::Fetch)) and is handled anew.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -78,7 +79,7 @@ impl ClientKeys<'_> {
     /// The same for something that is not signed.
     pub(crate) fn are_not_enough(&self, cx: &mut Context<'_>, request: &Request<Bytes>) {
         if let Some(url) = self.elsewhere {
-            cx.fetch = Some((url.to_owned(), request.clone()));
+            cx.fetch = Some((url.to_owned(), Arc::new(request.clone())));
         }
     }
 }
@@ -146,7 +147,7 @@ fn known_or_fetched<'a>(
         return Ok(ClientKeys { elsewhere, ..keys });
     }
     if let Some(url) = elsewhere {
-        cx.fetch = Some((url.to_owned(), request.clone()));
+        cx.fetch = Some((url.to_owned(), Arc::new(request.clone())));
     }
     Err(Unavailable)
 }
@@ -155,7 +156,7 @@ fn known_or_fetched<'a>(
 pub(crate) fn fetched(
     cx: &mut Context<'_>,
     id: RequestId,
-    request: Option<Request<Bytes>>,
+    request: Option<Arc<Request<Bytes>>>,
     url: String,
     result: Result<http::Response<Bytes>, SendError>,
 ) {
@@ -184,7 +185,7 @@ pub(crate) fn fetched(
     if let Some(request) = request {
         // What was found stays, even if the request has to wait for something else.
         let found = std::mem::take(&mut cx.step);
-        route::request(cx, id, request);
+        route::request(cx, id, &request);
         let handled = std::mem::replace(&mut cx.step, found);
         cx.step.changes.extend(handled.changes);
         cx.step.outputs.extend(handled.outputs);
@@ -197,11 +198,7 @@ pub(crate) fn wait(cx: &mut Context<'_>, to: RequestId) {
     if let Some((url, request)) = cx.fetch.take() {
         // Nothing of what was begun counts.
         cx.step = crate::Step::default();
-        cx.step.outputs.push(Output::Fetch {
-            to,
-            url,
-            request: Box::new(request),
-        });
+        cx.step.outputs.push(Output::Fetch { to, url, request });
     }
 }
 

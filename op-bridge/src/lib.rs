@@ -100,6 +100,8 @@ pub struct Op {
     subject_key: ring::hmac::Key,
     /// Path part of the issuer, in front of every endpoint's path.
     base_path: String,
+    /// What assertions of clients may name as their audience.
+    audiences: Vec<String>,
 }
 
 impl Op {
@@ -114,6 +116,7 @@ impl Op {
             .find('/')
             .map_or("", |slash| &after_scheme[slash..]);
         Ok(Self {
+            audiences: client_auth::audiences(&config, base_path),
             base_path: base_path.to_owned(),
             clients,
             subject_key: ring::hmac::Key::new(
@@ -128,7 +131,7 @@ impl Op {
     pub fn step(&self, view: &dyn View, input: Input, now: Timestamp, rng: &mut dyn Rng) -> Step {
         let mut cx = context::Context::new(self, view, now, rng);
         match input {
-            Input::Http { id, request } => route::request(&mut cx, id, request),
+            Input::Http { id, request } => route::request(&mut cx, id, &request),
             Input::Answer { id, result } => route::answer(&mut cx, &id, result),
             Input::Decision {
                 auth_req_id,

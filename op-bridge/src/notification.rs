@@ -18,13 +18,7 @@ use crate::record::{Key, Notification, Request, load};
 use crate::secret::fingerprint;
 use crate::step::RequestId;
 
-pub(crate) fn handle(
-    cx: &mut Context<'_>,
-    id: RequestId,
-    http: http::Request<Bytes>,
-    secret: &str,
-) {
-    let body = http.into_body();
+pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, body: Bytes, secret: &str) {
     let found = load(cx.view, &Key::notification(&fingerprint(secret)))
         .and_then(|found: Notification| Some((cx.request(&found.request)?, found)));
     let Some((request, found)) = found else {

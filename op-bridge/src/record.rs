@@ -74,6 +74,7 @@ pub struct Request {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ladder: Vec<String>,
     /// Index into `ladder` of the one being tried.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub rung: usize,
     /// Text for the handset's screen.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -87,6 +88,7 @@ pub struct Request {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_poll: Option<Timestamp>,
     /// How often it was told slow_down.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub slowed: u32,
     /// A poll that waits for the outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -135,12 +137,16 @@ pub struct Attempt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rang_at: Option<Timestamp>,
     /// It rang while a status query was under way whose answer may be older.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub rang_while_asking: bool,
     /// Number of the last status query.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub query: u32,
     /// Whether that query's answer is still to come.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub asking: bool,
     /// Status queries in a row that brought no answer.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub failures: u32,
     /// What the work timer is for.
     pub work: Work,
@@ -340,6 +346,11 @@ impl RefreshToken {
     pub(crate) fn key(hash: &str) -> String {
         format!("rt/{hash}")
     }
+}
+
+/// Whether a member says nothing that its absence would not say: records are many, and every octet is kept.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// The record under `key`, if there is one of this type.

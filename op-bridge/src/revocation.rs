@@ -17,7 +17,7 @@ use crate::secret::fingerprint;
 use crate::step::{Change, RequestId};
 use crate::userinfo;
 
-pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request<Bytes>) {
+pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: Arc<http::Request<Bytes>>) {
     let mut own = Id::http(id);
     let response = match revoke(cx, &request, &mut own) {
         // An unknown token is as good as revoked (§2.2); the body is ignored by the client.
@@ -30,7 +30,7 @@ pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request
         Err(error) => error.response(),
     };
     let kind = EventKind::TokenService {
-        request: Arc::new(request),
+        request,
         response: response.clone(),
         clause: "RFC 7009 §2",
     };

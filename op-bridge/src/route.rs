@@ -1,5 +1,7 @@
 //! Which handler an input belongs to.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL};
 use http::{HeaderValue, Method, Request, Response};
@@ -33,9 +35,9 @@ pub(crate) mod path {
 /// Most octets of a request body.
 const MAX_BODY: usize = 1024 * 1024;
 
-pub(crate) fn request(cx: &mut Context<'_>, id: RequestId, request: Request<Bytes>) {
-    let method = request.method().clone();
-    let full_path = request.uri().path().to_owned();
+pub(crate) fn request(cx: &mut Context<'_>, id: RequestId, request: &Arc<Request<Bytes>>) {
+    let method = request.method();
+    let full_path = request.uri().path();
     let Some(path) = full_path.strip_prefix(cx.op.base_path.as_str()) else {
         return cx.reply(id, not_found());
     };
@@ -56,8 +58,8 @@ pub(crate) fn request(cx: &mut Context<'_>, id: RequestId, request: Request<Byte
         _ if secret.is_some() => &[Method::POST],
         _ => return cx.reply(id, not_found()),
     };
-    if !allowed.contains(&method) {
-        return cx.reply(id, method_not_allowed(&method, allowed));
+    if !allowed.contains(method) {
+        return cx.reply(id, method_not_allowed(method, allowed));
     }
     if request.body().len() > MAX_BODY {
         let error = OAuthError::invalid_request("the request body is larger than 1 MB");
@@ -72,18 +74,18 @@ pub(crate) fn request(cx: &mut Context<'_>, id: RequestId, request: Request<Byte
             id,
             public(json_response(200, &metadata::jwks(cx.op, cx.now))),
         ),
-        path::BC_AUTHORIZE => authorize::handle(cx, id, request),
-        path::TOKEN => token::handle(cx, id, request),
-        path::USERINFO => userinfo::handle(cx, id, request),
-        path::INTROSPECT => introspection::handle(cx, id, request),
-        path::REVOKE => revocation::handle(cx, id, request),
+        path::BC_AUTHORIZE => authorize::handle(cx, id, request.clone()),
+        path::TOKEN => token::handle(cx, id, request.clone()),
+        path::USERINFO => userinfo::handle(cx, id, request.clone()),
+        path::INTROSPECT => introspection::handle(cx, id, request.clone()),
+        path::REVOKE => revocation::handle(cx, id, request.clone()),
         path::AUTHORIZE => cx.reply(id, metadata::authorization_stub()),
-        path::REGISTER => registration::handle(cx, id, request),
+        path::REGISTER => registration::handle(cx, id, request.clone()),
         _ if registered.is_some() => {
             let client = registered.unwrap_or_default();
-            registration::manage(cx, id, request, client);
+            registration::manage(cx, id, request.clone(), client);
         }
-        _ => notification::handle(cx, id, request, secret.unwrap_or_default()),
+        _ => notification::handle(cx, id, request.body().clone(), secret.unwrap_or_default()),
     }
     key_set::wait(cx, id);
 }

@@ -11,11 +11,14 @@
 //! An output may be delivered more than once after a crash; a timer may fire when it is stale. Every
 //! handler tolerates both: it looks at the record first and does nothing when the news is old.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
+use crate::grant::encoded;
 use crate::key_set::FetchedKeys;
 use crate::record::{AccessToken, Key, Notification, RefreshToken, Request};
 use crate::registration::RegisteredClient;
@@ -37,7 +40,7 @@ pub enum Input {
         /// Names the open connection; the answer is an [`Output::Reply`] of this or a later step.
         id: RequestId,
         /// The request, its body already read and bounded by the listener.
-        request: http::Request<Bytes>,
+        request: Arc<http::Request<Bytes>>,
     },
     /// How an [`Output::Send`] of ours went.
     Answer {
@@ -59,7 +62,7 @@ pub enum Input {
         /// The open connection whose request needs what was fetched.
         id: RequestId,
         /// That request; `None` if its client has left since.
-        request: Option<http::Request<Bytes>>,
+        request: Option<Arc<http::Request<Bytes>>>,
         /// From where.
         url: String,
         /// The answer, or why there is none.
@@ -96,7 +99,7 @@ pub enum Output {
         /// What to get.
         url: String,
         /// Comes back in [`Input::Fetched`].
-        request: Box<http::Request<Bytes>>,
+        request: Arc<http::Request<Bytes>>,
     },
     /// Hand in [`Input::Open`] if this connection is still open, and nothing otherwise: what can be given away once is
     /// made for somebody who is there.
@@ -303,6 +306,6 @@ impl Change {
 
 fn put(key: String, record: &impl Serialize) -> Write {
     // None of the record types can fail to serialise: string keys, finite numbers.
-    let value = serde_json::to_vec(record).unwrap_or_default();
+    let value = encoded(record);
     Write::Put { key, value }
 }

@@ -38,8 +38,7 @@ enum Answer {
     Tokens(Tokens),
 }
 
-pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request<Bytes>) {
-    let request = Arc::new(request);
+pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: Arc<http::Request<Bytes>>) {
     let mut own = Id::http(id);
     let first = cx.step.events.len();
     let outcome = redeem(cx, id, &request, &mut own);

@@ -21,7 +21,7 @@ use crate::step::RequestId;
 /// Sent by clients of financial-grade resources and to be given back as it came (FAPI 1.0 Baseline §6.2.1).
 const INTERACTION: HeaderName = HeaderName::from_static("x-fapi-interaction-id");
 
-pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request<Bytes>) {
+pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: Arc<http::Request<Bytes>>) {
     let (own, mut response) = match access_token(cx, &request) {
         Ok(token) => (Id::ap_trans_id(&token.ap_trans_id), answer(cx, &token)),
         Err(error) => (Id::http(id), error.response()),
@@ -31,7 +31,7 @@ pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: http::Request
         headers.insert(INTERACTION, interaction.clone());
     }
     let kind = EventKind::UserInfo {
-        request: Arc::new(request),
+        request,
         response: response.clone(),
     };
     cx.event(own, None, kind);

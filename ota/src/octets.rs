@@ -1,10 +1,12 @@
 //! Octets in records: hexadecimal text, half the size of a JSON list and readable in a store dump.
+//!
+//! `hex::encode` and `hex::decode` go character by character, which shows in an SMSC under load.
 
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serializer};
+use hex::FromHexError;
+use ota_wire::serial::parsed;
+use serde::{Deserializer, Serializer};
 
 pub(crate) fn serialize<S: Serializer>(octets: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    // `hex::encode` goes character by character, which shows in an SMSC under load.
     let mut text = vec![0; 2 * octets.len()];
     if hex::encode_to_slice(octets, &mut text).is_err() {
         return Err(serde::ser::Error::custom("no room for the digits"));
@@ -16,6 +18,9 @@ pub(crate) fn serialize<S: Serializer>(octets: &[u8], serializer: S) -> Result<S
 }
 
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-    let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-    hex::decode(text.as_ref()).map_err(D::Error::custom)
+    parsed(deserializer, |text| {
+        let mut octets = vec![0; text.len() / 2];
+        hex::decode_to_slice(text, &mut octets)?;
+        Ok::<_, FromHexError>(octets)
+    })
 }

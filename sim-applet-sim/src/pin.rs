@@ -33,11 +33,6 @@ impl PinCode {
         Ok(Self(code))
     }
 
-    /// A code of the program itself, in the form that travels.
-    pub(crate) const fn literal(octets: &[u8; CODE_LEN]) -> Self {
-        Self(*octets)
-    }
-
     /// The form that travels in VERIFY PIN.
     pub const fn octets(&self) -> &[u8; CODE_LEN] {
         &self.0
@@ -119,8 +114,12 @@ impl Tries {
         reference: &PinCode,
         presented: &[u8; CODE_LEN],
     ) -> Result<(), Refused> {
+        self.compare(max, || reference.matches(presented))
+    }
+
+    fn compare(&mut self, max: u8, matches: impl FnOnce() -> bool) -> Result<(), Refused> {
         self.0 = self.0.checked_sub(1).ok_or(Refused::Blocked)?;
-        if reference.matches(presented) {
+        if matches() {
             self.0 = max;
             Ok(())
         } else {
@@ -150,6 +149,8 @@ pub enum Refused {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
     use super::*;
 
     #[test]
@@ -170,6 +171,19 @@ mod tests {
     #[test]
     fn codes_do_not_show_themselves() {
         assert!(!format!("{:?}", "1234".parse::<PinCode>().unwrap()).contains('1'));
+    }
+
+    /// TS 102 221 §9.5.1: else whoever cuts the power at the right moment has tries without end.
+    #[test]
+    fn power_that_goes_during_the_comparison_has_cost_the_try() {
+        let mut tries = Tries::new(3);
+        for left in [2, 1, 0] {
+            let cut = AssertUnwindSafe(|| tries.compare(3, || panic!("the power goes")));
+            assert!(catch_unwind(cut).is_err());
+            assert_eq!(tries.left(), left);
+        }
+        let compared = tries.compare(3, || panic!("nothing is compared any more"));
+        assert_eq!(compared, Err(Refused::Blocked));
     }
 
     #[test]

@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ota_wire::apdu::Ins;
+use ota_wire::applet::{AppletResponse, Challenge, Method, ResultCode, Text};
+use ota_wire::cat::{Body, CommandType, ProactiveCommand};
 use ota_wire::ids::{Cntr, Tar};
-use ota_wire::keys::KeySet;
+use ota_wire::keys::{KeySet, MacAlgorithm, applet_mac_key};
 use ota_wire::packet::{Command as Packet, Spi, check_response};
+use ota_wire::sms::tpdu::Submit;
 
 use crate::card_manager::registry::ota_key_sets;
 use crate::profile::Profile;
@@ -339,6 +342,78 @@ fn recorded_dialogues_go_the_same_way_but_for_what_is_listed() {
         );
         assert!(!listed.clause.is_empty() && !listed.why.is_empty());
     }
+}
+
+/// From its ENVELOPE on nothing of the recorded signature dialogue can be compared, since its packet is none. With one in
+/// its place every response of the recorded terminal, octet by octet, takes our card as far as it took the recorded one.
+#[test]
+fn the_recorded_terminal_signs_with_our_card() {
+    let mut probe = Probe::new(card_of("lab"));
+    let challenge = Challenge {
+        tid: [1; 8],
+        ctr: 1,
+        method: Method::Pin,
+        mac_algorithm: MacAlgorithm::AesCmac8,
+        valid_for: 0,
+        text: Text::encode("Sign in? Ref A1").unwrap(),
+        digest: None,
+    };
+    let iccid = subscriber().iccid;
+    let key = applet_mac_key(&master(), &iccid, challenge.mac_algorithm);
+    let octets = challenge.seal(&key);
+    let keys = ota_key_sets(&probe.card.profile, &iccid, probe.card.state());
+    let packet = Packet {
+        spi: Spi::MT,
+        kic: keys[0].kic_octet(),
+        kid: keys[0].kid_octet(),
+        tar: Tar::MID,
+        cntr: Cntr::new(1).unwrap(),
+        data: octets.clone(),
+    };
+    let mut asked = Vec::new();
+    for step in recorded("handset-signature-dialogue") {
+        let Recorded::Exchange {
+            command, answer, ..
+        } = step
+        else {
+            probe.card.reset();
+            continue;
+        };
+        match Ins(command[1]) {
+            Ins::ENVELOPE => probe.deliver(&packet.seal(&keys[0]).unwrap()),
+            // How long a command is, each card knows of its own.
+            Ins::FETCH => {
+                probe.get();
+                asked.push(probe.answer.clone());
+            }
+            Ins::TERMINAL_RESPONSE => probe.answer = probe.card.transmit(&command),
+            _ => {
+                probe.card.transmit(&command);
+                continue;
+            }
+        }
+        let sw = |octets: &[u8]| octets[octets.len() - 2];
+        let (ours, recorded) = (sw(&probe.answer), sw(&answer));
+        assert_eq!(ours, recorded, "{}", hex::encode_upper(&command));
+    }
+    let [text, question, message] = asked.as_slice() else {
+        panic!("{} commands", asked.len());
+    };
+    let read = |octets: &[u8]| ProactiveCommand::parse(&octets[..octets.len() - 2]).unwrap();
+    assert_eq!(read(text).details().kind, CommandType::DISPLAY_TEXT);
+    assert_eq!(read(question).details().kind, CommandType::GET_INPUT);
+    let Body::SendShortMessage { tpdu, .. } = read(message).body else {
+        panic!("{message:02X?}");
+    };
+    let submit = Submit::parse(&tpdu).unwrap();
+    let mac = octets[octets.len() - 8..].try_into().unwrap();
+    assert!(AppletResponse::verify(
+        submit.user_data.payload(),
+        &key,
+        &mac
+    ));
+    let response = AppletResponse::parse(submit.user_data.payload()).unwrap();
+    assert_eq!((response.result, response.tries_left), (ResultCode::OK, 3));
 }
 
 /// The recorded card had the same test key and the same entry for its domain, so with its two challenges ours must say the

@@ -15,11 +15,12 @@
 
 mod traffic;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
@@ -229,7 +230,7 @@ impl Clock {
         let flight = self.begin();
         Some(Due {
             party,
-            key,
+            key: key.as_ref().into(),
             due,
             flight,
         })
@@ -353,8 +354,8 @@ impl Drop for Stepping<'_> {
 /// The queue: by due time, then by the order of setting.
 #[derive(Default)]
 struct Timers {
-    queue: BTreeMap<Place, (&'static str, String)>,
-    places: HashMap<&'static str, HashMap<String, Place>>,
+    queue: BTreeMap<Place, (&'static str, Arc<str>)>,
+    places: HashMap<&'static str, HashMap<Arc<str>, Place>>,
     serial: u64,
     fired: u64,
     stepping: bool,
@@ -374,9 +375,10 @@ impl Timers {
         self.cancel(party, key);
         self.serial += 1;
         let place = (due, self.serial);
-        self.queue.insert(place, (party, key.to_owned()));
+        let key: Arc<str> = key.into();
+        self.queue.insert(place, (party, key.clone()));
         let places = self.places.entry(party).or_default();
-        places.insert(key.to_owned(), place);
+        places.insert(key, place);
     }
 
     fn cancel(&mut self, party: &'static str, key: &str) {
@@ -390,7 +392,7 @@ impl Timers {
         self.places.get(party)?.get(key).copied()
     }
 
-    fn pop(&mut self, now: Timestamp) -> Option<(&'static str, String, Timestamp)> {
+    fn pop(&mut self, now: Timestamp) -> Option<(&'static str, Arc<str>, Timestamp)> {
         let head = self.queue.first_entry()?;
         let (due, _) = *head.key();
         if due > now {

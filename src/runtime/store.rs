@@ -22,7 +22,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
 pub use self::memory::MemoryStore;
@@ -49,7 +48,7 @@ pub struct Record {
     /// Its version, never [`Version::ABSENT`].
     pub version: Version,
     /// Its octets.
-    pub value: Bytes,
+    pub value: Arc<[u8]>,
 }
 
 /// What one prefix held when it was scanned: checked whole at the commit, so that a record which appeared since is a conflict too.

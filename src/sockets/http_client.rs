@@ -4,6 +4,8 @@
 //! connecting, the whole exchange and the size of the answer are bounded; connections are kept for the next request. Whether the
 //! answer makes sense is for the party to say.
 
+mod wire;
+
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
@@ -11,21 +13,16 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tower_service::Service;
 
+use self::wire::{Host, Kept, Stream, Wire};
 use super::addresses::{Denied, Policy};
 use super::event_stream::EventStream;
 use super::http_server::{FLIGHT, own_octets};
@@ -35,7 +32,8 @@ use crate::runtime::clock::{Clock, Flight, InFlight};
 /// The client of a process. Clones share its connections.
 #[derive(Clone)]
 pub struct HttpClient {
-    inner: Client<Connector, Full<Bytes>>,
+    connector: Arc<Connector>,
+    kept: Arc<Kept>,
     clock: Clock,
 }
 
@@ -83,14 +81,6 @@ pub enum SendError {
 /// How long one address may take to accept.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long a connection is kept without use: shorter than common servers keep theirs.
-const KEEP: Duration = Duration::from_secs(4);
-
-const KEPT_PER_HOST: usize = 64;
-
-/// Octets of an answer's status line and headers.
-const ANSWER_HEAD: usize = 64 << 10;
-
 impl HttpClient {
     /// A client that calls what `policy` allows, and no server that wants TLS.
     pub fn new(clock: Clock, policy: Policy) -> Self {
@@ -108,18 +98,12 @@ impl HttpClient {
         tls: Option<ClientTls>,
         names: Arc<dyn Names>,
     ) -> Self {
-        let connector = Connector {
-            policy: Arc::new(policy),
-            tls,
-            names,
-        };
-        let inner = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(KEEP)
-            .pool_max_idle_per_host(KEPT_PER_HOST)
-            .http1_max_buf_size(ANSWER_HEAD)
-            .build(connector);
-        Self { inner, clock }
+        let connector = Connector { policy, tls, names };
+        Self {
+            connector: Arc::new(connector),
+            kept: Arc::default(),
+            clock,
+        }
     }
 
     /// Sends a request to its absolute URI and waits for the whole answer. The request counts as under way from the call on, so
@@ -131,7 +115,7 @@ impl HttpClient {
     ) -> impl Future<Output = Sent> + Send + '_ {
         let on_its_way = self.depart(&mut request);
         async move {
-            let exchange = self.exchange(request.map(Full::new), bounds.answer);
+            let exchange = self.exchange(request, bounds.answer);
             let result = tokio::time::timeout(bounds.within, exchange)
                 .await
                 .unwrap_or(Err(SendError::TimedOut));
@@ -153,9 +137,10 @@ impl HttpClient {
         within: Duration,
         silence: Duration,
     ) -> Result<EventStream, SendError> {
-        let answering = tokio::time::timeout(within, self.inner.request(request.map(Full::new)));
-        let answer = answering.await.map_err(|_| SendError::TimedOut)?;
-        let (head, body) = answer.map_err(unreachable)?.into_parts();
+        let answering = tokio::time::timeout(within, self.answer(request));
+        let (_, wire, answer) = answering.await.map_err(|_| SendError::TimedOut)??;
+        wire.finish();
+        let (head, body) = answer.into_parts();
         let kind = head.headers.get(CONTENT_TYPE);
         if head.status != StatusCode::OK || kind.is_none_or(|kind| kind != "text/event-stream") {
             let why = format!("{} instead of a stream of events", head.status);
@@ -179,16 +164,49 @@ impl HttpClient {
 
     async fn exchange(
         &self,
-        request: Request<Full<Bytes>>,
+        request: Request<Bytes>,
         most: Option<usize>,
     ) -> Result<Response<Bytes>, SendError> {
-        let response = self.inner.request(request).await.map_err(unreachable)?;
-        let (head, body) = response.into_parts();
+        let (host, mut wire, answer) = self.answer(request).await?;
+        let (head, body) = answer.into_parts();
         let body = match most {
-            Some(most) => collect(&head.headers, body, most).await?,
-            None => Bytes::new(),
+            Some(most) => wire.along(collect(&head.headers, body, most)).await?,
+            None => {
+                drop(body);
+                Bytes::new()
+            }
         };
+        self.kept.put(host, wire).await;
         Ok(Response::from_parts(head, body))
+    }
+
+    /// Sends a request over a connection that was kept, or else over a new one: the head of the answer, whose body is still to
+    /// come over the connection.
+    async fn answer(
+        &self,
+        request: Request<Bytes>,
+    ) -> Result<(Host, Wire, Response<Incoming>), SendError> {
+        let uri = request.uri().clone();
+        let unsupported = || ConnectError::unsupported(&uri);
+        let target = Target::of(&uri).ok_or_else(unsupported)?;
+        let host = target.kept_as().ok_or_else(unsupported)?;
+        let mut request = target.relative(request).map(Full::new);
+        while let Some(mut wire) = self.kept.take(&host).await {
+            let mut failed = match wire.send(request).await {
+                Ok(answer) => return Ok((host, wire, answer)),
+                Err(failed) => failed,
+            };
+            // Its peer has hung up before anything was sent.
+            request = match failed.take_message() {
+                Some(request) => request,
+                None => return Err(unreachable(failed.error())),
+            };
+        }
+        let connecting = Box::pin(self.connector.connect(&target));
+        let mut wire = Wire::new(connecting.await?).await.map_err(unreachable)?;
+        let answer = wire.send(request).await;
+        let answer = answer.map_err(|failed| unreachable(failed.into_error()))?;
+        Ok((host, wire, answer))
     }
 }
 
@@ -217,9 +235,6 @@ fn unreachable(error: impl Error) -> SendError {
     let mut cause = error.source();
     while let Some(inner) = cause {
         text = inner.to_string();
-        if inner.is::<ConnectError>() {
-            break;
-        }
         cause = inner.source();
     }
     SendError::Unreachable(text)
@@ -241,9 +256,8 @@ impl Names for SystemNames {
 }
 
 /// Resolves, judges, and connects to what was judged.
-#[derive(Clone)]
 struct Connector {
-    policy: Arc<Policy>,
+    policy: Policy,
     tls: Option<ClientTls>,
     names: Arc<dyn Names>,
 }
@@ -271,30 +285,27 @@ impl fmt::Display for ConnectError {
     }
 }
 
-impl Error for ConnectError {}
-
-impl Service<Uri> for Connector {
-    type Response = TokioIo<Box<dyn Stream>>;
-    type Error = ConnectError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
-        Poll::Ready(Ok(()))
+impl ConnectError {
+    /// Without what may be a secret in the path.
+    fn unsupported(uri: &Uri) -> Self {
+        let scheme = uri.scheme_str().unwrap_or_default();
+        let authority = uri.authority().map_or("", |it| it.as_str());
+        Self::Unsupported(format!("{scheme}://{authority}/"))
     }
+}
 
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connector = self.clone();
-        Box::pin(async move { connector.connect(&uri).await.map(TokioIo::new) })
+impl From<ConnectError> for SendError {
+    fn from(error: ConnectError) -> Self {
+        Self::Unreachable(error.to_string())
     }
 }
 
 impl Connector {
-    async fn connect(&self, uri: &Uri) -> Result<Box<dyn Stream>, ConnectError> {
-        let unsupported = || ConnectError::Unsupported(uri.to_string());
-        let target = Target::of(uri).ok_or_else(unsupported)?;
+    async fn connect(&self, target: &Target<'_>) -> Result<Box<dyn Stream>, ConnectError> {
         if !target.tls {
             return Ok(Box::new(self.reach(target.host, target.port).await?));
         }
+        let unsupported = || ConnectError::unsupported(target.uri);
         let tls = self.tls.as_ref().ok_or_else(unsupported)?;
         let stream = self.reach(target.host, target.port).await?;
         let failed = |error| ConnectError::Tls(target.host.to_owned(), error);
@@ -333,20 +344,11 @@ impl Connector {
     }
 }
 
-/// What requests and answers go over: TCP, or TLS over it.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-impl Connection for Box<dyn Stream> {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-/// Whom a URI names; the host of an IPv6 literal without its brackets.
+/// Whom a URI names.
 struct Target<'a> {
+    uri: &'a Uri,
     tls: bool,
+    /// That of an IPv6 literal without its brackets.
     host: &'a str,
     port: u16,
 }
@@ -361,10 +363,32 @@ impl<'a> Target<'a> {
         let host = uri.host()?;
         let literal = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
         Some(Self {
+            uri,
             tls,
             host: literal.unwrap_or(host),
             port: uri.port_u16().unwrap_or(default_port),
         })
+    }
+
+    /// Under which its connections are kept.
+    fn kept_as(&self) -> Option<Host> {
+        Some((self.tls, self.uri.authority()?.clone()))
+    }
+
+    /// The request as the host itself gets it (RFC 9112 §3.2): a path, and the Host header.
+    fn relative(&self, mut request: Request<Bytes>) -> Request<Bytes> {
+        let host = self.uri.host().unwrap_or_default();
+        let value = match (self.tls, self.port) {
+            (false, 80) | (true, 443) => HeaderValue::from_str(host),
+            (_, port) => HeaderValue::try_from(format!("{host}:{port}")),
+        };
+        // Whatever is a host is a header, too.
+        if let Ok(value) = value {
+            request.headers_mut().entry(HOST).or_insert(value);
+        }
+        let path = self.uri.path_and_query().cloned();
+        *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
+        request
     }
 }
 

@@ -239,6 +239,13 @@ impl op::Subscribers for People {
         claims(&self.0, msisdn)
     }
 
+    fn knows(&self, msisdn: &op_bridge::Msisdn) -> bool {
+        msisdn
+            .digits()
+            .parse()
+            .is_ok_and(|msisdn| self.0.knows(&msisdn))
+    }
+
     fn user_code(&self, msisdn: &op_bridge::Msisdn) -> Option<op_bridge::Secret> {
         let subscriber = self.0.subscriber(&msisdn.to_string().parse().ok()?)?;
         let code = subscriber.user_code?;

@@ -9,9 +9,10 @@
 
 mod render;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
+use foldhash::HashMap;
 use jiff::Timestamp;
 use tokio::sync::watch;
 

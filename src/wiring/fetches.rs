@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::Request;
@@ -12,7 +12,7 @@ use crate::runtime::clock::InFlight;
 use crate::runtime::lock;
 
 /// A request of a client that cannot be handled before; it counts as under way.
-pub(super) type Waiting = (RequestId, Request<Bytes>, InFlight);
+pub(super) type Waiting = (RequestId, Arc<Request<Bytes>>, InFlight);
 
 /// Who waits for which URL.
 #[derive(Default)]

@@ -189,7 +189,7 @@ impl InProcess {
             self.ask(Asker::Rp(slot), |id| {
                 Message::Op(op_bridge::Input::Http {
                     id: op_bridge::RequestId(id),
-                    request,
+                    request: request.into(),
                 })
             });
         }
@@ -209,7 +209,7 @@ impl InProcess {
                 let why = "there is no network in one process".to_owned();
                 let fetched = op_bridge::Input::Fetched {
                     id: to,
-                    request: Some(*request),
+                    request: Some(request),
                     url,
                     result: Err(op_bridge::SendError::Unreachable(why)),
                 };
@@ -322,7 +322,7 @@ impl InProcess {
         self.ask(Asker::Mssp(send.id.clone(), receipt), |id| {
             Message::Op(op_bridge::Input::Http {
                 id: op_bridge::RequestId(id),
-                request,
+                request: request.into(),
             })
         });
     }

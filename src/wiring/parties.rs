@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use ota_wire::ids::Msisdn;
 use ota_wire::trace::Id;
 use sim_applet_sim::handset::{ReaderInput, ReaderOutput};
@@ -156,7 +155,7 @@ impl Parties {
     }
 
     /// One record of the OP.
-    pub(crate) fn op_record(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+    pub(crate) fn op_record(&self, key: &str) -> Result<Option<Arc<[u8]>>, StoreError> {
         Ok(self.op.store().get(key)?.map(|record| record.value))
     }
 

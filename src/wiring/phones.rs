@@ -82,6 +82,13 @@ struct Powered {
     lost: bool,
 }
 
+impl Powered {
+    /// Does not switch a new handset on, as it would only lose its card.
+    fn stay_off(&mut self) {
+        self.first.retain(|input| !matches!(input, Input::PowerOn));
+    }
+}
+
 /// The one who holds a handset.
 struct User {
     /// `None` for a person at the browser or the API.
@@ -182,6 +189,7 @@ impl Phones {
             let in_reader = powered.phone.is_in_reader();
             *powered = self.powered(&subscriber, &handset.card_key)?;
             if in_reader {
+                powered.stay_off();
                 powered.first.push(Input::Reader(ReaderInput::Insert));
             }
         }
@@ -196,10 +204,7 @@ impl Phones {
             }
         }
         if matches!(input, Input::Reader(ReaderInput::Insert)) {
-            // It would be switched on only to lose its card.
-            powered
-                .first
-                .retain(|input| !matches!(input, Input::PowerOn));
+            powered.stay_off();
         }
         let Powered { phone, first, lost } = &mut *powered;
         let (mut outputs, mut events, mut changed) = (Vec::new(), Vec::new(), false);

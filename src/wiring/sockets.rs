@@ -259,7 +259,7 @@ impl Network {
                 self.op_replies.reply(RequestId(to.0), response);
             }
             Emission::Op(op_bridge::Output::Fetch { to, url, request }) => {
-                let waiting = (to, *request, flight.clone());
+                let waiting = (to, request, flight.clone());
                 if self.fetches.wait(&url, waiting) {
                     let network = self.clone();
                     tokio::spawn(async move { network.op_fetches(url).await });
@@ -434,6 +434,7 @@ impl HttpParty for OpListener {
                 trusted: certificate.trusted,
             });
         }
+        let request = Arc::new(request);
         let message = Message::Op(op_bridge::Input::Http { id, request });
         self.0.handle(message, Receipt::NONE, arrived.flight).await;
     }

@@ -57,18 +57,18 @@ pub(crate) fn run() -> Result<()> {
         took.as_secs_f64(),
         grown / CARDS
     );
-    let [any, only, on] = runtime.block_on(flows(&suite, &world))?;
-    let percent = |of: &[f64]| 100.0 * ratio(&any, of).median;
-    let (to_only, to_on) = (percent(&only), percent(&on));
-    println!(
-        "  a flow to any of them: {} ms; to the only one of its suite: {} ms; {to_only:.1} % of that (aim: no slower)",
-        Spread::of(any),
-        Spread::of(only),
-    );
-    println!(
-        "  to the only one, its handset being on already: {} ms; {to_on:.1} % of that",
-        Spread::of(on),
-    );
+    let [any, only, any_again, only_again] = runtime.block_on(flows(&suite, &world))?;
+    for (which, any, only) in [
+        ("a flow", any, only),
+        ("one more, its handset being on", any_again, only_again),
+    ] {
+        let percent = 100.0 * ratio(&any, &only).median;
+        println!(
+            "  {which}, to any of them: {} ms; to the only one of its suite: {} ms; {percent:.1} % of that (aim: no slower)",
+            Spread::of(any),
+            Spread::of(only),
+        );
+    }
     Ok(())
 }
 
@@ -76,35 +76,50 @@ fn number(n: u64) -> String {
     format!("+{}", FIRST + n)
 }
 
-/// Milliseconds of flows to cards spread over the million, to the only card of another suite, and to that one once more.
-/// A card that comes back from a reader finds its handset off, like those of the million, so the first flow to the only one
-/// switches it on and the second need not.
-async fn flows(suite: &Running, world: &World) -> Result<[Vec<f64>; 3]> {
+/// Milliseconds of flows to cards spread over the million and to the only card of another suite, and of one more to each of
+/// them. A card that comes back from a reader finds its handset off, like those of the million, so the first flow to the only
+/// one switches it on and the second need not. Both suites do as much as the other all the time, so that none is at hand in
+/// the caches when the other is not: whenever the only card is put back, so is one of the million, another than is used next.
+async fn flows(suite: &Running, world: &World) -> Result<[Vec<f64>; 4]> {
     let alone = midsim::suite::Builder::new(world.clone());
     let alone = alone.frozen_clock().start().await?;
     let sim = alone.sim(number(0).parse()?);
-    let mut count = 0;
-    let mut took = [Vec::new(), Vec::new(), Vec::new()];
+    let mut took: [Vec<f64>; 4] = Default::default();
     // As many transactions as fill the trace there, too.
-    for _ in 0..WARM {
-        count += 1;
+    for count in 1..=WARM {
         open_one(&sim, &envelope(world, &number(0), count)?, CANCELLED).await?;
     }
     for n in 0..FLOWS {
-        reopen(&sim).await?;
-        let to_any = number(n * 7919 % CARDS);
-        // In turn, and each of them first as often as the other, so that both meet the same machine.
-        let (any, only) = if n % 2 == 0 {
-            let any = flow(suite, to_any).await?;
-            (any, flow(&alone, number(0)).await?)
+        let any = |n: u64| number(n * 7919 % CARDS);
+        let other = suite.sim(any(FLOWS + n).parse()?);
+        // Neither is always the last.
+        let reopened = if n % 4 < 2 {
+            [&other, &sim]
         } else {
-            let only = flow(&alone, number(0)).await?;
-            (flow(suite, to_any).await?, only)
+            [&sim, &other]
         };
-        let on = flow(&alone, number(0)).await?;
+        for sim in reopened {
+            reopen(sim).await?;
+        }
+        let mut of_this = [0.0; 4];
+        for [first, second] in [[0, 1], [2, 3]] {
+            // In turn, and each of them first as often as the other, so that both meet the same machine.
+            let order = if n % 2 == 0 {
+                [first, second]
+            } else {
+                [second, first]
+            };
+            for which in order {
+                of_this[which] = if which % 2 == 0 {
+                    flow(suite, any(n)).await?
+                } else {
+                    flow(&alone, number(0)).await?
+                };
+            }
+        }
         // The first ones only warm up.
         if n >= FLOWS / 10 {
-            for (took, this) in took.iter_mut().zip([any, only, on]) {
+            for (took, this) in took.iter_mut().zip(of_this) {
                 took.push(this);
             }
         }

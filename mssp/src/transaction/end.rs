@@ -17,7 +17,7 @@ use crate::{
     messages::{MessagingMode, MssSignature},
     party::Turn,
     pki::x509::Certificate,
-    record::{Change, Octets, Outcome, Transaction, User, key, load},
+    record::{Change, Names, Octets, Outcome, Transaction, User, key, load},
     soap::{Fault, Shape},
     step::{OtaOutcome, RequestId},
 };
@@ -129,17 +129,21 @@ impl Turn<'_> {
 
     /// News of the OTA platform.
     pub(crate) fn reported(&mut self, id: &str, outcome: OtaOutcome) {
-        let Some(txn) = self.transaction_or_tell(id) else {
+        let Some(names) = self.load_or_tell::<Names>(id) else {
             return;
         };
-        self.tell(&txn, EventKind::Reported(outcome.clone()));
-        match (outcome, &txn.outcome) {
-            (OtaOutcome::Failed { reason, kind }, None) => {
+        let (own, parent) = names.trace_ids();
+        self.event(own, Some(parent), EventKind::Reported(outcome.clone()));
+        let OtaOutcome::Failed { reason, kind } = outcome else {
+            return;
+        };
+        match self.transaction_or_tell(id) {
+            Some(txn) if txn.outcome.is_none() => {
                 let detail = format!("the challenge did not reach the SIM: {reason}");
                 self.end(txn, Ending::failed(Code::OTA_ERROR, kind.second(), detail));
             }
-            (OtaOutcome::Failed { .. }, Some(_)) => self.card_done(&txn),
-            (OtaOutcome::Sent, _) => {}
+            Some(txn) => self.card_done(&txn),
+            None => {}
         }
     }
 
@@ -193,10 +197,15 @@ impl Turn<'_> {
     }
 
     /// Ends a transaction whose time is over.
-    pub(super) fn expire(&mut self, txn: Transaction) -> Transaction {
+    pub(super) fn expire(&mut self, txn: Transaction) {
         self.tell(&txn, EventKind::Expired);
-        let detail = "the user did not answer in time".to_owned();
-        self.end(txn, Ending::failed(Code::EXPIRED_TRANSACTION, 2081, detail))
+        let Fault {
+            code,
+            second,
+            detail,
+            ..
+        } = too_late();
+        self.end(txn, Ending::failed(code, second, detail));
     }
 
     fn forget(&mut self, txn: Transaction) {
@@ -209,6 +218,7 @@ impl Turn<'_> {
             });
         }
         self.change(Change::NotifyTimer(txn.id.clone(), None));
+        self.change(Change::Notification(txn.id.clone(), None));
         self.change(Change::ForgetTransaction(txn.id));
     }
 
@@ -218,7 +228,7 @@ impl Turn<'_> {
             .unwrap_or(Timestamp::MAX)
     }
 
-    pub(super) fn end(&mut self, mut txn: Transaction, ending: Ending) -> Transaction {
+    pub(super) fn end(&mut self, mut txn: Transaction, ending: Ending) {
         txn.outcome = Some(Outcome {
             code: ending.code,
             second: ending.second,
@@ -231,7 +241,7 @@ impl Turn<'_> {
             self.answer_held(connection, &shape, &txn);
         }
         if txn.request.mode == MessagingMode::AsynchServerServer {
-            self.notify(&mut txn);
+            self.notify(&txn, 0);
         }
         txn.waiting = None;
         self.leave(&txn);
@@ -241,8 +251,7 @@ impl Turn<'_> {
         }
         let forget = self.forget_at(self.now);
         self.change(Change::TransactionTimer(txn.id.clone(), Some(forget)));
-        self.change(Change::Transaction(Box::new(txn.clone())));
-        txn
+        self.change(Change::Transaction(Box::new(txn)));
     }
 
     fn answer_held(&mut self, connection: RequestId, shape: &Shape, txn: &Transaction) {
@@ -305,6 +314,11 @@ impl Ending {
             detail: detail.into(),
         }
     }
+}
+
+/// What is said of a transaction whose time is over.
+pub(super) fn too_late() -> Fault {
+    Fault::new(Code::EXPIRED_TRANSACTION, "the user did not answer in time").second(2081)
 }
 
 /// What an authentic response means: the number, FiCom's below it, and for people why.

@@ -18,7 +18,7 @@ use ota_wire::secret::Secret;
 use crate::{
     code::Code,
     dialect::Dialect,
-    messages::{ApInfo, MssSignature, ResponseHead, ServiceKind, ServiceResponse, Status},
+    messages::{ApInfo, MssSignature, ResponseHead, Service, ServiceKind, ServiceResponse, Status},
     party::Turn,
     record::{Outcome, Transaction, Unreadable},
     soap::Fault,
@@ -27,14 +27,20 @@ use crate::{
 impl Turn<'_> {
     /// Status of a transaction as it stands.
     fn status_of(&self, txn: &Transaction) -> Status {
-        let Some(outcome) = &txn.outcome else {
+        let asked = &txn.request.services;
+        self.status(txn.outcome.as_ref(), asked, &txn.origin.ap_id)
+    }
+
+    /// The same of an outcome, of which the AP `asked` these services.
+    fn status(&self, outcome: Option<&Outcome>, asked: &[Service], ap_id: &str) -> Status {
+        let Some(outcome) = outcome else {
             return Status::of(Code::OUTSTANDING_TRANSACTION);
         };
-        let dialect = self.dialect_of_ap(Some(&txn.origin.ap_id));
+        let dialect = self.dialect_of_ap(Some(ap_id));
         Status {
             detail: (!outcome.detail.is_empty()).then(|| outcome.detail.clone()),
             services: if outcome.is_signed() {
-                txn.service_responses(outcome, dialect != Dialect::Swisscom)
+                outcome.service_responses(asked, dialect != Dialect::Swisscom)
             } else {
                 Vec::new()
             },
@@ -66,12 +72,14 @@ impl Transaction {
     fn signature(&self) -> Option<MssSignature> {
         self.outcome.as_ref()?.signature.clone()
     }
+}
 
+impl Outcome {
     /// That the signature is validated shows in the status; every other service is answered, or only those that have
     /// something to say.
-    fn service_responses(&self, outcome: &Outcome, all: bool) -> Vec<ServiceResponse> {
-        let asked = self.request.services.iter();
+    fn service_responses(&self, asked: &[Service], all: bool) -> Vec<ServiceResponse> {
         asked
+            .iter()
             .filter(|service| match service.kind() {
                 Some(ServiceKind::SigningCertificate) => true,
                 Some(ServiceKind::Validate) => false,
@@ -81,7 +89,7 @@ impl Transaction {
                 uri: service.uri.clone(),
                 certificates: match service.kind() {
                     Some(ServiceKind::SigningCertificate) => {
-                        let all = outcome.certificates.iter();
+                        let all = self.certificates.iter();
                         all.map(|octets| octets.0.clone()).collect()
                     }
                     _ => Vec::new(),
@@ -89,9 +97,7 @@ impl Transaction {
             })
             .collect()
     }
-}
 
-impl Outcome {
     /// As a fault, if it is a failure.
     fn fault(&self) -> Option<Fault> {
         (!self.is_signed()).then(|| Fault::new(self.code, self.detail.clone()).second(self.second))

@@ -16,33 +16,29 @@ use crate::{
     event::{Body, EventKind},
     messages::{ReceiptReq, StatusResp},
     party::Turn,
-    record::{Change, Notice, Transaction},
+    record::{Change, Names, Notification, Transaction, key, load},
     soap::Call,
     step::{Output, Peer, Send, SendError},
 };
 
 impl Turn<'_> {
-    /// Sends the next notification and sets the timer for the one after. The caller stores the transaction.
-    pub(super) fn notify(&mut self, txn: &mut Transaction) {
-        let made = match txn.notice {
-            Notice::None => 0,
-            Notice::Attempted { times, .. } => times,
-            Notice::Acknowledged | Notice::GivenUp => return,
-        };
+    /// Sends a notification, after so many others, and sets the timer for the next one.
+    pub(super) fn notify(&mut self, txn: &Transaction, made: usize) {
         let (Some(delay), Some(url)) = (
             self.config.notification_delays.get(made).copied(),
             txn.origin.ap_url.clone(),
         ) else {
-            txn.notice = Notice::GivenUp;
             self.tell(txn, EventKind::NotificationGivenUp { attempts: made });
+            self.change(Change::Notification(txn.id.clone(), None));
             return;
         };
         let attempt = made + 1;
         let next = self.now.checked_add(delay).unwrap_or(Timestamp::MAX);
-        txn.notice = Notice::Attempted {
+        let told = Notification {
             times: attempt,
             next,
         };
+        self.change(Change::Notification(txn.id.clone(), Some(told)));
         let version = txn.origin.shape.version;
         let body = Bytes::from(self.notification(txn));
         let notified = EventKind::Notified {
@@ -84,44 +80,45 @@ impl Turn<'_> {
         result: Result<Response<Bytes>, SendError>,
     ) {
         let txn_id = id.split_once('/').map_or(id, |(txn_id, _)| txn_id);
-        let Some(mut txn) = self.transaction_or_tell(txn_id) else {
+        let Some(names) = self.load_or_tell::<Names>(txn_id) else {
             return;
         };
         let body = Body(match &result {
             Ok(response) => response.body().clone(),
             Err(_) => Bytes::new(),
         });
-        let receipt = receipt(&txn, result);
-        let acknowledged = receipt.is_ok();
-        self.tell(
-            &txn,
-            EventKind::Receipt {
-                result: receipt,
-                body,
-            },
-        );
-        if acknowledged && txn.notice != Notice::Acknowledged {
-            txn.notice = Notice::Acknowledged;
-            self.change(Change::NotifyTimer(txn.id.clone(), None));
-            self.change(Change::Transaction(Box::new(txn)));
+        let result = receipt(txn_id, result);
+        let acknowledged = result.is_ok();
+        let (own, parent) = names.trace_ids();
+        self.event(own, Some(parent), EventKind::Receipt { result, body });
+        if acknowledged && self.notification_of(txn_id).is_some() {
+            self.change(Change::NotifyTimer(txn_id.to_owned(), None));
+            self.change(Change::Notification(txn_id.to_owned(), None));
         }
     }
 
     /// The timer between two attempts.
     pub(crate) fn notification_due(&mut self, id: &str) {
-        let Some(mut txn) = self.transaction_or_tell(id) else {
+        let Some(told) = self
+            .notification_of(id)
+            .filter(|told| told.next <= self.now)
+        else {
             return;
         };
-        if matches!(txn.notice, Notice::Attempted { next, .. } if next <= self.now) {
-            self.notify(&mut txn);
-            self.change(Change::Transaction(Box::new(txn)));
+        if let Some(txn) = self.transaction_or_tell(id) {
+            self.notify(&txn, told.times);
         }
+    }
+
+    /// What the AP has not acknowledged yet. What cannot be read is not told again.
+    fn notification_of(&self, id: &str) -> Option<Notification> {
+        load(self.view, key::notify(id)).unwrap_or_default()
     }
 }
 
 /// The AP's status, or why its answer is no acknowledgement.
 fn receipt(
-    txn: &Transaction,
+    txn_id: &str,
     result: Result<Response<Bytes>, SendError>,
 ) -> Result<Option<Code>, String> {
     let response = result.map_err(|e| e.to_string())?;
@@ -130,10 +127,10 @@ fn receipt(
     }
     let call = Call::parse(response.body()).map_err(|refusal| refusal.fault.detail)?;
     let receipt = ReceiptReq::parse(&call.part).map_err(|fault| fault.detail)?;
-    if receipt.mssp_trans_id != txn.id {
+    if receipt.mssp_trans_id != txn_id {
         return Err(format!(
             "a receipt for MSSP_TransID {:?}, expected {:?}",
-            receipt.mssp_trans_id, txn.id
+            receipt.mssp_trans_id, txn_id
         ));
     }
     Ok(receipt.status)

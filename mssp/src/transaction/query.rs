@@ -1,12 +1,12 @@
 //! MSS_StatusQuery (TS 102 204 §7.2). It answers in every messaging mode: an AP may confirm a notification with it.
 
+use super::end::too_late;
 use crate::{
-    code::Code,
     front::{Exchange, Handled},
-    messages::{Status, StatusReq, StatusResp},
+    messages::{StatusReq, StatusResp},
     operations::Caller,
-    party::Turn,
-    record::{Glance, key, load},
+    party::{Turn, no_transaction},
+    record::{Glance, Outcome, key, load},
     soap::Fault,
     xml::Element,
 };
@@ -20,39 +20,31 @@ impl Turn<'_> {
     ) -> Result<Handled, Fault> {
         let request = StatusReq::parse(message)?;
         let id = &request.mssp_trans_id;
-        let open = load::<Glance>(self.view, key::transaction(id))?
-            .filter(|open| open.origin.ap_id == caller.ap.id && open.is_open(self.now));
-        if let Some(open) = open {
-            exchange.is_about(open.id, open.origin.ap_trans_id);
-            let response = StatusResp {
-                head: caller.response_head(self),
-                mssp_trans_id: None,
-                user: open.request.user,
-                signature: None,
-                status: Status::of(Code::OUTSTANDING_TRANSACTION),
-            };
-            let body = response.to_xml(&exchange.shape, "MSS_StatusQueryResponse");
-            return Ok(Handled::now(body));
-        }
-        let mut txn = self.own_transaction(&caller.ap.id, id)?;
-        exchange.belongs_to(&txn);
+        let found = load::<Glance>(self.view, key::transaction(id))?;
+        let txn = found
+            .filter(|txn| txn.origin.ap_id == caller.ap.id && txn.receipt_of.is_none())
+            .ok_or_else(|| no_transaction(id))?;
+        exchange.is_about(txn.id, txn.origin.ap_trans_id);
         if txn.outcome.is_none() && self.now >= txn.deadline {
-            txn = self.expire(txn);
+            if let Some(txn) = self.transaction(id)? {
+                self.expire(txn);
+            }
+            return Err(too_late());
         }
-        let outcome = txn.outcome.as_ref();
-        if let Some(fault) = outcome.and_then(|outcome| outcome.fault()) {
+        if let Some(fault) = txn.outcome.as_ref().and_then(Outcome::fault) {
             return Err(fault);
         }
+        let (asked, ap_id) = (&txn.request.services, &txn.origin.ap_id);
+        let status = self.status(txn.outcome.as_ref(), asked, ap_id);
+        let ends = txn.outcome.is_some();
         let response = StatusResp {
             head: caller.response_head(self),
             mssp_trans_id: None,
-            user: txn.request.user.clone(),
-            signature: txn.signature(),
-            status: self.status_of(&txn),
+            user: txn.request.user,
+            signature: txn.outcome.and_then(|outcome| outcome.signature),
+            status,
         };
-        Ok(Handled::Now {
-            body: response.to_xml(&exchange.shape, "MSS_StatusQueryResponse"),
-            ends: outcome.is_some(),
-        })
+        let body = response.to_xml(&exchange.shape, "MSS_StatusQueryResponse");
+        Ok(Handled::Now { body, ends })
     }
 }

@@ -6,8 +6,7 @@ use bytes::Bytes;
 use http::Request;
 
 use super::{AuthMethod, refused, registered_for};
-use crate::Op;
-use crate::config::Client;
+use crate::config::{Client, Config};
 use crate::context::Context;
 use crate::forms::Form;
 use crate::jose::jws::{Jws, JwsAlg, Keys};
@@ -86,7 +85,7 @@ pub(super) fn authenticate(
     }
     .map_err(bad)?;
     claims.must_be("iss", &id).map_err(bad)?;
-    claims.audience(&audiences(cx.op)).map_err(bad)?;
+    claims.audience(&op.audiences).map_err(bad)?;
     claims.require_instant("exp").map_err(bad)?;
     claims.in_force(cx.now).map_err(bad)?;
     let exp = claims.require_instant("exp").map_err(bad)?;
@@ -112,8 +111,8 @@ fn bad_jti(what: &str) -> OAuthError {
 
 /// What an assertion may name as its audience: the issuer, or an endpoint that clients authenticate at, under its name here or
 /// behind mutual TLS.
-fn audiences(op: &Op) -> Vec<String> {
-    let issuer = &op.config.issuer;
+pub(crate) fn audiences(config: &Config, base_path: &str) -> Vec<String> {
+    let issuer = &config.issuer;
     let mut accepted = vec![issuer.clone()];
     for path in [
         path::TOKEN,
@@ -122,8 +121,8 @@ fn audiences(op: &Op) -> Vec<String> {
         path::REVOKE,
     ] {
         accepted.push(format!("{issuer}{path}"));
-        if let Some(mtls) = &op.config.mtls_url {
-            accepted.push(format!("{mtls}{}{path}", op.base_path));
+        if let Some(mtls) = &config.mtls_url {
+            accepted.push(format!("{mtls}{base_path}{path}"));
         }
     }
     accepted

@@ -26,6 +26,7 @@ mod assertion;
 mod certificate;
 pub(crate) mod x509;
 
+pub(crate) use assertion::audiences;
 pub use certificate::CertificateName;
 
 /// token_endpoint_auth_method, for all endpoints.

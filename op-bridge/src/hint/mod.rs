@@ -136,7 +136,7 @@ impl<'a> Hint<'a> {
             Self::Login(hint) => login_hint::resolve(cx, client, request, hint),
             Self::LoginToken(hint) => token::resolve(cx, request, hint),
         }?;
-        let known = cx.op.config.subscribers.find(&msisdn).is_some();
+        let known = cx.op.config.subscribers.knows(&msisdn);
         if !known && cx.op.config.unknown_user == UnknownUser::Reject {
             return Err(unknown_user());
         }

@@ -125,13 +125,18 @@ pub(crate) fn find(op: &Op, view: &dyn View, id: &str) -> Option<Client> {
 }
 
 /// `POST /register`.
-pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: Request<Bytes>) {
+pub(crate) fn handle(cx: &mut Context<'_>, id: RequestId, request: Arc<Request<Bytes>>) {
     let outcome = register(cx, &request);
     answer(cx, id, request, outcome, StatusCode::CREATED);
 }
 
 /// GET, PUT and DELETE of `/register/{client_id}` (RFC 7592 §2).
-pub(crate) fn manage(cx: &mut Context<'_>, id: RequestId, request: Request<Bytes>, client: &str) {
+pub(crate) fn manage(
+    cx: &mut Context<'_>,
+    id: RequestId,
+    request: Arc<Request<Bytes>>,
+    client: &str,
+) {
     let outcome = authorized(cx, &request, client).and_then(|record| match *request.method() {
         Method::DELETE => {
             cx.change(Change::ForgetClient(client.to_owned()));
@@ -146,7 +151,7 @@ pub(crate) fn manage(cx: &mut Context<'_>, id: RequestId, request: Request<Bytes
 fn answer(
     cx: &mut Context<'_>,
     id: RequestId,
-    request: Request<Bytes>,
+    request: Arc<Request<Bytes>>,
     outcome: Result<Option<Value>, OAuthError>,
     good: StatusCode,
 ) {
@@ -162,7 +167,7 @@ fn answer(
         Err(error) => error.response(),
     };
     let kind = EventKind::TokenService {
-        request: Arc::new(request),
+        request,
         response: response.clone(),
         clause: "RFC 7591 §3, RFC 7592 §2",
     };

@@ -48,7 +48,7 @@ pub(crate) struct World {
     pub(crate) events: Vec<Event>,
     pub(crate) signer: Arc<TestSigner>,
     /// What waits for something to be fetched: connection, URL and request.
-    pub(crate) fetches: Vec<(RequestId, String, http::Request<Bytes>)>,
+    pub(crate) fetches: Vec<(RequestId, String, Arc<http::Request<Bytes>>)>,
     /// Connections that were closed by their clients.
     pub(crate) left: Vec<RequestId>,
     next_id: u64,
@@ -138,7 +138,7 @@ impl World {
                     released.extend(self.step(Input::Open { id, key }));
                 }
                 Output::Fetch { to, url, request } => {
-                    let request = http::Request::clone(request);
+                    let request = request.clone();
                     self.fetches.push((*to, url.clone(), request));
                 }
                 Output::IfOpen { .. } | Output::Reply { .. } => {}
@@ -152,7 +152,7 @@ impl World {
         self.next_id += 1;
         Input::Http {
             id: RequestId(self.next_id),
-            request,
+            request: request.into(),
         }
     }
 

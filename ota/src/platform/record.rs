@@ -19,12 +19,12 @@ pub(super) mod key {
 
     /// Record of a job, and the timer of its expiry.
     pub(in super::super) fn job(id: &str) -> String {
-        format!("{JOBS}{id}")
+        [JOBS, id].concat()
     }
 
     /// Timer of a job that an SMSC asked to wait.
     pub(in super::super) fn retry(id: &str) -> String {
-        format!("retry/{id}")
+        ["retry/", id].concat()
     }
 
     /// Record of one key set of a card.
@@ -34,17 +34,17 @@ pub(super) mod key {
 
     /// Record of the imported key sets of a card.
     pub(in super::super) fn key_sets(iccid: &Iccid) -> String {
-        format!("keys/{iccid}")
+        ["keys/", iccid.digits()].concat()
     }
 
     /// Record of the key sets of a card that it may or may not have.
     pub(in super::super) fn unsure(iccid: &Iccid) -> String {
-        format!("unsure/{iccid}")
+        ["unsure/", iccid.digits()].concat()
     }
 
     /// Record of unfinished messages of a sender.
     pub(in super::super) fn parts(from: &Msisdn) -> String {
-        format!("parts/{}", from.digits())
+        ["parts/", from.digits()].concat()
     }
 }
 

@@ -20,27 +20,27 @@ pub(super) mod key {
 
     /// Record of a phone, and the timer for whatever is next with it.
     pub(in super::super) fn phone(msisdn: &Msisdn) -> String {
-        format!("{PHONE}{}", msisdn.digits())
+        [PHONE, msisdn.digits()].concat()
     }
 
     /// Record of a message for a phone.
     pub(in super::super) fn stored(message_id: &str) -> String {
-        format!("msg/{message_id}")
+        ["msg/", message_id].concat()
     }
 
     /// Record of the sessions of an account.
     pub(in super::super) fn links(system_id: &str) -> String {
-        format!("{LINKS}{system_id}")
+        [LINKS, system_id].concat()
     }
 
     /// Record of an account for which messages wait.
     pub(in super::super) fn backlog(system_id: &str) -> String {
-        format!("backlog/{system_id}")
+        ["backlog/", system_id].concat()
     }
 
     /// Record of a message for an ESME, and its timer; `id` is [`waiting_id`].
     pub(in super::super) fn waiting(id: &str) -> String {
-        format!("{WAITING}{id}")
+        [WAITING, id].concat()
     }
 
     /// Ids of messages for one ESME, in order of acceptance.

@@ -7,15 +7,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::serial::parsed;
 
 /// A subscriber's number in E.164 form: 1 to 15 digits, country code first, no `+`.
 ///
 /// `FromStr` is lenient about how people write numbers: blanks, dashes, dots and parentheses are dropped, as are
 /// one leading `tel:` and one leading `+` or `00`. Prints with `+`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Msisdn(Box<str>);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Msisdn(Digits<{ Self::MAX_DIGITS }>);
 
 impl Msisdn {
     /// Most digits an international number has (E.164 §6.2.1).
@@ -23,7 +24,7 @@ impl Msisdn {
 
     /// The digits, country code first, without `+`.
     pub fn digits(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 
@@ -55,20 +56,19 @@ impl FromStr for Msisdn {
             digits.drain(..2);
         }
         check_length("MSISDN", digits.len(), 1, Self::MAX_DIGITS)?;
-        Ok(Self(digits.into_boxed_str()))
+        Ok(Self(Digits::of(&digits)))
     }
 }
 
 impl fmt::Display for Msisdn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "+{}", self.0)
+        write!(f, "+{}", self.digits())
     }
 }
 
 /// A card's serial number: 18 to 20 digits, the last one a Luhn check digit (E.118 §4). The usual form has 19.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Iccid(Box<str>);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Iccid(Digits<{ Self::LENGTH.1 }>);
 
 impl Iccid {
     /// Fewest and most digits, check digit included.
@@ -76,7 +76,7 @@ impl Iccid {
 
     /// All digits, check digit included.
     pub fn digits(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 
     /// Appends the Luhn check digit to `body` (17 to 19 digits).
@@ -91,7 +91,7 @@ impl Iccid {
     /// Contents of EF.ICCID (TS 102 221 §13.2): digits in swapped nibbles, F in those left over.
     pub fn to_ef(&self) -> [u8; 10] {
         let mut ef = [0xFF; 10];
-        for (i, digit) in self.0.bytes().enumerate() {
+        for (i, digit) in self.digits().bytes().enumerate() {
             put_nibble(&mut ef, i, digit - b'0');
         }
         ef
@@ -127,32 +127,34 @@ impl FromStr for Iccid {
         if !luhn_sum(text).is_multiple_of(10) {
             return Err(IdError::CheckDigit { got: text.into() });
         }
-        Ok(Self(text.into()))
+        Ok(Self(Digits::of(text)))
     }
 }
 
 impl fmt::Display for Iccid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.digits())
     }
 }
 
 /// A subscription's identity in the network: 6 to 15 digits (TS 23.003 §2.2).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Imsi(Box<str>);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Imsi(Digits<{ Self::LENGTH.1 }>);
 
 impl Imsi {
+    /// Fewest and most digits.
+    const LENGTH: (usize, usize) = (6, 15);
+
     /// The digits, MCC first.
     pub fn digits(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 
     /// Contents of EF.IMSI (TS 31.102 §4.2.2): a length octet, then the identity as in TS 24.008 §10.5.1.4, whose first
     /// nibble holds the type (1) and the parity of the digit count.
     pub fn to_ef(&self) -> [u8; 9] {
         let mut ef = [0xFF; 9];
-        let digits = self.0.as_bytes();
+        let digits = self.digits().as_bytes();
         let odd = digits.len() % 2;
         ef[0] = (digits.len() / 2 + 1) as u8;
         put_nibble(&mut ef[1..], 0, 1 | (odd as u8) << 3);
@@ -168,21 +170,20 @@ impl FromStr for Imsi {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         check_digits("IMSI", text)?;
-        check_length("IMSI", text.len(), 6, 15)?;
-        Ok(Self(text.into()))
+        check_length("IMSI", text.len(), Self::LENGTH.0, Self::LENGTH.1)?;
+        Ok(Self(Digits::of(text)))
     }
 }
 
 impl fmt::Display for Imsi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.digits())
     }
 }
 
 /// Toolkit application reference: names the application on the card (TS 101 220 §6 and annex D). Text form: six
 /// hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tar(pub [u8; 3]);
 
 impl Tar {
@@ -206,10 +207,7 @@ impl fmt::Display for Tar {
 }
 
 /// The replay counter of TS 102 225 §5.1.4: 40 bits. Text form: ten hexadecimal digits.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cntr(u64);
 
 impl Cntr {
@@ -302,22 +300,52 @@ pub enum IdError {
 
 macro_rules! string_form {
     ($($id:ident),*) => {$(
-        impl TryFrom<String> for $id {
-            type Error = IdError;
-
-            fn try_from(text: String) -> Result<Self, IdError> {
-                text.parse()
+        impl Serialize for $id {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
             }
         }
 
-        impl From<$id> for String {
-            fn from(id: $id) -> Self {
-                id.to_string()
+        impl<'de> Deserialize<'de> for $id {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                parsed(deserializer, str::parse)
             }
         }
     )*};
 }
 string_form!(Cntr, Iccid, Imsi, Msisdn, Tar);
+
+/// At most `N` decimal digits in place: identifiers are copied at every hop. Ordered as the text is.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Digits<const N: usize> {
+    /// In ASCII, zeros behind the last.
+    octets: [u8; N],
+    len: u8,
+}
+
+impl<const N: usize> Digits<N> {
+    /// Of a text that was checked: more than `N` are cut off.
+    fn of(text: &str) -> Self {
+        let len = text.len().min(N);
+        let mut octets = [0; N];
+        octets[..len].copy_from_slice(&text.as_bytes()[..len]);
+        Self {
+            octets,
+            len: len as u8,
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        // Digits are ASCII.
+        str::from_utf8(&self.octets[..usize::from(self.len)]).unwrap_or_default()
+    }
+}
+
+impl<const N: usize> fmt::Debug for Digits<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
 
 fn check_digits(kind: &'static str, text: &str) -> Result<(), IdError> {
     match text.chars().find(|c| !c.is_ascii_digit()) {

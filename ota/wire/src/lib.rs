@@ -10,6 +10,7 @@ pub mod packet;
 pub mod remote_apdu;
 pub mod rp;
 pub mod secret;
+pub mod serial;
 pub mod sms;
 pub mod tlv;
 pub mod trace;

@@ -3,7 +3,7 @@
 //! Every event names its own id and the id of what caused it. The chain of a transaction is
 //! `auth_req_id` ← `ap_trans_id` ← `mssp_trans_id` ← `applet` ← `job` ← `smpp` ← `rp` ← `card` ← `rp-mo` ← `smpp`.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -18,22 +18,30 @@ pub struct Id(String);
 impl Id {
     /// An id of any kind.
     pub fn new(kind: &str, value: impl fmt::Display) -> Self {
-        Self(format!("{kind}:{value}"))
+        // Room for most: a text that grows is copied.
+        let mut text = String::with_capacity(kind.len() + 32);
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{kind}:{value}");
+        Self(text)
+    }
+
+    fn of(kind: &str, value: &str) -> Self {
+        Self([kind, ":", value].concat())
     }
 
     /// The RP's request at the OP.
     pub fn auth_req_id(value: &str) -> Self {
-        Self::new("auth_req_id", value)
+        Self::of("auth_req_id", value)
     }
 
     /// The OP's request at the MSSP.
     pub fn ap_trans_id(value: &str) -> Self {
-        Self::new("ap_trans_id", value)
+        Self::of("ap_trans_id", value)
     }
 
     /// The MSSP's transaction.
     pub fn mssp_trans_id(value: &str) -> Self {
-        Self::new("mssp_trans_id", value)
+        Self::of("mssp_trans_id", value)
     }
 
     /// The challenge with this applet counter.
@@ -43,12 +51,12 @@ impl Id {
 
     /// The OTA platform's job.
     pub fn job(id: &str) -> Self {
-        Self::new("job", id)
+        Self::of("job", id)
     }
 
     /// The short message at the SMSC.
     pub fn smpp(message_id: &str) -> Self {
-        Self::new("smpp", message_id)
+        Self::of("smpp", message_id)
     }
 
     /// An RP message from the SMSC to a handset.

@@ -159,7 +159,11 @@ impl Applet<'_> {
                 signing.clock = self.ends_at(&signing, response);
                 self.alert(signing)
             }
-            Stage::Tone => self.ask(signing, Stage::Text),
+            // Whoever ends the session while the tone sounds does not want to see what comes.
+            Stage::Tone if response.result == TerminalResult::ENDED_BY_USER => {
+                self.end(signing, ResultCode::CANCELLED)
+            }
+            Stage::Tone => self.show(signing),
             Stage::StopTimer { result } => {
                 let expired = response.result == TerminalResult::TIMER_CONTRADICTION;
                 self.judge(signing, result, expired)
@@ -210,8 +214,8 @@ impl Applet<'_> {
         let pin = challenge.method == Method::Pin;
         let ucs2 = challenge.text.alphabet() == TextAlphabet::Ucs2;
         let shows = self.has(Facility::DISPLAY_TEXT)
-            || (pin && self.has(Facility::GET_INPUT))
-            || (!pin && self.has(Facility::GET_INKEY));
+            || self.has(Facility::GET_INKEY)
+            || (pin && self.fits_prompt(&challenge.text.to_string()));
         shows
             && (!pin || self.profile.pin_method && self.has(Facility::GET_INPUT))
             && (challenge.digest.is_none() || self.profile.signing_key)
@@ -255,22 +259,30 @@ impl Applet<'_> {
     /// Whether the text of a challenge stands in the question for the PIN.
     fn asks_in_prompt(&self, signing: &Signing) -> bool {
         let wanted = self.profile.text_in_prompt || !self.has(Facility::DISPLAY_TEXT);
-        let fits = ask_digits(self.prompt_with_text(signing), 4, 8)
-            .emit()
-            .len()
-            <= ProactiveCommand::MAX_LEN;
-        wanted && fits
+        wanted && self.fits_prompt(&signing.plain_text())
+    }
+
+    /// Whether a text and the question for the PIN have room in one command.
+    fn fits_prompt(&self, text: &str) -> bool {
+        let command = ask_digits(self.prompt_with_text(text), 4, 8);
+        command.emit().len() <= ProactiveCommand::MAX_LEN
+    }
+
+    /// Whether texts are shown by GET INKEY, for lack of DISPLAY TEXT.
+    fn asks_by_key(&self) -> bool {
+        !self.has(Facility::DISPLAY_TEXT) && self.has(Facility::GET_INKEY)
     }
 
     /// The user did what was asked.
     fn done(&mut self, mut signing: Signing, response: &TerminalResponse) -> Turn {
         match signing.stage {
-            Stage::Text if !signing.wants_pin() => {
-                if said_no(response) {
-                    return self.end(signing, ResultCode::CANCELLED);
+            Stage::Text if self.asks_by_key() && said_yes(response) != Some(true) => {
+                match said_yes(response) {
+                    Some(_) => self.end(signing, ResultCode::CANCELLED),
+                    None => self.again(signing, ResultCode::UNSUPPORTED),
                 }
-                self.end(signing, ResultCode::OK)
             }
+            Stage::Text if !signing.wants_pin() => self.end(signing, ResultCode::OK),
             Stage::Pin => {
                 let Some(typed) = typed_code(response) else {
                     // Nothing was compared, so no try is lost.
@@ -421,7 +433,7 @@ impl Applet<'_> {
             Stage::Tone => self.tone(),
             Stage::Text => self.text(&signing),
             Stage::Pin if self.asks_in_prompt(&signing) => {
-                ask_digits(self.prompt_with_text(&signing), 4, 8)
+                ask_digits(self.prompt_with_text(&signing.plain_text()), 4, 8)
             }
             Stage::Pin => ask_digits(TextString::encode(&self.profile.pin_prompt), 4, 8),
             Stage::WrongPin { left } => display(&tries_left("PIN", *left)),
@@ -451,7 +463,7 @@ impl Applet<'_> {
     /// without DISPLAY TEXT: GET INKEY, yes or no.
     fn text(&self, signing: &Signing) -> ProactiveCommand {
         let text = signing.text();
-        if !self.has(Facility::DISPLAY_TEXT) && self.has(Facility::GET_INKEY) {
+        if self.asks_by_key() {
             let qualifier = if self.has(Facility::BINARY_CHOICE) {
                 Qualifier::INKEY_YES_NO
             } else {
@@ -480,9 +492,8 @@ impl Applet<'_> {
         }
     }
 
-    fn prompt_with_text(&self, signing: &Signing) -> TextString {
-        let text = signing.challenge.as_ref().map(|c| c.text.to_string());
-        let question = format!("{} {}", text.unwrap_or_default(), self.profile.pin_prompt);
+    fn prompt_with_text(&self, text: &str) -> TextString {
+        let question = format!("{text} {}", self.profile.pin_prompt);
         TextString::packed(&question).unwrap_or_else(|| TextString::encode(&question))
     }
 
@@ -542,11 +553,13 @@ impl Signing {
         self.challenge.as_ref()?.digest.as_ref()
     }
 
+    fn plain_text(&self) -> String {
+        let challenge = self.challenge.as_ref();
+        challenge.map_or_else(String::new, |challenge| challenge.text.to_string())
+    }
+
     fn text(&self) -> TextString {
-        let Some(challenge) = &self.challenge else {
-            return TextString::null();
-        };
-        let text = challenge.text.to_string();
+        let text = self.plain_text();
         TextString::packed(&text).unwrap_or_else(|| TextString::encode(&text))
     }
 }
@@ -556,11 +569,9 @@ fn time(response: &TerminalResponse) -> Option<Timestamp> {
     Scts(response.date_time()?).timestamp()
 }
 
-/// Whether GET INKEY was answered, and not with yes (`01`) or the key 1.
-fn said_no(response: &TerminalResponse) -> bool {
-    let Some(input) = &response.input else {
-        return false;
-    };
-    let typed = input.reveal();
-    !matches!(typed.octets(), [0x01 | b'1'] | [0x00, 0x01 | b'1'])
+/// Whether GET INKEY was answered with yes (`01`) or the key 1; `None` if nothing was typed.
+fn said_yes(response: &TerminalResponse) -> Option<bool> {
+    let typed = response.input.as_ref()?.reveal();
+    let yes = matches!(typed.octets(), [0x01 | b'1'] | [0x00, 0x01 | b'1']);
+    Some(yes)
 }

@@ -149,13 +149,14 @@ impl Phone {
 
     /// Presents the code that the owner typed, but only where it cannot block the card: a real handset would ask again.
     fn verify_pin1(&mut self, turn: &mut Turn<'_>) {
-        const ALL_TRIES: u8 = 3;
         let query = Command::new(0x00, Ins::VERIFY_PIN, 0, PIN1);
         let left = self.exchange(&query, turn).sw.tries();
-        let Some(code) = self.card.profile().handset.pin1.clone() else {
+        let profile = self.card.profile();
+        let all = profile.codes[0].tries;
+        let Some(code) = profile.handset.pin1.clone() else {
             return;
         };
-        if left == Some(ALL_TRIES) {
+        if left == Some(all) {
             let octets: [u8; CODE_LEN] = *code.octets();
             self.exchange(&query.with_data(octets), turn);
         }

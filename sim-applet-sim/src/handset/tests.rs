@@ -10,10 +10,12 @@ use super::*;
 use crate::event::ChallengeVerdict;
 use crate::testing::{self, World, master, network, notes, sent, submit};
 
+mod facilities;
 mod hostile;
 mod malformed;
 mod radio;
 mod reader;
+mod results;
 mod scenarios;
 mod security;
 mod terminal;

@@ -115,9 +115,6 @@ impl Profile {
     }
 }
 
-/// PIN1 of a fresh card, which its owner knows.
-const PIN1: PinCode = PinCode::literal(b"0000\xFF\xFF\xFF\xFF");
-
 /// How many codes the card itself (not the applet) checks.
 pub const CODES: usize = 3;
 
@@ -279,7 +276,7 @@ pub struct NetworkProfile {
 pub struct HandsetProfile {
     /// What it says in TERMINAL PROFILE.
     pub terminal_profile: Vec<u8>,
-    /// PIN1 that its owner typed when it was switched on, if the card asks.
+    /// PIN1 that its owner types when it is switched on, if the card asks.
     pub pin1: Option<PinCode>,
     /// How long a prompt stays open when the card says nothing about it, in seconds.
     pub prompt_timeout: u32,
@@ -290,7 +287,7 @@ pub struct HandsetProfile {
 }
 
 impl HandsetProfile {
-    /// A handset that does what the applet can use.
+    /// A handset that does what the applet can use. Its owner knows no PIN1.
     pub fn standard() -> Self {
         let facilities = [
             Facility::PROFILE_DOWNLOAD,
@@ -315,7 +312,7 @@ impl HandsetProfile {
         ];
         Self {
             terminal_profile: TerminalProfile::with(&facilities).octets().to_vec(),
-            pin1: Some(PIN1),
+            pin1: None,
             prompt_timeout: 600,
             screen_characters: 240,
             network_timeout: 40,

@@ -72,6 +72,8 @@ impl Session {
         if self.number != 0 {
             opened.directory = self.channel.directory;
             opened.app = self.channel.app;
+            opened.applet = self.channel.applet;
+            opened.domain = self.channel.domain.as_ref().map(|_| Box::default());
         }
         self.others[free] = Some(Box::new(opened));
         Ok(reply)

@@ -42,7 +42,16 @@ impl Uicc {
             SelectReply::Fcp => Reply::Waiting(domain::control_information(aid)),
             SelectReply::Nothing => Reply::Done,
         };
-        let index = match self.find(session, target).ok_or(Sw::FILE_NOT_FOUND)? {
+        let found = self.find(session, target).ok_or(Sw::FILE_NOT_FOUND)?;
+        let names_application = match found {
+            Found::File(index) => self.profile.files.file(index).is_application(),
+            Found::Applet | Found::Domain => true,
+        };
+        if names_application && session.channel.active() != Some(found) {
+            // A local code counts within its application.
+            session.channel.verified = 0;
+        }
+        let index = match found {
             Found::File(index) => index,
             Found::Domain => {
                 session.channel.domain = Some(Box::default());
@@ -62,10 +71,8 @@ impl Uicc {
             Body::Directory { aid } => {
                 session.channel.directory = Selected(index);
                 session.channel.file = None;
-                if aid.is_some() && session.channel.app != Some(index) {
+                if aid.is_some() {
                     session.channel.app = Some(index);
-                    // A local code counts within its application.
-                    session.channel.verified = 0;
                 }
             }
             Body::Transparent(_) | Body::Records { .. } => {
@@ -119,12 +126,13 @@ impl Uicc {
 
     /// The name of the active application.
     fn active(&self, session: &Session) -> Option<&[u8]> {
-        if session.channel.applet {
-            return Some(&self.profile.applet.aid);
-        }
-        match &self.profile.files.file(session.channel.app?).body {
-            Body::Directory { aid } => aid.as_deref(),
-            _ => None,
+        match session.channel.active()? {
+            Found::Applet => Some(&self.profile.applet.aid),
+            Found::Domain => Some(&self.profile.domain.aid),
+            Found::File(index) => match &self.profile.files.file(index).body {
+                Body::Directory { aid } => aid.as_deref(),
+                _ => None,
+            },
         }
     }
 

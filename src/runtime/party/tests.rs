@@ -154,7 +154,7 @@ fn outputs_and_events_come_with_the_commit() {
     let handled = driver.handle_now(order("soup", 5)).unwrap();
     assert_eq!(handled.events, ["order 1 of soup"]);
     assert_eq!(handled.outputs, []);
-    assert_eq!(store.get("count/all").unwrap().unwrap().value, "1");
+    assert_eq!(store.get("count/all").unwrap().unwrap().value[..], *b"1");
     assert_eq!(clock.next_due_at(), Some(at(5)));
 }
 
@@ -312,7 +312,7 @@ fn threads_on_one_record_lose_nothing() {
             });
         }
     });
-    assert_eq!(store.get("count/all").unwrap().unwrap().value, "800");
+    assert_eq!(store.get("count/all").unwrap().unwrap().value[..], *b"800");
     assert_eq!(fire_until(&driver, &clock, 199), []);
     assert_eq!(fire_until(&driver, &clock, 200).len(), 3 * dishes.len());
 }
@@ -495,7 +495,7 @@ fn inputs_handled_together_see_each_other_and_cost_one_commit() {
         ["1 1", "1 2"],
         "records, and the count in one of them"
     );
-    assert_eq!(store.get("count/all").unwrap().unwrap().value, "2");
+    assert_eq!(store.get("count/all").unwrap().unwrap().value[..], *b"2");
     assert_eq!(clock.next_due_at(), Some(at(5)));
     let served = fire_until(&driver, &clock, 9);
     assert_eq!(served[1..], plates(&["fish-1", "bill-1"]), "no soup");

@@ -84,7 +84,10 @@ pub(super) fn write(store: &dyn Store, writes: Vec<Write>) {
 }
 
 pub(super) fn value(store: &dyn Store, key: &str) -> Option<Bytes> {
-    store.get(key).unwrap().map(|record| record.value)
+    store
+        .get(key)
+        .unwrap()
+        .map(|record| Bytes::copy_from_slice(&record.value))
 }
 
 fn version(store: &dyn Store, key: &str) -> Version {
@@ -160,7 +163,7 @@ fn a_scan_is_sorted_and_bounded_by_its_prefix(store: &dyn Store) {
     assert_eq!(names, ["job/", "job/10", "job/2", "job/é"]);
     for (key, record) in &found {
         assert_eq!(store.get(key).unwrap().as_ref(), Some(record));
-        assert_eq!(record.value, key.as_bytes());
+        assert_eq!(&*record.value, key.as_bytes());
     }
     assert_eq!(store.scan("").unwrap().len(), keys.len());
     assert_eq!(store.scan("job/\u{10FFFF}").unwrap(), []);

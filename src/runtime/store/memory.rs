@@ -4,10 +4,9 @@
 //! ascending order, so two commits never wait for each other in a circle, and two flows of different subscribers meet on a lock
 //! only when their keys happen to share one of 256 shards.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use bytes::Bytes;
+use foldhash::HashMap;
 
 use super::{Batch, CommitError, CommitFuture, Record, Scanned, Store, StoreError, Version, Write};
 use crate::runtime::lock;
@@ -20,7 +19,7 @@ pub struct MemoryStore {
 /// A prefix is looked for in every record: scans are rare, and reads and writes are not.
 #[derive(Default)]
 struct Shard {
-    records: HashMap<String, Record>,
+    records: HashMap<Box<str>, Record>,
     /// The last version given in this shard. A key never leaves its shard, so versions need no wider order.
     last: u64,
 }
@@ -82,7 +81,7 @@ impl Store for MemoryStore {
         let held = Held::all(self);
         let mut found: Vec<_> = held
             .under(prefix)
-            .map(|(key, record)| (key.clone(), record.clone()))
+            .map(|(key, record)| (key.to_string(), record.clone()))
             .collect();
         found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         Ok(found)
@@ -134,9 +133,10 @@ impl<'a> Held<'a> {
             .map_or(Version::ABSENT, |record| record.version)
     }
 
-    fn under(&self, prefix: &str) -> impl Iterator<Item = (&String, &Record)> {
+    fn under(&self, prefix: &str) -> impl Iterator<Item = (&str, &Record)> {
         self.0.iter().flat_map(move |(_, shard)| {
             let records = shard.records.iter();
+            let records = records.map(|(key, record)| (&**key, record));
             records.filter(move |(key, _)| key.starts_with(prefix))
         })
     }
@@ -147,8 +147,10 @@ impl<'a> Held<'a> {
             .map(|(key, record)| (key, record.version))
             .collect();
         now.sort_unstable();
-        now.into_iter()
-            .eq(scanned.seen.iter().map(|(key, version)| (key, *version)))
+        now.into_iter().eq(scanned
+            .seen
+            .iter()
+            .map(|(key, version)| (key.as_str(), *version)))
     }
 
     fn write(&mut self, index: usize, write: Write) {
@@ -159,14 +161,21 @@ impl<'a> Held<'a> {
         match write {
             Write::Put { key, value } => {
                 shard.last += 1;
-                let record = Record {
-                    version: Version(shard.last),
-                    value: Bytes::from(value),
+                let version = Version(shard.last);
+                let Some(record) = shard.records.get_mut(key.as_str()) else {
+                    let value = value.into();
+                    shard.records.insert(key.into(), Record { version, value });
+                    return;
                 };
-                shard.records.insert(key, record);
+                record.version = version;
+                // Most records keep their length, and nobody reads them just now.
+                match Arc::get_mut(&mut record.value) {
+                    Some(old) if old.len() == value.len() => old.copy_from_slice(&value),
+                    _ => record.value = value.into(),
+                }
             }
             Write::Delete { key } => {
-                shard.records.remove(&key);
+                shard.records.remove(key.as_str());
             }
         }
     }

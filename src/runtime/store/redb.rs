@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, mpsc};
 use std::thread::{self, JoinHandle};
 
-use bytes::Bytes;
 use redb::backends::FileBackend;
 use redb::{
     Builder, Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, Table,
@@ -364,7 +363,7 @@ fn apply(
 fn decode(stored: &[u8]) -> Result<Record, Trouble> {
     Ok(Record {
         version: decode_version(stored)?,
-        value: Bytes::copy_from_slice(&stored[field::VALUE]),
+        value: stored[field::VALUE].into(),
     })
 }
 

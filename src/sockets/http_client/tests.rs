@@ -95,6 +95,28 @@ fn an_answer_comes_back_whole_and_its_connection_is_kept() {
 }
 
 #[test]
+fn a_kept_connection_whose_peer_has_hung_up_is_replaced() {
+    block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        let bystander = Peer::answering(answer).await;
+        let once = async || {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        };
+        let client = client();
+        for _ in 0..2 {
+            let (answered, ()) = tokio::join!(result(&client, &url), once());
+            assert!(answered.is_ok(), "{answered:?}");
+            // Meanwhile the end of the connection is noticed.
+            assert!(result(&client, bystander.url()).await.is_ok());
+        }
+    });
+}
+
+#[test]
 fn a_redirect_is_an_answer() {
     block_on(async {
         let to =

@@ -1,7 +1,9 @@
 //! Handsets come and go; their cards' records stay.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
-use crate::runtime::store::MemoryStore;
+use crate::runtime::store::{CommitFuture, MemoryStore, Record};
 use crate::world::DEFAULT;
 
 const FIRST: u64 = 447_701_000_000;
@@ -11,13 +13,17 @@ fn number(n: u64) -> Msisdn {
 }
 
 fn phones() -> Phones {
+    phones_over(Arc::new(MemoryStore::new()))
+}
+
+fn phones_over(store: Arc<dyn Store>) -> Phones {
     let world = format!(
         "{DEFAULT}\n[[range]]\nfirst_msisdn = \"+{FIRST}\"\niccid_base = \"894477010000000000\"\n\
          imsi_base = \"001010100000000\"\ncount = 20000\npin = \"1234\"\npuk = \"12345678\"\n"
     );
     Phones::new(
         Arc::new(World::parse(&world).unwrap()),
-        Arc::new(MemoryStore::new()),
+        store,
         Clock::frozen(Timestamp::UNIX_EPOCH),
         Chance::seeded(1),
         Humans::Approve,
@@ -80,4 +86,70 @@ async fn idle_handsets_make_room_and_those_in_use_stay() {
         .unwrap();
     let tries = ReaderOutput::Response(vec![0x63, 0xC2]);
     assert_eq!(outputs, [Output::Reader(tries)]);
+}
+
+/// A store whose medium is full for a while.
+#[derive(Default)]
+struct Fragile {
+    store: MemoryStore,
+    full: AtomicBool,
+}
+
+impl Store for Fragile {
+    fn get(&self, key: &str) -> Result<Option<Record>, StoreError> {
+        self.store.get(key)
+    }
+
+    fn scan(&self, prefix: &str) -> Result<Vec<(String, Record)>, StoreError> {
+        self.store.scan(prefix)
+    }
+
+    fn commit(&self, batch: Batch) -> CommitFuture {
+        if self.full.load(Ordering::Relaxed) {
+            let full = StoreError::Full {
+                file: "sim.redb".into(),
+            };
+            return CommitFuture::ready(Err(full.into()));
+        }
+        self.store.commit(batch)
+    }
+
+    fn durable(&self) -> bool {
+        true
+    }
+}
+
+/// The reader hears neither of a try that was not taken nor of a code that was right.
+#[tokio::test]
+async fn what_the_journal_has_not_taken_has_not_happened() {
+    let store = Arc::new(Fragile::default());
+    let phones = phones_over(store.clone());
+    let (msisdn, now) = (number(0), Timestamp::UNIX_EPOCH);
+    let command = async |octets: &str| {
+        let apdu = ReaderInput::Apdu(hex::decode(octets).unwrap());
+        let handled = phones.handle(&msisdn, Input::Reader(apdu), now).await;
+        let (outputs, _) = handled.ok()?;
+        let [Output::Reader(ReaderOutput::Response(answer))] = outputs.as_slice() else {
+            panic!("{outputs:?}");
+        };
+        Some(hex::encode_upper(answer))
+    };
+    let insert = Input::Reader(ReaderInput::Insert);
+    phones.handle(&msisdn, insert, now).await.unwrap();
+    let (wrong, right) = ("002000010839393939FFFFFFFF", "002000010830303030FFFFFFFF");
+    assert_eq!(command(wrong).await.as_deref(), Some("63C2"));
+    store.full.store(true, Ordering::Relaxed);
+    assert_eq!(command(wrong).await, None);
+    assert_eq!(command(right).await, None);
+    // Nothing is written by these, and the card has lost its power: it asks for PIN1 again.
+    assert_eq!(command("0020000100").await.as_deref(), Some("63C2"));
+    assert_eq!(
+        command("00A4040C07A0000000871002").await.as_deref(),
+        Some("9000")
+    );
+    assert_eq!(command("00B0870009").await.as_deref(), Some("6982"));
+    store.full.store(false, Ordering::Relaxed);
+    assert_eq!(command(wrong).await.as_deref(), Some("63C1"));
+    assert_eq!(command(right).await.as_deref(), Some("9000"));
+    assert_eq!(command("0020000100").await.as_deref(), Some("63C3"));
 }

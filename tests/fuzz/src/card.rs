@@ -22,9 +22,9 @@ const MOST_PROACTIVE: usize = 16;
 /// Pieces of the input, each a length and so many octets: commands. An empty piece cuts the power, and the card goes on
 /// from what it has kept; one of a single octet resets it.
 ///
-/// Played by a card as it is by default, and by one with a menu.
+/// Played by a card as it is by default, and by one with all options.
 pub fn session(octets: &[u8]) {
-    for profile in [sim::profile(), sim::with_menu()] {
+    for profile in [sim::profile(), sim::with_everything()] {
         play(profile, octets);
     }
 }

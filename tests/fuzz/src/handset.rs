@@ -53,7 +53,7 @@ struct Session {
 impl Session {
     fn new() -> Self {
         let mut session = Self {
-            phone: phone(CardState::fresh(sim::with_menu())),
+            phone: phone(CardState::fresh(sim::with_everything())),
             now: Timestamp::UNIX_EPOCH,
             rng: Counter(0),
             cntr: 0,
@@ -170,7 +170,7 @@ impl Session {
             self.mr = self.mr.wrapping_add(1);
             let platform = Address::short_code("8220").unwrap();
             let deliver = Deliver::for_card(platform, Scts::utc(self.now), part);
-            let centre = Address::international(&sim::with_menu().network.smsc);
+            let centre = Address::international(&sim::with_everything().network.smsc);
             let message = Message::deliver(self.mr, centre, &deliver);
             self.step(Input::Rp(message.emit(Direction::ToPhone)));
         }
@@ -241,7 +241,7 @@ fn notes(step: &Step) -> impl Iterator<Item = &Note> {
 }
 
 fn phone(state: CardState) -> Phone {
-    Phone::new(sim::with_menu().clone(), sim::owner().clone(), state)
+    Phone::new(sim::with_everything().clone(), sim::owner().clone(), state)
 }
 
 /// Chance that is none.

@@ -22,13 +22,16 @@ pub(super) fn profile() -> &'static Arc<Profile> {
     })
 }
 
-/// The same with a menu.
-pub(super) fn with_menu() -> &'static Arc<Profile> {
+/// The same with everything that a profile may switch on: menu, tone, text and PIN in one question, REFRESH.
+pub(super) fn with_everything() -> &'static Arc<Profile> {
     static PROFILE: OnceLock<Arc<Profile>> = OnceLock::new();
     PROFILE.get_or_init(|| {
-        let mut with_menu = Profile::clone(profile());
-        with_menu.applet.menu = true;
-        Arc::new(with_menu)
+        let mut profile = Profile::clone(profile());
+        profile.refresh = true;
+        profile.applet.menu = true;
+        profile.applet.tone = Some(0x10);
+        profile.applet.text_in_prompt = true;
+        Arc::new(profile)
     })
 }
 

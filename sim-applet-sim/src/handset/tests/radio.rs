@@ -144,6 +144,23 @@ fn a_phone_that_is_off_or_out_of_reach_answers_nothing() {
     assert_eq!(sent(&world.deliver(&tpdu)).len(), 1);
 }
 
+/// The owner of a handset knows the PIN1 of the card in it, whatever its profile says.
+#[test]
+fn pin1_is_typed_as_the_profile_has_it() {
+    let text =
+        "inherits = \"default\"\nname = \"other\"\n[codes.pin1]\ncode = \"4711\"\ntries = 5\n";
+    let profile = Profile::parse(text, master(), network()).unwrap();
+    let mut world = World::with(Arc::new(profile));
+    let card = world.phone.card_mut();
+    assert_eq!(send(card, "0020000100"), "63C5");
+    send(card, "00A4040C07A0000000871002");
+    assert_eq!(
+        send(card, "00B0870009"),
+        "0809101000000000109000",
+        "EF.IMSI after PIN1"
+    );
+}
+
 #[test]
 fn a_locked_pin1_is_left_alone() {
     let mut world = World::new();

@@ -219,7 +219,7 @@ fn file_id(text: &str) -> Option<u16> {
         .flatten()
 }
 
-fn is_aid(octets: &[u8]) -> bool {
+pub(super) fn is_aid(octets: &[u8]) -> bool {
     (5..=16).contains(&octets.len())
 }
 

@@ -1,6 +1,7 @@
 //! Profiles as TOML: `fixtures/profiles/default.toml` documents the format by example.
 
 mod files;
+mod options;
 
 use std::collections::BTreeMap;
 
@@ -12,11 +13,13 @@ use thiserror::Error;
 use toml::{Table, Value};
 
 use files::{AccessEntry, FileEntry};
+use options::{AppletEntry, HandsetEntry};
 
 use super::{
-    AppletProfile, Application, ApplicationKind, CODES, CodeProfile, DomainProfile, HandsetProfile,
-    KeySetProfile, NetworkProfile, Profile, Scp03Profile, Weaknesses,
+    Application, ApplicationKind, CODES, CodeProfile, DomainProfile, KeySetProfile, NetworkProfile,
+    Profile, Scp03Profile, Weaknesses,
 };
+use crate::card_manager::registry::SCP03;
 use crate::pin::PinCode;
 use crate::uicc::file::Body;
 
@@ -106,6 +109,10 @@ struct ProfileEntry {
     key_set: Vec<KeySetEntry>,
     security_domain: DomainEntry,
     application: Vec<ApplicationEntry>,
+    #[serde(default)]
+    applet: AppletEntry,
+    #[serde(default)]
+    handset: HandsetEntry,
     access: BTreeMap<String, AccessEntry>,
     file: Vec<FileEntry>,
     #[serde(default)]
@@ -216,6 +223,21 @@ fn wrong(what: &str, expected: &str, got: &str) -> ProfileError {
     }
 }
 
+/// Refuses a value that comes twice.
+fn each_once<T: PartialEq + std::fmt::Debug>(
+    what: &str,
+    values: impl IntoIterator<Item = T>,
+) -> Result<(), ProfileError> {
+    let mut seen = Vec::new();
+    for value in values {
+        if seen.contains(&value) {
+            return Err(wrong(what, "each one once", &format!("{value:?} twice")));
+        }
+        seen.push(value);
+    }
+    Ok(())
+}
+
 impl ProfileEntry {
     fn build(
         self,
@@ -233,11 +255,20 @@ impl ProfileEntry {
             .iter()
             .map(KeySetEntry::build)
             .collect::<Result<Vec<_>, _>>()?;
+        each_once(
+            "key_set.version",
+            key_sets.iter().map(|keys| keys.version()),
+        )?;
+        each_once("codes.reference", codes.iter().map(|code| code.reference))?;
+        each_once("application.tar", self.application.iter().map(|it| it.tar))?;
         let mut applet = None;
         let mut applications = Vec::new();
         for entry in &self.application {
             let msl = entry.msl.octet("application.msl")?;
             let kind = match entry.kind {
+                KindEntry::Signature if applet.is_some() => {
+                    return Err(wrong("application", "one signature", "several"));
+                }
                 KindEntry::Signature => {
                     applet = Some((entry.tar, msl));
                     ApplicationKind::Signature
@@ -263,7 +294,13 @@ impl ProfileEntry {
         if self.atr.0.len() < 2 || self.atr.0.len() > 33 {
             return Err(wrong("atr", "2 to 33 octets", &hex::encode(&self.atr.0)));
         }
+        let aid = self.security_domain.aid.0;
+        if !files::is_aid(&aid) {
+            let got = format!("{} octets", aid.len());
+            return Err(wrong("security_domain.aid", "5 to 16 octets", &got));
+        }
         let scp03 = &self.security_domain.scp03;
+        let handset = self.handset.build(codes[0].code.clone())?;
         Ok(Profile {
             name: self.name,
             atr: self.atr.0,
@@ -272,9 +309,15 @@ impl ProfileEntry {
             key_sets,
             codes,
             domain: DomainProfile {
-                aid: self.security_domain.aid.0,
+                aid,
                 scp03: Scp03Profile {
-                    version: scp03.version.octet("scp03.version")?,
+                    version: match scp03.version.octet("scp03.version")? {
+                        version if SCP03.contains(&version) => version,
+                        other => {
+                            let got = format!("{other:02X}");
+                            return Err(wrong("scp03.version", "30 to 3F", &got));
+                        }
+                    },
                     i: match scp03.i.octet("scp03.i")? {
                         i @ (0x60 | 0x70) => i,
                         other => return Err(wrong("scp03.i", "60 or 70", &format!("{other:02X}"))),
@@ -290,15 +333,11 @@ impl ProfileEntry {
                 },
             },
             applications,
-            applet: AppletProfile {
-                tar,
-                msl,
-                ..AppletProfile::standard()
-            },
+            applet: self.applet.build(tar, msl)?,
             refresh: self.refresh,
             weak: self.weak,
             network,
-            handset: HandsetProfile::standard(),
+            handset,
         })
     }
 }
@@ -399,6 +438,37 @@ mod tests {
         assert!(heir.files.child(FileIndex::MF, 0x2FE2).is_some());
     }
 
+    /// What stands in the default profile is what a profile without it has.
+    #[test]
+    fn applet_and_handset_have_standards() {
+        let said = parsed(DEFAULT).unwrap();
+        let mut table: Table = DEFAULT.parse().unwrap();
+        table.remove("applet").unwrap();
+        table.remove("handset").unwrap();
+        let silent = parsed(&table.to_string()).unwrap();
+        let shown = |profile: &Profile| format!("{:?} {:?}", profile.applet, profile.handset);
+        assert_eq!(shown(&said), shown(&silent));
+    }
+
+    #[test]
+    fn applet_and_handset_are_as_the_profile_says() {
+        let profile = parsed(
+            "inherits = \"default\"\nname = \"heir\"\n[codes.pin1]\ncode = \"4711\"\ntries = 5\n\
+             [applet]\npin_tries = 5\npin_prompt = \"Code\"\ntext_in_prompt = true\ntone = \"11\"\n\
+             menu = true\n[handset]\nterminal_profile = \"03 00 05 02\"\nscreen_characters = 20\n",
+        );
+        let Profile {
+            applet, handset, ..
+        } = profile.unwrap();
+        assert_eq!((applet.pin_tries, applet.puk_tries), (5, 10));
+        assert_eq!((applet.tone, applet.menu), (Some(0x11), true));
+        assert_eq!(applet.pin_prompt, "Code");
+        assert!(applet.text_in_prompt);
+        assert_eq!(handset.terminal_profile, [0x03, 0x00, 0x05, 0x02]);
+        assert_eq!(handset.screen_characters, 20);
+        assert_eq!(handset.pin1.unwrap().digits(), "4711");
+    }
+
     #[test]
     fn what_is_wrong_is_named() {
         let heir = |text: &str| error(&format!("inherits = \"default\"\n{text}"));
@@ -423,5 +493,32 @@ mod tests {
                 .contains("60 or 70")
         );
         assert!(heir("[[key_set]]\nversion = 16\nfamily = \"aes-128\"").contains("1 to 15"));
+        assert!(
+            heir("[security_domain]\nscp03 = { version = \"01\", i = \"70\" }")
+                .contains("30 to 3F")
+        );
+        assert!(heir("[security_domain]\naid = \"A000\"").contains("5 to 16 octets"));
+        assert!(heir("[applet]\npin_tries = 0").contains("applet.pin_tries: expected 1 to 15"));
+        assert!(heir("[applet]\ncolour = 1").contains("colour"));
+        let long = "x".repeat(61);
+        assert!(heir(&format!("[applet]\npin_prompt = \"{long}\"")).contains("60 characters"));
+        assert!(heir("[handset]\nterminal_profile = \"\"").contains("1 to 255 octets"));
+    }
+
+    /// Whatever came later would not be reached.
+    #[test]
+    fn what_may_come_once_is_refused_twice() {
+        let heir = |text: &str| error(&format!("inherits = \"default\"\n{text}"));
+        let keys = "[[key_set]]\nversion = 2\nfamily = \"aes-128\"\n";
+        assert!(heir(&keys.repeat(2)).contains("key_set.version"));
+        let signature = |tar: &str| {
+            format!("[[application]]\nkind = \"signature\"\ntar = \"{tar}\"\nmsl = \"16\"\n")
+        };
+        let two = heir(&(signature("4D4944") + &signature("4D4945")));
+        assert!(two.contains("one signature"), "{two}");
+        let files = "[[application]]\nkind = \"remote-files\"\ntar = \"B00000\"\nmsl = \"16\"\n";
+        let same = heir(&(signature("4D4944") + &files.repeat(2)));
+        assert!(same.contains("application.tar"), "{same}");
+        assert!(heir("[codes.pin2]\nreference = \"01\"").contains("codes.reference"));
     }
 }

@@ -198,7 +198,8 @@ impl TryFrom<u8> for Class {
         match cla {
             0x00 => Ok(Self::Interindustry),
             0x80 => Ok(Self::Uicc),
-            0x40..=0x7F => Err(Sw::CHANNEL_NOT_SUPPORTED),
+            // Table 10.4: channels from 4 on.
+            0x40..=0x7F | 0xC0..=0xCF | 0xE0..=0xEF => Err(Sw::CHANNEL_NOT_SUPPORTED),
             0x04..=0x0F | 0x84..=0x8F => Err(Sw::SECURE_MESSAGING_NOT_SUPPORTED),
             _ => Err(Sw::CLA_NOT_SUPPORTED),
         }

@@ -148,6 +148,7 @@ fn authorize(op: &Op, token: &str) -> (u16, String) {
     let basic = "Basic cG9sbDpwb2xsLXNlY3JldA==".parse().unwrap();
     request.headers_mut().insert("authorization", basic);
     let id = RequestId(1);
+    let request = request.into();
     let mut rng = ChaCha20Rng::from_seed([9; 32]);
     let step = op.step(&Nothing, Input::Http { id, request }, now(), &mut rng);
     let reply = step.outputs.into_iter().find_map(|output| match output {
