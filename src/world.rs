@@ -125,7 +125,6 @@ impl World {
             || self.named.contains_key(msisdn)
             || self.signs_in_tests(msisdn)
             || self.ranges.iter().any(|range| range.holds(msisdn))
-            || self.signs_in_tests(msisdn)
     }
 
     /// The subscriber of a number, if there is one.

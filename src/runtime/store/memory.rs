@@ -26,8 +26,8 @@ struct Shard {
 
 const SHARDS: usize = 256;
 
-/// Keys differ in their last octets. A bad spread would cost time at a lock, and nothing else: the records of a shard have a
-/// hash with a secret.
+/// Keys differ in their last octets. A bad spread would cost time at a lock, and nothing else: within a shard records are found by
+/// a hash of the whole key.
 fn shard_of(key: &str) -> usize {
     let mut last = [0; 8];
     let tail = key.len().min(last.len());
