@@ -7,6 +7,11 @@ use std::process::{Command, Stdio};
 
 use midsim::Suite;
 use midsim::suite::AttachError;
+use ota_wire::cat::{Body, Envelope, ProactiveCommand};
+use serde_json::{Value, json};
+
+use crate::support::Folder;
+use crate::support::process::{Up, http, port_bases};
 
 const NUMBER: &str = "+447700900002";
 const ATR: &str = "3b9b95801fc78031a073be21136d53696d82";
@@ -168,6 +173,73 @@ async fn attaching_to_nothing_leaves_the_handset_on() {
     assert!(sim.card().await.unwrap().unwrap().attached);
     assert!(!sim.detach().await);
     suite.shutdown().await;
+}
+
+/// The card in a reader, the radio by HTTP, the user cancels.
+#[test]
+fn a_handset_of_ones_own_is_a_reader_and_three_requests() {
+    let folder = Folder::new("handset-http");
+    let data = folder.path().join("data");
+    let up = port_bases().find_map(|base| Up::start(&data, base, &["--no-human"]));
+    let up = up.unwrap();
+    let api = |method: &str, path: &str, body: &str| {
+        let url = format!("{}/api/v1{path}", up.url("ui"));
+        http(method, &url, &[("Content-Type", "application/json")], body).unwrap()
+    };
+    let handset = format!("/handsets/{NUMBER}");
+    let (status, problem) = api("GET", &format!("{handset}/inbox"), "");
+    assert_eq!(status, 409, "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("midsim sim attach"), "{detail}");
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let reader = listener.local_addr().unwrap();
+    let body = format!(r#"{{"reader": "{reader}"}}"#);
+    assert_eq!(api("POST", &format!("/sims/{NUMBER}/attach"), &body).0, 200);
+    let mut driver = Driver(listener.accept().unwrap().0);
+    driver.power(1);
+    assert_eq!(driver.ask("801000000403000502"), "9000");
+    let (status, nothing) = api("GET", &format!("{handset}/inbox"), "");
+    assert_eq!((status, nothing), (200, json!({"messages": []})));
+
+    let form = "scope=openid&acr_values=mod-mf&login_hint=%2B447700900002";
+    let (status, begun) = up.post("/bc-authorize", form).unwrap();
+    assert_eq!(status, 200, "{begun}");
+
+    let path = format!("{handset}/inbox?wait=20s&acknowledge=false");
+    let (_, taken) = api("GET", &path, "");
+    let message = &taken["messages"][0];
+    let tpdu = hex::decode(message["tpdu"].as_str().unwrap()).unwrap();
+    let envelope = Envelope::sms_pp_download(tpdu).emit();
+    let command = format!("80c20000{:02x}{}", envelope.len(), hex::encode(&envelope));
+    let sw = driver.ask(&command);
+    assert!(sw.starts_with("91"), "{sw}");
+    let answered = format!("{handset}/inbox/{}", message["mr"]);
+    assert_eq!(api("POST", &answered, "{}").0, 204);
+    assert_eq!(api("POST", &answered, "{}").0, 404, "once");
+    driver.ask(&format!("80120000{}", &sw[2..]));
+    let sw = driver.ask("801400000c810301218182028281830110");
+    let fetched = hex::decode(driver.ask(&format!("80120000{}", &sw[2..]))).unwrap();
+    let command = ProactiveCommand::parse(&fetched[..fetched.len() - 2]).unwrap();
+    let Body::SendShortMessage { tpdu, .. } = command.body else {
+        panic!("{command:?}");
+    };
+    let body = format!(r#"{{"tpdu": "{}"}}"#, hex::encode(tpdu));
+    let (status, sent) = api("POST", &format!("{handset}/outbox"), &body);
+    assert_eq!((status, &sent["cause"]), (200, &Value::Null), "{sent}");
+    assert_eq!(driver.ask("801400000c810302130082028381830100"), "9000");
+
+    let id = begun["auth_req_id"].as_str().unwrap();
+    let form = format!("grant_type=urn:openid:params:grant-type:ciba&auth_req_id={id}");
+    let refused = (0..3).find_map(|_| {
+        // No faster than the OP allows; time goes on when everybody has done what there is to do.
+        api("POST", "/clock/advance", r#"{"seconds": 15}"#);
+        let (_, answer) = up.post("/token", &form).unwrap();
+        let error = answer["error"].as_str().unwrap().to_owned();
+        (error != "authorization_pending").then_some(error)
+    });
+    assert_eq!(refused.as_deref(), Some("access_denied"));
+    up.kill();
 }
 
 /// The reader's end.

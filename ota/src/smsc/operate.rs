@@ -220,7 +220,8 @@ impl Work<'_> {
         let stored = self.stored(id).filter(|stored| is_own(stored, who, source));
         let stored = stored.ok_or(CommandStatus::RINVMSGID)?;
         let msisdn = stored.message.destination.parse();
-        Ok((msisdn.map_err(|_| CommandStatus::RINVMSGID)?, stored))
+        let msisdn = msisdn.map_err(|_| CommandStatus::RINVMSGID)?;
+        Ok((msisdn, stored.into_owned()))
     }
 
     /// Whether the phone may have the message already.
