@@ -192,11 +192,12 @@ impl SmppEnd for SmscEnd {
     }
 
     fn unsent(output: smsc::Output, error: &SendError) -> Option<Message> {
-        let smsc::Output::Deliver { id, .. } = output else {
+        let smsc::Output::Deliver { id, esme, .. } = output else {
             return None;
         };
+        let link = esme.link;
         Some(Message::Smsc(match error {
-            SendError::NotBound | SendError::Full { .. } => smsc::Input::NotSent { id },
+            SendError::NotBound | SendError::Full { .. } => smsc::Input::NotSent { id, link },
             // No session will ever carry it.
             SendError::Field(_) => {
                 let result = Err(CommandStatus::RINVMSGLEN);

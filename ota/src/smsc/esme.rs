@@ -119,8 +119,9 @@ impl Work<'_> {
     }
 
     /// The session is full, or gone: from now on what comes for this ESME waits its turn.
-    pub(super) fn not_sent(&mut self, id: &str) {
-        let Some(mut waiting) = self.waiting(id) else {
+    pub(super) fn not_sent(&mut self, id: &str, link: u64) {
+        // Another session may have it by now.
+        let Some(mut waiting) = self.waiting(id).filter(|it| it.sent == Some(link)) else {
             return;
         };
         waiting.sent = None;

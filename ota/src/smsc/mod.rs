@@ -160,6 +160,8 @@ pub enum Input {
     NotSent {
         /// Its id.
         id: String,
+        /// The session.
+        link: u64,
     },
     /// A message of the relay layer from a phone (TS 24.011 §7.3).
     Rp {
@@ -269,7 +271,7 @@ impl Smsc {
                 operation,
             } => work.operate(esme, sequence, operation),
             Input::DeliverResp { id, result } => work.deliver_resp(&id, result),
-            Input::NotSent { id } => work.not_sent(&id),
+            Input::NotSent { id, link } => work.not_sent(&id, link),
             Input::Rp { from, bytes } => work.rp(&from, &bytes),
             Input::PhoneAvailable { msisdn } => work.phone_available(&msisdn),
             Input::Timer { key } => work.timer_due(&key),

@@ -1,6 +1,7 @@
 //! The SMSC, one step a function call.
 
 mod esmes;
+mod phone_histories;
 mod phones;
 mod refusals;
 

@@ -160,7 +160,7 @@ fn a_slow_esme_has_only_so_many_messages_waiting_and_its_senders_are_told() {
         on_their_way.extend(ids(&write(&mut world, n)));
     }
     let id = on_their_way.pop().unwrap();
-    assert_eq!(world.step(Input::NotSent { id }), []);
+    assert_eq!(world.step(Input::NotSent { id, link: 2 }), []);
     for n in 3..5 {
         let outputs = write(&mut world, n);
         assert!(accepted(&outputs) && numbers(&outputs).is_empty(), "{n}");
@@ -201,9 +201,31 @@ fn what_found_no_room_is_looked_after_though_no_answer_ever_comes() {
     let sent = ids(&write(&mut world, 1));
     world.step(Input::NotSent {
         id: sent[0].clone(),
+        link: 2,
     });
     let again = world.run(world.now + seconds(5));
     assert_eq!(ids(&again), sent);
+}
+
+/// The word of a session that has ended comes after its messages went to another one.
+#[test]
+fn what_one_session_did_not_send_another_may_have() {
+    let mut world = small(2, 5);
+    world.bind("midsim", 2, BindMode::Receiver);
+    let sent = ids(&write(&mut world, 1));
+    world.bind("midsim", 3, BindMode::Receiver);
+    let again = world.step(Input::Unbound {
+        esme: link_of("midsim", 2),
+    });
+    assert_eq!(ids(&again), sent);
+    let id = sent[0].clone();
+    assert_eq!(world.step(Input::NotSent { id, link: 2 }), []);
+    assert_eq!(
+        world.run(world.now + seconds(59)),
+        [],
+        "the other one has it"
+    );
+    assert_eq!(ids(&world.run(world.now + seconds(1))), sent, "and is late");
 }
 
 /// What may happen between an SMSC and the sessions of one ESME; numbers choose among what there is.
@@ -240,7 +262,8 @@ impl Sessions {
                 self.seen.insert(message.short_message[0]);
                 self.open.push((esme.link, id));
             } else {
-                outputs.extend(world.step(Input::NotSent { id }));
+                let link = esme.link;
+                outputs.extend(world.step(Input::NotSent { id, link }));
             }
         }
     }
@@ -308,8 +331,8 @@ proptest! {
                 Happens::Took(at) => sessions.answer(&mut world, at, Ok(())),
                 Happens::Refused(at) => sessions.answer(&mut world, at, Err(CommandStatus::RX_T_APPN)),
                 Happens::NotSent(at) if !sessions.open.is_empty() => {
-                    let (_, id) = sessions.open.remove(at % sessions.open.len());
-                    let outputs = world.step(Input::NotSent { id });
+                    let (link, id) = sessions.open.remove(at % sessions.open.len());
+                    let outputs = world.step(Input::NotSent { id, link });
                     sessions.take(&mut world, outputs);
                 }
                 Happens::NotSent(_) => {}
