@@ -292,6 +292,20 @@ pub(crate) mod host {
     impl Host {
         /// Opens a session with the keys that the card has under this version.
         pub(crate) fn open(card: &mut Uicc, version: u8) -> Self {
+            let mut host = Self::begin(card, version);
+            assert_eq!(host.authenticate(card, C_MAC), "9000");
+            host
+        }
+
+        /// EXTERNAL AUTHENTICATE.
+        pub(crate) fn authenticate(&mut self, card: &mut Uicc, level: u8) -> String {
+            let cryptogram = self.channel.cryptogram(constant::HOST_CRYPTOGRAM);
+            let authenticate = Command::new(0x80, Ins::EXTERNAL_AUTHENTICATE, level, 0);
+            self.send(card, &authenticate.with_data(cryptogram))
+        }
+
+        /// A session as INITIALIZE UPDATE leaves it.
+        pub(crate) fn begin(card: &mut Uicc, version: u8) -> Self {
             let chosen = [0x5A; SHORT];
             send(card, "00A4040C08A000000003000000");
             let update = format!("8050{version:02X}0008{}", hex::encode(chosen));
@@ -301,15 +315,10 @@ pub(crate) mod host {
             let iccid = &card.subscriber.iccid;
             let (_, keys) = scp03_keys(&card.profile, iccid, card.state(), version).unwrap();
             let dek = Secret::new(keys.dek.to_vec());
-            let mut host = Self {
+            Self {
                 channel: Channel::new(&keys, version, &chosen, &challenge),
                 dek: CipherKey::new(CipherAlgorithm::Aes, dek).unwrap(),
-            };
-            let cryptogram = host.channel.cryptogram(constant::HOST_CRYPTOGRAM);
-            let authenticate = Command::new(0x80, Ins::EXTERNAL_AUTHENTICATE, C_MAC, 0);
-            let opened = host.send(card, &authenticate.with_data(cryptogram));
-            assert_eq!(opened, "9000");
-            host
+            }
         }
 
         /// Sends a command with its MAC.

@@ -325,6 +325,23 @@ fn the_handset_turns_wrong_input_away_and_keeps_asking() {
 }
 
 #[test]
+fn nothing_runs_on_in_a_phone_that_is_off() {
+    let mut world = World::new();
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    world.send_challenge(&challenge);
+    world.step(Input::PowerOff);
+    assert!(world.timers.is_empty(), "{:?}", world.timers);
+    world.step(Input::PowerOn);
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    world.send_challenge(&challenge);
+    let step = world.act(Action::Ok);
+    assert!(submit(&step).is_some());
+    assert!(!world.timers.is_empty(), "the network has to answer");
+    world.step(Input::PowerOff);
+    assert!(world.timers.is_empty(), "{:?}", world.timers);
+}
+
+#[test]
 fn power_off_in_the_middle_keeps_tries_and_counter_and_loses_the_dialogue() {
     let mut world = World::new();
     let challenge = world.challenge(Method::Pin, TEXT);

@@ -83,6 +83,42 @@ fn the_response_to_a_packet_that_replaces_its_own_keys_is_sealed_with_the_old_on
     assert_eq!(por.last(), Some(&0x01), "{}", hex::encode(&por));
 }
 
+/// Amendment D §5, §7.1: what does not belong into a session is refused, and some of it ends the session.
+#[test]
+fn a_session_takes_only_what_it_was_opened_for() {
+    const PLAIN: &str = "80F24002024F00";
+    let status = GetStatus::all(Scope::APPLICATIONS).command();
+    let mut card = card();
+    let mut host = Host::begin(&mut card, 0x30);
+    assert_eq!(send(&mut card, PLAIN), "6982", "nobody is authenticated");
+    for level in [0x02, 0x10, 0x23, 0x30, 0xFF] {
+        assert_eq!(host.authenticate(&mut card, level), "6A86", "{level:02X}");
+        host = Host::begin(&mut card, 0x30);
+    }
+    let mut host = Host::open(&mut card, 0x30);
+    assert_eq!(send(&mut card, PLAIN), "6982", "without its MAC");
+    assert_eq!(host.send(&mut card, &status), "6114");
+    assert_eq!(host.authenticate(&mut card, 0x00), "6985", "a second time");
+    assert_eq!(host.send(&mut card, &status), "6985", "it is over");
+
+    let mut host = Host::open(&mut card, 0x30);
+    assert_eq!(send(&mut card, "80503001080001020304050607"), "6A86");
+    assert_eq!(host.send(&mut card, &status), "6985", "another has begun");
+}
+
+/// Amendment D §6.2.2.1: a card challenge never comes again.
+#[test]
+fn the_sequence_counter_does_not_go_round() {
+    let profile = profile();
+    let mut state = CardState::fresh(&profile);
+    state.domain.get_or_insert_default().sequence = 0x00FF_FFFE;
+    let mut card = Uicc::new(profile, subscriber(), state);
+    Host::open(&mut card, 0x30);
+    for _ in 0..2 {
+        assert_eq!(send(&mut card, "80503000080001020304050607"), "6985");
+    }
+}
+
 /// GlobalPlatform §11.8.2.1: P1 has the version that is replaced, the data the new one.
 #[test]
 fn a_key_set_that_replaces_another_may_have_another_version() {

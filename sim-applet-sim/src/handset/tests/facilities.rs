@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ota_wire::applet::Challenge;
-use ota_wire::cat::{CommandType, ProactiveCommand, Qualifier};
+use ota_wire::cat::{Body, CommandType, ProactiveCommand, Qualifier};
 
 use super::*;
 
@@ -110,4 +110,70 @@ fn no_terminal_is_asked_for_what_it_has_not_named() {
         }
     }
     assert_eq!(used.len(), 8, "{used:02X?}");
+}
+
+/// EFs of the USIM with one octet or more.
+const FILES: [u16; 17] = [
+    0x6F05, 0x6F07, 0x6F08, 0x6F09, 0x6F30, 0x6F31, 0x6F38, 0x6F3E, 0x6F3F, 0x6F43, 0x6F46, 0x6F56,
+    0x6F5B, 0x6F5C, 0x6F60, 0x6F61, 0x6F62,
+];
+
+/// Writes an octet to each of these files over the air, on a handset with these facilities. What it was asked.
+fn write_remotely(files: &[u16], facilities: &[Facility]) -> Vec<ProactiveCommand> {
+    let mut profile = Profile::standard(master(), network());
+    profile.refresh = true;
+    let facilities = [&[Facility::SMS_PP_DATA_DOWNLOAD], facilities].concat();
+    profile.handset.terminal_profile = TerminalProfile::with(&facilities).octets().to_vec();
+    let mut world = World::with(Arc::new(profile));
+    let update = |file: &u16| {
+        let [high, low] = file.to_be_bytes();
+        [
+            0x00, 0xA4, 0x00, 0x00, 0x02, high, low, 0x00, 0xD6, 0x00, 0x00, 0x01, 0x55,
+        ]
+    };
+    let mut order = world.command(files.iter().flat_map(update).collect());
+    // PoR always, by SMS-SUBMIT.
+    order.spi = Spi([0x16, 0x39]);
+    order.tar = ota_wire::ids::Tar([0xB0, 0x00, 0x10]);
+    let packet = order.seal(&world.key_set()).unwrap();
+    let mut step = world.send_packet(&packet);
+    let mut asked = commands(&step);
+    if let Some((_, por)) = submit(&step) {
+        let checked = check_response(&por.user_data.to_octets(), &order.sent(), &world.key_set());
+        let executed = (files.len() * 2) as u8;
+        assert_eq!(checked.unwrap().data, [executed, 0x90, 0x00]);
+        step = world.acknowledge(&step);
+        asked.extend(commands(&step));
+    }
+    let card = world.phone.card_mut();
+    assert_eq!(testing::send(card, "00A4080C047FFF6F05"), "9000");
+    assert_eq!(testing::send(card, "00B0000001"), "559000", "it is written");
+    asked
+}
+
+/// TS 102 223 §6.4.7, §6.6.13: a list of up to 16 files, else all of them.
+#[test]
+fn a_terminal_is_told_of_files_that_were_written_if_it_can_be() {
+    let kinds = |asked: &[ProactiveCommand]| -> Vec<_> {
+        asked.iter().map(|command| command.body.kind()).collect()
+    };
+    let (sends, refreshes) = (Facility::SEND_SHORT_MESSAGE, Facility::REFRESH);
+    let both = [CommandType::SEND_SHORT_MESSAGE, CommandType::REFRESH];
+    for (count, qualifier) in [(1, 0x01), (16, 0x01), (17, 0x00)] {
+        let asked = write_remotely(&FILES[..count], &[sends, refreshes]);
+        assert_eq!(kinds(&asked), both, "{count}");
+        let Body::Refresh { files } = &asked[1].body else {
+            panic!("{asked:?}");
+        };
+        assert_eq!(asked[1].qualifier.0, qualifier, "{count}");
+        let listed = files
+            .as_ref()
+            .map(|list| (usize::from(list[0]), list.len()));
+        // Count, then 3F00 7FFF and the file.
+        let expected = (qualifier == 0x01).then_some((count, 1 + 6 * count));
+        assert_eq!(listed, expected);
+    }
+    assert_eq!(kinds(&write_remotely(&FILES[..1], &[sends])), both[..1]);
+    assert_eq!(kinds(&write_remotely(&FILES[..1], &[refreshes])), both[1..]);
+    assert_eq!(kinds(&write_remotely(&FILES[..1], &[])), []);
 }
