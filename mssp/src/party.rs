@@ -95,7 +95,12 @@ impl Turn<'_> {
 
     /// All of a transaction, or a part of it.
     pub(crate) fn load_or_tell<T: DeserializeOwned>(&mut self, id: &str) -> Option<T> {
-        match load(self.view, key::transaction(id)) {
+        self.read_or_tell(key::transaction(id), id)
+    }
+
+    /// A record of a transaction. One that cannot be read is told to the trace.
+    pub(crate) fn read_or_tell<T: DeserializeOwned>(&mut self, key: String, id: &str) -> Option<T> {
+        match load(self.view, key) {
             Ok(txn) => txn,
             Err(unreadable) => {
                 let reason = unreadable.to_string();

@@ -16,7 +16,7 @@ use crate::{
     event::{Body, EventKind},
     messages::{ReceiptReq, StatusResp},
     party::Turn,
-    record::{Change, Names, Notification, Transaction, key, load},
+    record::{Change, Names, Notification, Transaction, key},
     soap::Call,
     step::{Output, Peer, Send, SendError},
 };
@@ -110,9 +110,9 @@ impl Turn<'_> {
         }
     }
 
-    /// What the AP has not acknowledged yet. What cannot be read is not told again.
-    fn notification_of(&self, id: &str) -> Option<Notification> {
-        load(self.view, key::notify(id)).unwrap_or_default()
+    /// What the AP has not acknowledged yet.
+    fn notification_of(&mut self, id: &str) -> Option<Notification> {
+        self.read_or_tell(key::notify(id), id)
     }
 }
 

@@ -166,8 +166,26 @@ fn without_a_receipt_it_is_sent_again_with_growing_pauses_and_then_given_up() {
     assert!(!world.timers.contains_key(&format!("notify/{id}")));
     // The AP finds out by asking.
     assert_eq!(world.ask(&request().status(&id)).status(), "502");
-    // A receipt that comes after all is still noted.
-    answered(&mut world, &first, 200, &receipt(&shape, &id, "600"));
+    // A receipt that comes after all shows in the trace and changes nothing.
+    let records = world.records.0.clone();
+    let step = answered(&mut world, &first, 200, &receipt(&shape, &id, "600"));
+    assert!(matches!(
+        step.events[0].kind,
+        EventKind::Receipt { result: Ok(_), .. }
+    ));
+    assert_eq!(world.records.0, records);
+}
+
+#[test]
+fn a_note_of_a_notification_that_cannot_be_read_is_told() {
+    let (mut world, id, _) = notified(ResultCode::OK);
+    world
+        .records
+        .0
+        .insert(format!("notify/{id}"), b"{".to_vec());
+    let step = world.next_timer();
+    assert!(sent(&step).is_none());
+    assert!(matches!(step.events[0].kind, EventKind::Internal { .. }));
 }
 
 #[test]
