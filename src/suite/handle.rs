@@ -144,8 +144,7 @@ impl Handle {
         let now = self.clock().now();
         let key = super::signer::new_key(&mut self.chance.generator());
         let store = Arc::clone(self.parties().op_store());
-        super::keyring::store_next(store.as_ref(), &*key, now).await?;
-        Ok(self.keys.rotate(&*key, now)?)
+        self.keys.follow(store.as_ref(), &*key, now).await
     }
 
     /// An RP of ours, in this process but over the sockets.

@@ -19,6 +19,8 @@ pub(super) struct KeyRing {
     deterministic: bool,
     ps256: Arc<dyn Signer>,
     state: Mutex<State>,
+    /// One change at a time: the store and the state must end with the same key.
+    changing: tokio::sync::Mutex<()>,
 }
 
 struct State {
@@ -59,11 +61,27 @@ impl KeyRing {
             state: Mutex::new(State::new(es256(signing)?, &ps256, retired)),
             ps256,
             deterministic,
+            changing: tokio::sync::Mutex::default(),
         })
     }
 
+    /// `key` signs from now on, and after the next start.
+    ///
+    /// # Errors
+    /// [`StartError`] when it cannot be stored; then the one before goes on.
+    pub(super) async fn follow(
+        &self,
+        store: &dyn Store,
+        key: &[u8],
+        now: Timestamp,
+    ) -> Result<(), StartError> {
+        let _one = self.changing.lock().await;
+        store_next(store, key, now).await?;
+        Ok(self.rotate(key, now)?)
+    }
+
     /// `key` signs from now on; the one before stays published.
-    pub(super) fn rotate(&self, key: &[u8], now: Timestamp) -> Result<(), BadKey> {
+    fn rotate(&self, key: &[u8], now: Timestamp) -> Result<(), BadKey> {
         let next: Arc<dyn Signer> = Arc::new(Es256::new(key, self.deterministic)?);
         let mut state = lock(&self.state);
         let mut retired = state.retired.clone();
@@ -79,11 +97,7 @@ impl KeyRing {
 }
 
 /// Writes `key` as the one that signs and the one before as retired.
-pub(super) async fn store_next(
-    store: &dyn Store,
-    key: &[u8],
-    now: Timestamp,
-) -> Result<(), StartError> {
+async fn store_next(store: &dyn Store, key: &[u8], now: Timestamp) -> Result<(), StartError> {
     let signing = format!("config/{SIGNING_KEY}");
     let read = |key: &str| store.get(key);
     let (before, list) = (read(&signing)?, read(RETIRED_KEYS)?);
@@ -154,7 +168,13 @@ impl Keys for KeyRing {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future as _;
+    use std::task::{Context, Waker};
+
+    use tokio::sync::oneshot;
+
     use super::*;
+    use crate::runtime::store::{CommitError, CommitFuture, MemoryStore, StoreError};
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_767_265_200 + second).unwrap()
@@ -189,5 +209,59 @@ mod tests {
             kids(&before.at(at(0)).signing)[..1]
         );
         assert!(ring.at(at(100)).retired.is_empty());
+    }
+
+    /// Applies at once what it says is done later, the last first.
+    #[derive(Default)]
+    struct LastFirst {
+        store: MemoryStore,
+        answers: Mutex<Vec<oneshot::Sender<Result<(), CommitError>>>>,
+    }
+
+    impl Store for LastFirst {
+        fn get(&self, key: &str) -> Result<Option<Record>, StoreError> {
+            self.store.get(key)
+        }
+
+        fn scan(&self, prefix: &str) -> Result<Vec<(String, Record)>, StoreError> {
+            self.store.scan(prefix)
+        }
+
+        fn commit(&self, batch: Batch) -> CommitFuture {
+            self.store.commit(batch).wait().unwrap();
+            let (answer, answered) = oneshot::channel();
+            lock(&self.answers).push(answer);
+            CommitFuture::pending(answered, Arc::default())
+        }
+
+        fn durable(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn two_changes_at_once_end_with_the_key_that_is_stored() {
+        let store = LastFirst::default();
+        let ring = KeyRing::new(&[1; 32], &[], true).unwrap();
+        let mut changes = [[2; 32], [3; 32]].map(|key| {
+            let (ring, store) = (&ring, &store);
+            Box::pin(async move { ring.follow(store, &key, at(10)).await })
+        });
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut done = [false; 2];
+        while done != [true; 2] {
+            for (change, done) in changes.iter_mut().zip(&mut done) {
+                *done = *done || change.as_mut().poll(&mut cx).is_ready();
+            }
+            if let Some(answer) = lock(&store.answers).pop() {
+                answer.send(Ok(())).unwrap();
+            }
+        }
+        let stored = store.get(&format!("config/{SIGNING_KEY}")).unwrap();
+        let stored = KeyRing::new(&stored.unwrap().value, &[], true).unwrap();
+        assert_eq!(
+            kids(&ring.at(at(11)).signing),
+            kids(&stored.at(at(11)).signing)
+        );
     }
 }
