@@ -115,7 +115,7 @@ impl Client {
         message: &str,
         attributes: &str,
         body: &str,
-    ) -> Element {
+    ) -> Element<'static> {
         let envelope = self.envelope(operation, message, attributes, body);
         let path = format!("/soap/services/{operation}Port");
         let (status, headers, answer) =
@@ -123,7 +123,8 @@ impl Client {
         let name = self.name;
         assert_eq!(status, 200, "{name} {operation}: {answer}");
         assert!(headers.contains("content-type: application/soap+xml"));
-        let root = xml::parse(answer.as_bytes()).unwrap();
+        // For as long as the test runs.
+        let root = xml::parse(answer.leak().as_bytes()).unwrap();
         let wrapper = only(only(&root));
         assert_eq!(wrapper.local, format!("{operation}Response"), "{name}");
         assert_eq!(wrapper.ns.as_deref(), self.wrapper, "{name}");
@@ -157,7 +158,7 @@ fn each_declared(content: &str) -> String {
     written + rest
 }
 
-fn only(element: &Element) -> &Element {
+fn only<'a, 'd>(element: &'a Element<'d>) -> &'a Element<'d> {
     let mut below = element.elements();
     let first = below.next().unwrap();
     assert!(below.next().is_none());

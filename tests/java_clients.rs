@@ -185,8 +185,8 @@ fn to_sign(number: &str, profile: &str, format: &str) -> String {
 }
 
 /// The first element of that name, anywhere.
-fn find(reply: &Reply, local: &str) -> Option<Element> {
-    fn within(element: &Element, local: &str) -> Option<Element> {
+fn find<'a>(reply: &'a Reply, local: &str) -> Option<Element<'a>> {
+    fn within<'a>(element: &Element<'a>, local: &str) -> Option<Element<'a>> {
         if element.local == local {
             return Some(element.clone());
         }
@@ -351,7 +351,7 @@ async fn laverca_knows_signatures_by_their_format() {
     let element = sign(3, LOA4, &format!("{FICOM}PKCS1")).await;
     let pkcs1 = find(&element, "PKCS1").unwrap();
     assert_eq!(pkcs1.ns.as_deref(), Some(FICOM));
-    let names: Vec<_> = pkcs1.elements().map(|e| e.local.as_str()).collect();
+    let names: Vec<_> = pkcs1.elements().map(|e| &*e.local).collect();
     assert_eq!(names, ["SignatureValue", "X509Certificate"]);
     bench.finish().await;
 }

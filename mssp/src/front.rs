@@ -365,11 +365,11 @@ fn ap_trans_id(message: &Element) -> Option<String> {
     ap_info(message, "AP_TransID").map(str::to_owned)
 }
 
-fn ap_id(message: &Element) -> Option<&str> {
+fn ap_id<'a>(message: &'a Element<'a>) -> Option<&'a str> {
     ap_info(message, "AP_ID")
 }
 
-fn ap_info<'a>(message: &'a Element, attribute: &str) -> Option<&'a str> {
+fn ap_info<'a>(message: &'a Element<'a>, attribute: &str) -> Option<&'a str> {
     let ap_info = message.elements().find(|e| e.local == "AP_Info")?;
     let value = ap_info.attribute(None, attribute)?.trim_matches(is_white);
     (!value.is_empty()).then_some(value)

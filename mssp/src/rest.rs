@@ -4,6 +4,7 @@
 //! A request becomes the [`Call`] that its SOAP twin would be, and an answer is made of its SOAP twin; so there is one
 //! service behind two faces. The standard does not know this interface.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -51,7 +52,7 @@ const RECEIPT_EXTENSION: &str = "http://www.swisscom.ch/TS102204/ext/v1.0.0";
 ///
 /// # Errors
 /// The fault for what is no request.
-pub(crate) fn parse(document: &[u8]) -> Result<Call, Refusal> {
+pub(crate) fn parse(document: &[u8]) -> Result<Call<'static>, Refusal> {
     read(document, false).map_err(|detail| Refusal {
         shape: Box::new(Version::Json.into()),
         fault: Fault::new(Code::WRONG_PARAM, detail),
@@ -59,14 +60,14 @@ pub(crate) fn parse(document: &[u8]) -> Result<Call, Refusal> {
 }
 
 /// Reads a request, an answer or a fault, for whoever shows it.
-pub(crate) fn parse_any(document: &[u8]) -> Result<Call, Refusal> {
+pub(crate) fn parse_any(document: &[u8]) -> Result<Call<'static>, Refusal> {
     read(document, true).map_err(|detail| Refusal {
         shape: Box::new(Version::Json.into()),
         fault: Fault::new(Code::WRONG_PARAM, detail),
     })
 }
 
-fn read(document: &[u8], answers_too: bool) -> Result<Call, String> {
+fn read(document: &[u8], answers_too: bool) -> Result<Call<'static>, String> {
     if document.len() > MAX_OCTETS {
         return Err(format!("the message is larger than {MAX_OCTETS} octets"));
     }
@@ -175,7 +176,7 @@ fn element(
     ns: &str,
     depth: usize,
     nodes: &mut usize,
-) -> Result<Element, String> {
+) -> Result<Element<'static>, String> {
     *nodes += 1;
     if *nodes > MAX_NODES || depth > MAX_DEPTH {
         return Err(format!(
@@ -190,13 +191,13 @@ fn element(
     }
     let mut made = Element {
         ns: Some(ns.into()),
-        local: name.to_owned(),
-        prefix: String::new(),
+        local: name.to_owned().into(),
+        prefix: Cow::Borrowed(""),
         attributes: Vec::new(),
         declared: Vec::new(),
         children: Vec::new(),
     };
-    let mut below = |name: &str, value, ns: &str, made: &mut Element| {
+    let mut below = |name: &str, value, ns: &str, made: &mut Element<'static>| {
         let child = element(name, value, ns, depth + 1, nodes)?;
         made.children.push(Node::Element(child));
         Ok::<_, String>(())
@@ -217,8 +218,8 @@ fn element(
                 if is_attribute {
                     made.attributes.push(Attribute {
                         ns: None,
-                        value: scalar(&key, value)?,
-                        local: key,
+                        value: scalar(&key, value)?.into(),
+                        local: key.into(),
                     });
                     continue;
                 }
@@ -231,7 +232,7 @@ fn element(
                 };
                 match value {
                     value if key == "Data" || key == "Value" => {
-                        made.children.push(Node::Text(scalar(&key, value)?));
+                        made.children.push(Node::Text(scalar(&key, value)?.into()));
                     }
                     Value::Array(values) if key != "AdditionalServices" => {
                         for value in values {
@@ -243,7 +244,7 @@ fn element(
             }
         }
         value if URIS.contains(&name) => below("mssURI", value, ns, &mut made)?,
-        value => made.children.push(Node::Text(scalar(name, value)?)),
+        value => made.children.push(Node::Text(scalar(name, value)?.into())),
     }
     if name.ends_with("Req") {
         in_schema_order(&mut made);
@@ -255,7 +256,7 @@ fn element(
 fn in_schema_order(message: &mut Element) {
     for attribute in &mut message.attributes {
         if attribute.local == "MessagingMode" && attribute.value == "asynch" {
-            "asynchClientServer".clone_into(&mut attribute.value);
+            attribute.value = Cow::Borrowed("asynchClientServer");
         }
     }
     const ORDER: [&str; 12] = [
@@ -334,33 +335,33 @@ fn twin(root: &Element) -> Option<Value> {
         };
         content.insert("ServiceResponses".to_owned(), Value::Array(list));
     }
-    Some(json!({ part.local.as_str(): content }))
+    Some(json!({ &*part.local: content }))
 }
 
 fn object(element: &Element) -> Map<String, Value> {
     let mut members = Map::new();
     for attribute in element.attributes.iter().filter(|a| a.local != "AP_PWD") {
         // In PinStatus of the profile extension.
-        let (name, value) = match attribute.local.as_str() {
+        let (name, value) = match &*attribute.local {
             "blocked" => ("Blocked", Value::Bool(attribute.value == "true")),
             name @ ("AutoActivation" | "RecoveryCodeCreated") => {
                 (name, Value::Bool(attribute.value == "true"))
             }
-            name => (name, Value::String(attribute.value.clone())),
+            name => (name, Value::from(&*attribute.value)),
         };
         members.insert(name.to_owned(), value);
     }
     for child in element.elements() {
         let value = value(child);
         let is_list = child.local == "SignatureProfile" && element.local == "MSS_ProfileResp";
-        match members.get_mut(&child.local) {
+        match members.get_mut(&*child.local) {
             Some(Value::Array(list)) => list.push(value),
             Some(first) => *first = Value::Array(vec![first.take(), value]),
             None if is_list => {
-                members.insert(child.local.clone(), Value::Array(vec![value]));
+                members.insert(child.local.clone().into_owned(), Value::Array(vec![value]));
             }
             None => {
-                members.insert(child.local.clone(), value);
+                members.insert(child.local.clone().into_owned(), value);
             }
         }
     }
@@ -379,7 +380,7 @@ fn value(element: &Element) -> Value {
 }
 
 fn fault(element: &Element) -> Value {
-    fn find<'a>(element: &'a Element, local: &str) -> Option<&'a Element> {
+    fn find<'a>(element: &'a Element<'a>, local: &str) -> Option<&'a Element<'a>> {
         element.elements().find_map(|below| {
             (below.local == local)
                 .then_some(below)

@@ -128,7 +128,7 @@ impl SignatureRequest {
 }
 
 /// The first element of that local name, at any depth.
-pub(crate) fn find<'a>(root: &'a Element, local: &str) -> Option<&'a Element> {
+pub(crate) fn find<'a, 'd>(root: &'a Element<'d>, local: &str) -> Option<&'a Element<'d>> {
     if root.local == local {
         return Some(root);
     }

@@ -91,7 +91,7 @@ impl Found {
     /// What XML Schema lets stand at every element (part 1 §2.6); no element of ours may be nil. Of the type, its name is
     /// looked at and not the prefix.
     fn instance(&mut self, element: &Element, attribute: &xml::Attribute, types: &[&str]) {
-        match attribute.local.as_str() {
+        match &*attribute.local {
             "schemaLocation" | "noNamespaceSchemaLocation" => {}
             "type" => {
                 let given = attribute.value.trim_matches(xml::is_white);

@@ -224,7 +224,7 @@ fn envelope(from: &'static str, to: &'static str, body: &Body) -> Row {
 }
 
 /// The message in it, in SOAP or JSON.
-fn call(body: &[u8]) -> Result<Call, Refusal> {
+fn call(body: &[u8]) -> Result<Call<'_>, Refusal> {
     if body.first() == Some(&b'{') {
         rest::parse_any(body)
     } else {
@@ -244,7 +244,7 @@ fn schema_deviations(body: &[u8]) -> Vec<String> {
 
 fn message(call: &Call) -> (String, String, Vec<(String, String)>) {
     let part = &call.part;
-    let clause = match part.local.as_str() {
+    let clause = match &*part.local {
         "MSS_SignatureReq" => "8.2",
         "MSS_SignatureResp" => "8.3",
         "MSS_StatusReq" => "8.4",
@@ -300,7 +300,11 @@ fn message(call: &Call) -> (String, String, Vec<(String, String)>) {
             format_args!("{hops} hops, the last {last}"),
         ));
     }
-    (part.local.clone(), format!("TS 102 204 §{clause}"), fields)
+    (
+        part.local.clone().into_owned(),
+        format!("TS 102 204 §{clause}"),
+        fields,
+    )
 }
 
 fn json_fault(fault: &Element) -> Vec<(String, String)> {
@@ -336,7 +340,7 @@ fn fault(body: &[u8]) -> Option<Vec<(String, String)>> {
 }
 
 /// The first element of that name, in document order.
-fn find<'a>(root: &'a Element, local: &str) -> Option<&'a Element> {
+fn find<'a>(root: &'a Element<'a>, local: &str) -> Option<&'a Element<'a>> {
     if root.local == local {
         return Some(root);
     }

@@ -86,9 +86,9 @@ impl HandshakeReq {
 
 /// The children of a list, which all have one name.
 fn list<'a>(
-    element: &'a Element,
+    element: &'a Element<'a>,
     name: &'a str,
-) -> Result<impl Iterator<Item = &'a Element> + use<'a>, Fault> {
+) -> Result<impl Iterator<Item = &'a Element<'a>> + use<'a>, Fault> {
     match element.elements().find(|e| e.local != name) {
         Some(other) => Err(wrong(format!(
             "{} does not belong into {}, which holds {name}",

@@ -35,19 +35,19 @@ use crate::{
 /// The children of one element that belong to the schema, each name at most once.
 struct Children<'a> {
     parent: &'a str,
-    known: Vec<&'a Element>,
+    known: Vec<&'a Element<'a>>,
 }
 
 impl<'a> Children<'a> {
     /// # Errors
     /// 101 for an element that `names` lacks or that stands twice.
-    fn new(parent: &'a Element, names: &[&str]) -> Result<Self, Fault> {
+    fn new(parent: &'a Element<'a>, names: &[&str]) -> Result<Self, Fault> {
         let mut known: Vec<&Element> = Vec::new();
         for child in parent.elements() {
             if !matches!(child.ns.as_deref(), None | Some(MSS)) {
                 continue;
             }
-            if !names.contains(&child.local.as_str()) {
+            if !names.contains(&&*child.local) {
                 return Err(wrong(format!(
                     "{} does not belong into {}, which may hold {}",
                     child.local,
@@ -69,11 +69,11 @@ impl<'a> Children<'a> {
         })
     }
 
-    fn optional(&self, name: &str) -> Option<&'a Element> {
+    fn optional(&self, name: &str) -> Option<&'a Element<'a>> {
         self.known.iter().copied().find(|e| e.local == name)
     }
 
-    fn required(&self, name: &str) -> Result<&'a Element, Fault> {
+    fn required(&self, name: &str) -> Result<&'a Element<'a>, Fault> {
         self.optional(name)
             .ok_or_else(|| missing(format!("{} lacks element {name}", self.parent)))
     }
@@ -84,14 +84,14 @@ impl<'a> Children<'a> {
 }
 
 /// An attribute that the schema requires, white space trimmed.
-fn required<'a>(element: &'a Element, name: &str) -> Result<&'a str, Fault> {
+fn required<'a>(element: &'a Element<'a>, name: &str) -> Result<&'a str, Fault> {
     match element.attribute(None, name).map(trimmed) {
         None | Some("") => Err(missing(format!("{} lacks attribute {name}", element.local))),
         Some(value) => Ok(value),
     }
 }
 
-fn optional<'a>(element: &'a Element, name: &str) -> Option<&'a str> {
+fn optional<'a>(element: &'a Element<'a>, name: &str) -> Option<&'a str> {
     element.attribute(None, name).map(trimmed)
 }
 

@@ -196,7 +196,7 @@ impl KeyReference {
     fn parse(element: &Element) -> Result<Self, Fault> {
         let mut reference = Self::default();
         for child in element.elements() {
-            let list = match child.local.as_str() {
+            let list = match &*child.local {
                 "CertificateURL" => &mut reference.certificate_urls,
                 "CertificateIssuerDN" => &mut reference.issuers,
                 "HashOfUsersPublicKey" => &mut reference.user_keys,

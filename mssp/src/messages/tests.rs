@@ -5,7 +5,7 @@ use crate::{
     xml,
 };
 
-fn part(document: &str) -> Element {
+fn part(document: &str) -> Element<'_> {
     Call::parse(document.as_bytes()).unwrap().part
 }
 
@@ -21,7 +21,8 @@ fn a_request_reads_the_same_in_every_shape() {
             format: Some("http://uri.etsi.org/TS102204/v1.1.2#PKCS7".into()),
             ..SignatureRequest::default()
         };
-        let part = part(&request.to_xml());
+        let document = request.to_xml();
+        let part = part(&document);
         let head = Head::parse(&part).unwrap();
         assert_eq!(head.version, InterfaceVersion::SPOKEN[0]);
         assert_eq!(head.ap.ap_id, "http://midsim.test/ap");

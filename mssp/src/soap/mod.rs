@@ -116,13 +116,13 @@ impl Shape {
 
 /// A request, or the answer to one: one wrapper with one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub struct Call<'d> {
     /// How it was written.
     pub shape: Shape,
     /// The wrapper's local name: the operation.
     pub operation: String,
     /// The wrapper's only child: the message.
-    pub part: Element,
+    pub part: Element<'d>,
     /// The way it came through the mesh, if it did.
     pub roaming: Option<Roaming>,
 }
@@ -136,13 +136,13 @@ pub struct Refusal {
     pub fault: Fault,
 }
 
-impl Call {
+impl<'d> Call<'d> {
     /// Reads an envelope.
     ///
     /// # Errors
     /// A [`Refusal`] with the fault that SOAP or TS 102 204 wants for it. A well-formed envelope with a fault in it
     /// is refused as well: nobody calls with one.
-    pub fn parse(document: &[u8]) -> Result<Self, Refusal> {
+    pub fn parse(document: &'d [u8]) -> Result<Self, Refusal> {
         let root = xml::parse(document).map_err(|e| Refusal {
             shape: Box::default(),
             fault: Fault::new(
@@ -159,7 +159,7 @@ impl Call {
     }
 
     /// What is learned of the shape stays in `shape`, even if nothing comes of the call.
-    fn from_envelope(root: Element, shape: &mut Shape) -> Result<Self, Fault> {
+    fn from_envelope(root: Element<'d>, shape: &mut Shape) -> Result<Self, Fault> {
         let env = Some(shape.version.namespace());
         let mut roaming = None;
         if let Some(header) = root.elements().next().filter(|e| e.is(env, "Header")) {
@@ -188,10 +188,10 @@ impl Call {
         let part = only_child(wrapper, &wrapper.local)?;
         shape.wrapper = wrapper.ns.as_deref().map(str::to_owned);
         shape.part = part.ns.as_deref().map(str::to_owned);
-        let operation = wrapper.local.clone();
+        let operation = wrapper.local.clone().into_owned();
         let body = root.into_elements().find(|e| e.is(env, "Body"));
         // Body and wrapper hold their only element.
-        let only = |element: Element| element.into_elements().next();
+        let only = |element: Element<'d>| element.into_elements().next();
         let part = body.and_then(only).and_then(only);
         Ok(Self {
             shape: shape.clone(),
@@ -204,10 +204,11 @@ impl Call {
 
 /// The Body of an envelope that may have a Header before it and, in SOAP 1.1 (§4), elements of other namespaces after it.
 /// Those say nothing here.
-fn body_of(root: &Element, version: Version) -> Result<&Element, Fault> {
+fn body_of<'a>(root: &'a Element<'a>, version: Version) -> Result<&'a Element<'a>, Fault> {
     let env = Some(version.namespace());
-    let may_follow =
-        |e: &Element| version == Version::V1_1 && e.ns.as_deref().is_some_and(|ns| Some(ns) != env);
+    let may_follow = |e: &Element<'_>| {
+        version == Version::V1_1 && e.ns.as_deref().is_some_and(|ns| Some(ns) != env)
+    };
     let mut below = root.elements().peekable();
     below.next_if(|e| e.is(env, "Header"));
     match below.next_if(|e| e.is(env, "Body")) {
@@ -285,7 +286,7 @@ fn check_header(
             roaming = Some(Roaming::parse(block, &[root, header])?);
         } else if for_us && mandatory {
             let ns = block.ns.as_deref().unwrap_or_default();
-            unknown.push((ns.to_owned(), block.local.clone()));
+            unknown.push((ns.to_owned(), block.local.clone().into_owned()));
         }
     }
     let not_understood = unknown.first().map(|(ns, local)| Fault {
@@ -297,7 +298,7 @@ fn check_header(
     Ok((roaming, not_understood))
 }
 
-fn only_child<'a>(parent: &'a Element, name: &str) -> Result<&'a Element, Fault> {
+fn only_child<'a>(parent: &'a Element<'a>, name: &str) -> Result<&'a Element<'a>, Fault> {
     let mut below = parent.elements();
     match (below.next(), below.next()) {
         (Some(only), None) if parent.has_only_elements() => Ok(only),

@@ -134,7 +134,7 @@ fn value(element: &Element, name: &str) -> Option<String> {
         .map(|text| text.trim_matches(is_white).to_owned())
 }
 
-fn find<'a>(element: &'a Element, local: &str) -> Option<&'a Element> {
+fn find<'a>(element: &'a Element<'a>, local: &str) -> Option<&'a Element<'a>> {
     element
         .elements()
         .find_map(|child| match child.local == local {
@@ -145,7 +145,7 @@ fn find<'a>(element: &'a Element, local: &str) -> Option<&'a Element> {
 
 /// The block with the declarations of what it stands in, as far as they are in force there. Which of them it needs cannot be
 /// told: any value may be a qualified name.
-fn on_its_own(block: &Element, around: &[&Element]) -> Element {
+fn on_its_own<'d>(block: &Element<'d>, around: &[&Element<'_>]) -> Element<'d> {
     let mut declared: Vec<Declaration> = Vec::new();
     for element in around.iter().chain([&block]) {
         for one in &element.declared {
@@ -161,7 +161,7 @@ fn on_its_own(block: &Element, around: &[&Element]) -> Element {
 }
 
 /// Writes what was read, prefixes and all. `scope` are the declarations in force around it, the innermost last.
-fn write<'a>(w: &mut Writer, element: &'a Element, scope: &mut Vec<&'a Declaration>) {
+fn write<'a>(w: &mut Writer, element: &'a Element<'a>, scope: &mut Vec<&'a Declaration>) {
     let outside = scope.len();
     scope.extend(&element.declared);
     w.open(&qualified(&element.prefix, &element.local));

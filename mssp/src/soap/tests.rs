@@ -33,7 +33,8 @@ fn the_operation_is_the_body_element_in_any_namespace() {
             shape: shape.clone(),
             ..SignatureRequest::default()
         };
-        let call = Call::parse(request.to_xml().as_bytes()).unwrap();
+        let document = request.to_xml();
+        let call = Call::parse(document.as_bytes()).unwrap();
         assert_eq!(call.shape, shape);
         assert_eq!(call.operation, "MSS_Signature");
         assert_eq!(call.part.local, "MSS_SignatureReq");
@@ -72,7 +73,8 @@ fn soap_1_1_is_tolerated_and_answered_in_kind() {
         },
         ..SignatureRequest::default()
     };
-    let call = Call::parse(request.to_xml().as_bytes()).unwrap();
+    let document = request.to_xml();
+    let call = Call::parse(document.as_bytes()).unwrap();
     assert_eq!(call.shape.version, Version::V1_1);
     assert_eq!(call.shape.version.content_type(), "text/xml; charset=utf-8");
 
@@ -101,16 +103,15 @@ fn soap_1_1_is_tolerated_and_answered_in_kind() {
 #[test]
 fn only_soap_1_1_has_elements_after_the_body_and_only_qualified_ones() {
     const OLD: &str = "http://schemas.xmlsoap.org/soap/envelope/";
-    let parse = |namespace: &str, rest: &str| {
+    let document = |namespace: &str, rest: &str| {
         let body = "<e:Body><MSS_Signature><a x='1'/></MSS_Signature></e:Body>";
-        let document =
-            format!("<e:Envelope xmlns:e='{namespace}'><e:Header/>{body}{rest}</e:Envelope>");
-        Call::parse(document.as_bytes())
+        format!("<e:Envelope xmlns:e='{namespace}'><e:Header/>{body}{rest}</e:Envelope>")
     };
     let two = "<t:Trailer xmlns:t='urn:t'><t:a/></t:Trailer> <Trailer xmlns='urn:u'/>";
-    let call = parse(OLD, two).unwrap();
+    let taken = document(OLD, two);
+    let call = Call::parse(taken.as_bytes()).unwrap();
     assert_eq!(
-        (call.operation.as_str(), call.part.local.as_str()),
+        (call.operation.as_str(), &*call.part.local),
         ("MSS_Signature", "a")
     );
     assert_eq!(call.part.attribute(None, "x"), Some("1"));
@@ -123,7 +124,7 @@ fn only_soap_1_1_has_elements_after_the_body_and_only_qualified_ones() {
         (OLD, "text"),
         (OLD, "<t:a xmlns:t='urn:t'/><e:Body/>"),
     ] {
-        let refusal = parse(namespace, rest).expect_err(rest);
+        let refusal = refusal(&document(namespace, rest));
         assert_eq!(refusal.fault.code, Code::WRONG_PARAM, "{rest}");
         assert_eq!(refusal.shape.version.namespace(), namespace, "{rest}");
         assert!(

@@ -30,24 +30,24 @@ pub const MAX_NODES: usize = 10_000;
 /// thousand elements could otherwise share one name of a megabyte.
 pub const MAX_NAME: usize = 512;
 
-/// An element and all below it.
+/// An element and all below it. What stands in the document `'d` as it is meant is not copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Element {
+pub struct Element<'d> {
     /// Namespace name; `None` is no namespace.
     pub ns: Option<Arc<str>>,
     /// Name without prefix.
-    pub local: String,
+    pub local: Cow<'d, str>,
     /// Prefix as it was written, empty if there was none.
-    pub prefix: String,
+    pub prefix: Cow<'d, str>,
     /// Attributes without the namespace declarations.
-    pub attributes: Vec<Attribute>,
+    pub attributes: Vec<Attribute<'d>>,
     /// The namespace declarations that stand at it.
     pub declared: Vec<Declaration>,
     /// Content in document order.
-    pub children: Vec<Node>,
+    pub children: Vec<Node<'d>>,
 }
 
-impl Element {
+impl<'d> Element<'d> {
     /// Is this `{ns}local`?
     pub fn is(&self, ns: Option<&str>, local: &str) -> bool {
         self.ns.as_deref() == ns && self.local == local
@@ -58,7 +58,7 @@ impl Element {
         self.attributes
             .iter()
             .find(|a| a.ns.as_deref() == ns && a.local == local)
-            .map(|a| a.value.as_str())
+            .map(|a| &*a.value)
     }
 
     /// The child elements, in document order.
@@ -80,7 +80,7 @@ impl Element {
     /// The text directly in this element, runs between child elements joined.
     pub fn text(&self) -> Cow<'_, str> {
         let mut runs = self.children.iter().filter_map(|node| match node {
-            Node::Text(text) => Some(text.as_str()),
+            Node::Text(text) => Some(&**text),
             Node::Element(_) => None,
         });
         match (runs.next(), runs.next()) {
@@ -106,13 +106,13 @@ impl Element {
 
 /// An attribute that is not a namespace declaration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attribute {
+pub struct Attribute<'d> {
     /// Namespace name; `None` for an attribute without prefix.
     pub ns: Option<Arc<str>>,
     /// Name without prefix.
-    pub local: String,
+    pub local: Cow<'d, str>,
     /// Value, references resolved, white space normalised (XML 1.0 §3.3.3).
-    pub value: String,
+    pub value: Cow<'d, str>,
 }
 
 /// A namespace declaration (Namespaces in XML 1.0 §3). Names in values, such as that of an xsi:type, go by it.
@@ -126,11 +126,11 @@ pub struct Declaration {
 
 /// Content of an element.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Node {
+pub enum Node<'d> {
     /// A child element.
-    Element(Element),
+    Element(Element<'d>),
     /// A run of text; two never follow each other.
-    Text(String),
+    Text(Cow<'d, str>),
 }
 
 /// White space of XML 1.0 §2.3.

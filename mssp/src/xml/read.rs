@@ -1,7 +1,7 @@
 //! Reading: one pass of quick-xml's [`NsReader`], which balances tags and resolves prefixes; the checks that it leaves
 //! to its user (characters, names, one root, references, the bounds) are here.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use quick_xml::{
     Error as QuickError, NsReader,
@@ -81,7 +81,7 @@ pub enum XmlError {
 ///
 /// # Errors
 /// Anything that is not well-formed XML 1.0 in UTF-8, is forbidden in SOAP, or exceeds a bound of [`super`].
-pub fn parse(document: &[u8]) -> Result<Element, XmlError> {
+pub fn parse(document: &[u8]) -> Result<Element<'_>, XmlError> {
     if document.len() > MAX_OCTETS {
         return Err(XmlError::TooLarge(document.len()));
     }
@@ -99,7 +99,7 @@ pub fn parse(document: &[u8]) -> Result<Element, XmlError> {
     reader
         .resolver_mut()
         .set_max_namespace_bindings(MAX_BINDINGS);
-    let mut tree = Tree::default();
+    let mut tree = Tree::of(text);
     loop {
         let event = reader
             .read_event()
@@ -130,17 +130,28 @@ impl XmlError {
 }
 
 /// The elements that are open, and the root once it is closed.
-#[derive(Default)]
-struct Tree {
-    open: Vec<Element>,
-    root: Option<Element>,
+struct Tree<'d> {
+    document: &'d str,
+    open: Vec<Element<'d>>,
+    root: Option<Element<'d>>,
     nodes: usize,
     started: bool,
     /// By the names as they were written. Mostly a handful, which a tree finds quicker than a hash.
     namespaces: BTreeMap<String, Arc<str>>,
 }
 
-impl Tree {
+impl<'d> Tree<'d> {
+    fn of(document: &'d str) -> Self {
+        Self {
+            document,
+            open: Vec::new(),
+            root: None,
+            nodes: 0,
+            started: false,
+            namespaces: BTreeMap::new(),
+        }
+    }
+
     fn take(&mut self, event: Event<'_>, resolver: &NamespaceResolver) -> Result<(), XmlError> {
         let first = !std::mem::replace(&mut self.started, true);
         match event {
@@ -184,7 +195,7 @@ impl Tree {
         Ok(())
     }
 
-    fn open(&mut self, element: Element) -> Result<(), XmlError> {
+    fn open(&mut self, element: Element<'d>) -> Result<(), XmlError> {
         if self.root.is_some() {
             return Err(XmlError::malformed(format!(
                 "a second root element, {}",
@@ -225,14 +236,15 @@ impl Tree {
             return Ok(());
         }
         if let Some(Node::Text(text)) = parent.children.last_mut() {
-            text.push_str(run);
+            text.to_mut().push_str(run);
             return Ok(());
         }
-        parent.children.push(Node::Text(run.to_owned()));
+        let run = keep(self.document, run);
+        parent.children.push(Node::Text(run));
         self.count()
     }
 
-    fn finish(self) -> Result<Element, XmlError> {
+    fn finish(self) -> Result<Element<'d>, XmlError> {
         if let Some(open) = self.open.last() {
             return Err(XmlError::malformed(format!("{} is not closed", open.local)));
         }
@@ -243,10 +255,10 @@ impl Tree {
         &mut self,
         start: &BytesStart<'_>,
         resolver: &NamespaceResolver,
-    ) -> Result<Element, XmlError> {
+    ) -> Result<Element<'d>, XmlError> {
         let (local, prefix) = names(start.name())?;
         let ns = self.namespace(resolver.resolve_element(start.name()).0)?;
-        let mut attributes: Vec<Attribute> = Vec::new();
+        let mut attributes: Vec<Attribute<'d>> = Vec::new();
         let mut declarations = Vec::new();
         for (n, attribute) in start.attributes().enumerate() {
             if n == MAX_ATTRIBUTES {
@@ -255,7 +267,10 @@ impl Tree {
             let attribute = attribute
                 .map_err(|e| XmlError::malformed(format!("in the start tag of {local}: {e}")))?;
             let (name, _) = names(attribute.key)?;
-            let value = attribute_value(&attribute.value)?;
+            let value = match attribute_value(&attribute.value)? {
+                Cow::Borrowed(raw) => keep(self.document, raw),
+                Cow::Owned(made) => Cow::Owned(made),
+            };
             if let Some(declared) = attribute.key.as_namespace_binding() {
                 // Namespaces in XML 1.0 §2.2; only the default namespace can be taken back.
                 if value.is_empty() && matches!(declared, PrefixDeclaration::Named(_)) {
@@ -272,7 +287,7 @@ impl Tree {
                 };
                 declarations.push(Declaration {
                     prefix: prefix.to_owned(),
-                    ns: value,
+                    ns: value.into_owned(),
                 });
                 continue;
             }
@@ -282,14 +297,14 @@ impl Tree {
             }
             attributes.push(Attribute {
                 ns,
-                local: name.to_owned(),
+                local: keep(self.document, name),
                 value,
             });
         }
         Ok(Element {
             ns,
-            local: local.to_owned(),
-            prefix: prefix.to_owned(),
+            local: keep(self.document, local),
+            prefix: keep(self.document, prefix),
             attributes,
             declared: declarations,
             children: Vec::new(),
@@ -317,6 +332,13 @@ impl Tree {
     }
 }
 
+/// A text that outlives the reader's event: the part of the document that it is, or a copy of what was made of one.
+fn keep<'d>(document: &'d str, text: &str) -> Cow<'d, str> {
+    let start = text.as_ptr().addr().checked_sub(document.as_ptr().addr());
+    let part = start.and_then(|start| document.get(start..start.checked_add(text.len())?));
+    part.map_or_else(|| Cow::Owned(text.to_owned()), Cow::Borrowed)
+}
+
 /// Local name and prefix (empty if none) of a name, both checked.
 fn names(name: QName<'_>) -> Result<(&str, &str), XmlError> {
     let whole = name.into_inner();
@@ -331,11 +353,11 @@ fn names(name: QName<'_>) -> Result<(&str, &str), XmlError> {
 }
 
 /// XML 1.0 §3.3.3 for attributes of type CDATA.
-fn attribute_value(raw: &str) -> Result<String, XmlError> {
+fn attribute_value(raw: &str) -> Result<Cow<'_, str>, XmlError> {
     if !any(raw, |octet| {
         matches!(octet, b'&' | b'<' | b'\t' | b'\r' | b'\n')
     }) {
-        return Ok(raw.to_owned());
+        return Ok(Cow::Borrowed(raw));
     }
     let mut value = String::with_capacity(raw.len());
     let mut rest = raw;
@@ -361,7 +383,7 @@ fn attribute_value(raw: &str) -> Result<String, XmlError> {
         }
     }
     value.push_str(rest);
-    Ok(value)
+    Ok(Cow::Owned(value))
 }
 
 /// Whether an octet of `text` is of a kind. Looks at many at a time, which a search that ends at the first cannot.

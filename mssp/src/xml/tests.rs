@@ -22,7 +22,7 @@ fn a_document_becomes_a_tree_of_names_namespaces_and_text() {
     assert_eq!(root.text(), "t&u<&\nA");
     let below: Vec<_> = root
         .elements()
-        .map(|e| (e.ns.as_deref(), e.local.as_str(), e.prefix.as_str()))
+        .map(|e| (e.ns.as_deref(), &*e.local, &*e.prefix))
         .collect();
     assert_eq!(below, [(Some("urn:2"), "b", "p"), (None, "c", "")]);
     assert!(!root.has_only_elements());
@@ -216,13 +216,14 @@ fn bounds_hold_and_what_is_within_them_is_read() {
 #[test]
 fn a_megabyte_of_references_is_one_text() {
     let n = MAX_OCTETS / 5 - 10;
-    let root = parse(format!("<a>{}</a>", "&amp;".repeat(n)).as_bytes()).unwrap();
+    let document = format!("<a>{}</a>", "&amp;".repeat(n));
+    let root = parse(document.as_bytes()).unwrap();
     assert_eq!(root.children.len(), 1);
     assert_eq!(root.text().len(), n);
 }
 
 /// Trees as the reader makes them, without prefixes: runs of text never touch.
-fn tree() -> impl Strategy<Value = Element> {
+fn tree() -> impl Strategy<Value = Element<'static>> {
     let name = "[A-Za-z_][A-Za-z0-9_.-]{0,8}";
     let value = "\\PC{0,12}|[&<>\"'\t\r\n]{0,4}";
     let attributes = proptest::collection::btree_map(name, value, 0..4);
@@ -231,7 +232,9 @@ fn tree() -> impl Strategy<Value = Element> {
         attributes.clone(),
         "\\PC{0,20}|[&<>\"'\t\r\n\\]]{1,6}",
     )
-        .prop_map(|(local, attributes, text)| element(local, attributes, vec![Node::Text(text)]));
+        .prop_map(|(local, attributes, text)| {
+            element(local, attributes, vec![Node::Text(text.into())])
+        });
     leaf.prop_recursive(5, 60, 4, move |inner| {
         (
             name,
@@ -241,7 +244,7 @@ fn tree() -> impl Strategy<Value = Element> {
             .prop_map(|(local, attributes, below)| {
                 let children = below
                     .into_iter()
-                    .flat_map(|(e, text)| [Node::Element(e), Node::Text(text)])
+                    .flat_map(|(e, text)| [Node::Element(e), Node::Text(text.into())])
                     .collect();
                 element(local, attributes, children)
             })
@@ -251,20 +254,20 @@ fn tree() -> impl Strategy<Value = Element> {
 fn element(
     local: String,
     attributes: std::collections::BTreeMap<String, String>,
-    mut children: Vec<Node>,
-) -> Element {
-    children.retain(|node| *node != Node::Text(String::new()));
+    mut children: Vec<Node<'static>>,
+) -> Element<'static> {
+    children.retain(|node| *node != Node::Text("".into()));
     Element {
         ns: None,
-        local,
-        prefix: String::new(),
+        local: local.into(),
+        prefix: "".into(),
         attributes: attributes
             .into_iter()
             .filter(|(local, _)| !local.starts_with("xmlns"))
             .map(|(local, value)| Attribute {
                 ns: None,
-                local,
-                value,
+                local: local.into(),
+                value: value.into(),
             })
             .collect(),
         declared: Vec::new(),

@@ -9,7 +9,7 @@ use ota_wire::sms::udh::{Iei, Reference};
 use ota_wire::sms::user_data::UserData;
 use ota_wire::trace::Id;
 
-use super::record::{Attempt, Card, Job, JobState, key};
+use super::record::{Attempt, Card, Job, JobState, Sim, key};
 use super::work::Work;
 use super::{FailReason, Outcome, Output, Submit};
 use crate::event::PlatformEvent;
@@ -62,7 +62,7 @@ impl Work<'_> {
             .as_ref()
             .is_some_and(|id| self.job(id).is_some());
         if !busy {
-            return self.send(job, Why::First);
+            return self.send_from(job, card, sim, Why::First);
         }
         if sim.queue.len() >= MAX_QUEUE {
             return self.fail(
@@ -111,9 +111,14 @@ impl Work<'_> {
     }
 
     /// Counter, seal, split, submit: all committed together before anything leaves.
-    pub(super) fn send(&mut self, mut job: Job, why: Why) {
-        let Some(card) = job.card.clone() else { return };
-        let mut sim = self.sim(&card);
+    pub(super) fn send(&mut self, job: Job, why: Why) {
+        if let Some(card) = job.card.clone() {
+            let sim = self.sim(&card);
+            self.send_from(job, card, sim, why);
+        }
+    }
+
+    fn send_from(&mut self, mut job: Job, card: Card, mut sim: Sim, why: Why) {
         let floor = match (why, job.attempt()) {
             (Why::Jump, Some(before)) => before.cntr.get() + JUMP,
             _ => 0,
@@ -261,7 +266,8 @@ impl Work<'_> {
             .iter()
             .find(|(early, _)| *early == message_id)
             .map(|(_, state)| *state);
-        self.put_job(job.clone());
+        let overtaken_by = early.map(|state| (job.clone(), state));
+        self.put_job(job);
         let accepted = PlatformEvent::Accepted {
             part: index + 1,
             message_id: message_id.clone(),
@@ -270,7 +276,7 @@ impl Work<'_> {
         if news {
             self.report(&job_id, Outcome::Sent);
         }
-        if let Some(state) = early {
+        if let Some((job, state)) = overtaken_by {
             self.receipt(job, &message_id, state);
         }
     }

@@ -18,7 +18,7 @@ pub(super) struct Work<'a> {
     pub(super) view: &'a dyn View,
     pub(super) now: Timestamp,
     rng: &'a mut dyn Rng,
-    jobs: BTreeMap<String, Option<Job>>,
+    jobs: BTreeMap<String, Option<Box<Job>>>,
     sims: BTreeMap<String, (Card, Sim)>,
     key_sets: BTreeMap<String, (Iccid, KeySets)>,
     unsure: BTreeMap<String, (Iccid, KeySets)>,
@@ -48,7 +48,7 @@ impl<'a> Work<'a> {
     /// Every changed record once, in its last state.
     pub(super) fn finish(mut self) -> Step {
         let jobs = self.jobs.into_iter().map(|(id, job)| match job {
-            Some(job) => Change::Job(id, Box::new(job)),
+            Some(job) => Change::Job(id, job),
             None => Change::JobGone(id),
         });
         let sims = self
@@ -71,13 +71,13 @@ impl<'a> Work<'a> {
 
     pub(super) fn job(&self, id: &str) -> Option<Job> {
         match self.jobs.get(id) {
-            Some(job) => job.clone(),
+            Some(job) => job.as_deref().cloned(),
             None => read(self.view, &key::job(id)),
         }
     }
 
     pub(super) fn put_job(&mut self, job: Job) {
-        self.jobs.insert(job.submit.id.clone(), Some(job));
+        self.jobs.insert(job.submit.id.clone(), Some(Box::new(job)));
     }
 
     pub(super) fn remove_job(&mut self, id: &str) {

@@ -1,5 +1,7 @@
 //! The side of the phones: RP-DATA out, one at a time; RP-ACK, RP-ERROR and RP-DATA in (TS 24.011 §6, §7.3).
 
+use std::borrow::Cow;
+
 use jiff::SignedDuration;
 use ota_wire::ids::Msisdn;
 use ota_wire::rp::{Cause, Direction, Message, Tpdu};
@@ -266,7 +268,7 @@ impl Work<'_> {
                 },
             );
         }
-        if let Some(stored) = self.stored(message_id) {
+        if let Some(stored) = self.stored(message_id).map(Cow::into_owned) {
             self.send_receipt(message_id, &stored, state, cause);
         }
         self.put_stored(message_id, None);

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use ota_wire::ids::Msisdn;
 use ota_wire::trace::Id;
 use rand_core::Rng;
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -21,16 +22,16 @@ pub(super) struct Work<'a> {
     pub(super) view: &'a dyn View,
     pub(super) now: Timestamp,
     rng: &'a mut dyn Rng,
-    phones: BTreeMap<Msisdn, Phone>,
+    phones: BTreeMap<Msisdn, Box<Phone>>,
     /// The timer that each phone had before the step.
     dues: RefCell<BTreeMap<Msisdn, Option<Timestamp>>>,
     /// The id that the sender of what is kept now was told, if not its own.
     pub(super) told: Option<String>,
     /// The timer that this step is about.
     pub(super) fired: Option<String>,
-    stored: BTreeMap<String, Option<Stored>>,
+    stored: BTreeMap<String, Option<Box<Stored>>>,
     /// With the timer of each.
-    waiting: BTreeMap<String, (Option<Waiting>, Option<Timestamp>)>,
+    waiting: BTreeMap<String, (Option<Box<Waiting>>, Option<Timestamp>)>,
     backlogs: BTreeMap<String, Option<Backlog>>,
     links: BTreeMap<String, Links>,
     step: Step,
@@ -70,21 +71,17 @@ impl<'a> Work<'a> {
             if before != Some(due) || self.fired.as_deref() == Some(&key) {
                 self.step.changes.push(Change::Timer { key, due });
             }
-            self.step
-                .changes
-                .push(Change::Phone(msisdn, Box::new(phone)));
+            self.step.changes.push(Change::Phone(msisdn, phone));
         }
         let stored = self
             .stored
             .into_iter()
-            .map(|(id, stored)| Change::Stored(id, stored.map(Box::new)));
+            .map(|(id, stored)| Change::Stored(id, stored));
         self.step.changes.extend(stored);
         for (id, (waiting, due)) in self.waiting {
             let key = key::waiting(&id);
             self.step.changes.push(Change::Timer { key, due });
-            self.step
-                .changes
-                .push(Change::Waiting(id, waiting.map(Box::new)));
+            self.step.changes.push(Change::Waiting(id, waiting));
         }
         let links = self
             .links
@@ -100,7 +97,7 @@ impl<'a> Work<'a> {
 
     pub(super) fn phone(&self, msisdn: &Msisdn) -> Phone {
         match self.phones.get(msisdn) {
-            Some(phone) => phone.clone(),
+            Some(phone) => Phone::clone(phone),
             None => {
                 let phone: Option<Phone> = read(self.view, &key::phone(msisdn));
                 if let Some(phone) = &phone {
@@ -114,23 +111,23 @@ impl<'a> Work<'a> {
     }
 
     pub(super) fn put_phone(&mut self, msisdn: &Msisdn, phone: Phone) {
-        self.phones.insert(msisdn.clone(), phone);
+        self.phones.insert(msisdn.clone(), Box::new(phone));
     }
 
-    pub(super) fn stored(&self, id: &str) -> Option<Stored> {
+    pub(super) fn stored(&self, id: &str) -> Option<Cow<'_, Stored>> {
         match self.stored.get(id) {
-            Some(stored) => stored.clone(),
-            None => read(self.view, &key::stored(id)),
+            Some(stored) => stored.as_deref().map(Cow::Borrowed),
+            None => read(self.view, &key::stored(id)).map(Cow::Owned),
         }
     }
 
     pub(super) fn put_stored(&mut self, id: &str, stored: Option<Stored>) {
-        self.stored.insert(id.to_owned(), stored);
+        self.stored.insert(id.to_owned(), stored.map(Box::new));
     }
 
     pub(super) fn waiting(&self, id: &str) -> Option<Waiting> {
         match self.waiting.get(id) {
-            Some((waiting, _)) => waiting.clone(),
+            Some((waiting, _)) => waiting.as_deref().cloned(),
             None => read(self.view, &key::waiting(id)),
         }
     }
@@ -142,7 +139,8 @@ impl<'a> Work<'a> {
         waiting: Option<Waiting>,
         due: Option<Timestamp>,
     ) {
-        self.waiting.insert(id.to_owned(), (waiting, due));
+        self.waiting
+            .insert(id.to_owned(), (waiting.map(Box::new), due));
     }
 
     /// Ids of all messages for an account, in order of acceptance. For rare inputs only.

@@ -135,7 +135,8 @@ fn the_second_number_of_a_fault_is_ficoms() {
         (answer.fault(), answer.second()),
         (105, Some("fi:_1052".into()))
     );
-    let detail = find(&answer.root(), "Detail")
+    let root = answer.root();
+    let detail = find(&root, "Detail")
         .unwrap()
         .elements()
         .next()

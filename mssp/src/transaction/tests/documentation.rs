@@ -23,8 +23,8 @@ fn the_example_request_is_signed_and_answered_as_shown() {
         let mut names = Vec::new();
         let mut stack = vec![element];
         while let Some(element) = stack.pop() {
-            names.push(element.local.clone());
-            names.extend(element.attributes.iter().map(|a| a.local.clone()));
+            names.push(element.local.to_string());
+            names.extend(element.attributes.iter().map(|a| a.local.to_string()));
             stack.extend(element.elements());
         }
         names

@@ -246,7 +246,7 @@ impl World {
 struct Answer(Response<Bytes>);
 
 impl Answer {
-    fn root(&self) -> Element {
+    fn root(&self) -> Element<'_> {
         parse(self.0.body()).unwrap()
     }
 

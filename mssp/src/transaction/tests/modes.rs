@@ -112,7 +112,8 @@ fn every_answer_mirrors_its_own_request() {
                 shape: polled.clone(),
                 ..SignatureRequest::default()
             };
-            let root = world.ask(&poll.status(&first.mssp_trans_id())).root();
+            let answer = world.ask(&poll.status(&first.mssp_trans_id()));
+            let root = answer.root();
             assert_eq!(ns(&root, "MSS_StatusQueryResponse"), polled.wrapper);
             assert_eq!(ns(&root, "MSS_StatusResp"), polled.part);
         }

@@ -69,7 +69,8 @@ fn expiry_and_ota_errors_are_notified_too() {
     let mut world = World::new();
     world.begin(&request());
     let step = world.next_timer();
-    let root = parse(&sent(&step).unwrap().body).unwrap();
+    let notification = sent(&step).unwrap();
+    let root = parse(&notification.body).unwrap();
     let status = |root| {
         let code = find(root, "StatusCode").unwrap();
         code.attribute(None, "Value").unwrap().to_owned()
@@ -85,7 +86,8 @@ fn expiry_and_ota_errors_are_notified_too() {
             kind: crate::OtaFailure::Handset,
         },
     });
-    let root = parse(&sent(&step).unwrap().body).unwrap();
+    let notification = sent(&step).unwrap();
+    let root = parse(&notification.body).unwrap();
     assert_eq!(status(&root), "209");
 }
 
@@ -98,7 +100,8 @@ fn a_notification_has_the_shape_of_the_request() {
             ..request()
         });
         let step = world.mo(&submit.msisdn, applet(&submit, ResultCode::OK));
-        let root = parse(&sent(&step).unwrap().body).unwrap();
+        let notification = sent(&step).unwrap();
+        let root = parse(&notification.body).unwrap();
         let ns = |local| find(&root, local).unwrap().ns.as_deref().map(str::to_owned);
         assert_eq!(ns("MSS_Notification"), shape.wrapper);
         assert_eq!(ns("MSS_StatusResp"), shape.part);

@@ -18,10 +18,10 @@ fn through_mesh(request: &str, header: &str) -> String {
 }
 
 /// The block as a tree: prefixes do not count.
-fn block(envelope: &str) -> Element {
-    fn plain(element: &Element) -> Element {
+fn block(envelope: &str) -> Element<'_> {
+    fn plain<'d>(element: &Element<'d>) -> Element<'d> {
         let mut plain_element = element.clone();
-        plain_element.prefix = String::new();
+        plain_element.prefix = "".into();
         plain_element.declared = Vec::new();
         for child in &mut plain_element.children {
             if let crate::xml::Node::Element(below) = child {
@@ -122,7 +122,8 @@ fn prefixes_that_values_use_come_back_declared() {
     // Read again by itself, so that nothing around it helps.
     let start = answer.find("<RoamingHeader").unwrap();
     let (whole, _) = answer[start..].split_once("</RoamingHeader>").unwrap();
-    let alone = parse(format!("{whole}</RoamingHeader>").as_bytes()).unwrap();
+    let alone = format!("{whole}</RoamingHeader>");
+    let alone = parse(alone.as_bytes()).unwrap();
     assert!(alone.is(
         Some("http://uri.etsi.org/TS102207/v1.1.2#"),
         "RoamingHeader"
