@@ -18,8 +18,8 @@ use self::file::{File, Named};
 pub use self::parties::{
     AcrValue, Ap, Client, Esme, HintIssuer, Hints, Mode, Mssp, Op, OpMssp, Operator, Smpp,
 };
-use self::people::number_of_its_own;
 pub use self::people::{Applet, KeyPlace, Persona, Range, Subscriber};
+use self::people::{card_of_its_own, number_of_its_own};
 
 /// The text of the default world.
 pub const DEFAULT: &str = include_str!("../fixtures/world.toml");
@@ -121,22 +121,26 @@ impl World {
 
     /// Whether a number has a subscriber.
     pub fn knows(&self, msisdn: &Msisdn) -> bool {
-        self.any_number
-            || self.named.contains_key(msisdn)
-            || self.signs_in_tests(msisdn)
-            || self.ranges.iter().any(|range| range.holds(msisdn))
+        self.stands_alone(msisdn) || self.ranges.iter().any(|range| range.holds(msisdn))
+    }
+
+    /// Whether a number has a subscriber though no range holds it.
+    fn stands_alone(&self, msisdn: &Msisdn) -> bool {
+        self.any_number || self.named.contains_key(msisdn) || self.signs_in_tests(msisdn)
+    }
+
+    /// The card of a number's subscriber, if there is one.
+    pub fn card(&self, msisdn: &Msisdn) -> Option<Iccid> {
+        let in_range = self.ranges.iter().find_map(|range| range.card(msisdn));
+        in_range.or_else(|| self.stands_alone(msisdn).then(|| card_of_its_own(msisdn)))
     }
 
     /// The subscriber of a number, if there is one.
     pub fn subscriber(&self, msisdn: &Msisdn) -> Option<Subscriber> {
         let named = self.named.get(msisdn);
-        let (iccid, imsi, pin, puk) = match self.ranges.iter().find_map(|r| r.number(msisdn)) {
-            Some(found) => found,
-            None if self.any_number || named.is_some() || self.signs_in_tests(msisdn) => {
-                number_of_its_own(msisdn)
-            }
-            None => return None,
-        };
+        let in_range = self.ranges.iter().find_map(|r| r.number(msisdn));
+        let (iccid, imsi, pin, puk) =
+            in_range.or_else(|| self.stands_alone(msisdn).then(|| number_of_its_own(msisdn)))?;
         let named = named.cloned().unwrap_or_default();
         let mut claims = named.claims;
         claims.insert("phone_number".into(), msisdn.to_string());
@@ -250,6 +254,7 @@ mod tests {
         let world = World::default();
         let third = world.subscriber(&"+447700900003".parse().unwrap()).unwrap();
         assert_eq!(third.iccid.digits()[..18], *"894477009000000003");
+        assert_eq!(world.card(&third.msisdn), Some(third.iccid.clone()));
         assert_eq!(third.imsi.digits(), "001010000000003");
         assert_eq!(third.persona, Persona::Approve { after_ms: 3000 });
     }
@@ -259,11 +264,16 @@ mod tests {
         let mut world = World::default();
         let stranger: Msisdn = "+15005550006".parse().unwrap();
         assert!(world.subscriber(&stranger).is_none());
+        assert_eq!(world.card(&stranger), None);
         world.any_number = true;
         assert_eq!(
             world.subscriber(&stranger).unwrap().iccid.digits()[..18],
             *"899000015005550006"
         );
+        let card = world
+            .subscriber(&stranger)
+            .map(|subscriber| subscriber.iccid);
+        assert_eq!(world.card(&stranger), card);
     }
 
     #[test]

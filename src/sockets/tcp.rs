@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -297,9 +298,14 @@ struct Link<'a, S> {
 
 impl<S: ByteSession> Link<'_, S> {
     async fn run(&mut self, commands: &mut Commands<S>) -> End {
-        let clock = &self.links.clock;
+        let links = self.links;
+        let clock = &links.clock;
         let mut octets = vec![0; READ];
         let (mut stopping, mut deserted, mut ended) = (false, false, false);
+        // Both wait on, over all that happens meanwhile: to wait anew costs more than most of it.
+        let mut draining = pin!(links.shutdown.draining());
+        let mut alarm = pin!(reached(clock, None));
+        let mut set_to = None;
         loop {
             self.take_transmits();
             if self.waiting.is_empty() && self.session.closed() {
@@ -307,11 +313,16 @@ impl<S: ByteSession> Link<'_, S> {
                 let _ = self.writer.shutdown().await;
                 return if ended { End::PeerClosed } else { End::Closed };
             }
-            let room = self.waiting.len() < self.links.limits.queue && !self.session.closed();
+            let room = self.has_room();
             let timeout = self.session.next_timeout();
+            // Too early an alarm is set again when it rings.
+            if timeout.is_some_and(|timeout| set_to.is_none_or(|set_to| timeout < set_to)) {
+                set_to = timeout;
+                alarm.set(reached(clock, timeout));
+            }
             tokio::select! {
                 biased;
-                () = self.links.shutdown.draining(), if !stopping => {
+                () = &mut draining, if !stopping => {
                     stopping = true;
                     self.session.handle_shutdown(clock.now());
                 }
@@ -328,15 +339,35 @@ impl<S: ByteSession> Link<'_, S> {
                     Err(error) => return End::of(&error),
                 },
                 command = commands.recv(), if room && !deserted => match command {
-                    Some((command, _flight)) => {
-                        self.session.handle_command(command, clock.now());
-                        self.take_transmits();
-                    }
+                    Some(first) => self.handle_commands(first, commands),
                     None => deserted = true,
                 },
-                () = reached(clock, timeout) => self.session.handle_timeout(clock.now()),
+                () = &mut alarm, if set_to.is_some() => {
+                    set_to = None;
+                    let now = clock.now();
+                    if timeout.is_some_and(|timeout| timeout <= now) {
+                        self.session.handle_timeout(now);
+                    }
+                }
             }
         }
+    }
+
+    /// Handles a command, and what waits behind it as long as there is room: it is all written at once.
+    fn handle_commands(&mut self, first: (S::Command, InFlight), commands: &mut Commands<S>) {
+        let mut next = Some(first);
+        while let Some((command, _flight)) = next {
+            self.session.handle_command(command, self.links.clock.now());
+            self.take_transmits();
+            next = match self.has_room() {
+                true => commands.try_recv().ok(),
+                false => None,
+            };
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.waiting.len() < self.links.limits.queue && !self.session.closed()
     }
 
     fn handle_bytes(&mut self, octets: &[u8]) {

@@ -395,15 +395,12 @@ impl smsc::Phones for People {
 
 impl platform::Directory for People {
     fn find(&self, msisdn: &Msisdn) -> Option<platform::Subscriber> {
-        let subscriber = self.0.subscriber(msisdn)?;
+        let iccid = self.0.card(msisdn)?;
         let keys = platform::Keys::Derived {
             version: key_version(self.0.family),
             family: self.0.family,
         };
-        Some(platform::Subscriber {
-            iccid: subscriber.iccid,
-            keys,
-        })
+        Some(platform::Subscriber { iccid, keys })
     }
 }
 

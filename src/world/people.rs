@@ -123,29 +123,40 @@ impl Range {
         number.to_string().parse().ok()
     }
 
+    pub(super) fn card(&self, msisdn: &Msisdn) -> Option<Iccid> {
+        let body = self.iccid_base + self.place(msisdn)?;
+        Iccid::with_check_digit(&format!("{body:018}")).ok()
+    }
+
     pub(super) fn number(&self, msisdn: &Msisdn) -> Option<(Iccid, Imsi, Secret, Secret)> {
         let n = self.place(msisdn)?;
-        let iccid = Iccid::with_check_digit(&format!("{:018}", self.iccid_base + n)).ok()?;
         let imsi = format!("{:015}", self.imsi_base + n).parse().ok()?;
-        Some((iccid, imsi, self.pin.clone(), self.puk.clone()))
+        Some((self.card(msisdn)?, imsi, self.pin.clone(), self.puk.clone()))
     }
 }
 
-/// A card for a number outside every range: both identities carry the number itself, so that no two numbers share one.
+/// The card of a number outside every range: it carries the number itself, so that no two numbers share one.
+pub(super) fn card_of_its_own(msisdn: &Msisdn) -> Iccid {
+    let digits = msisdn.digits();
+    #[expect(
+        clippy::expect_used,
+        reason = "18 digits by construction: an MSISDN has at most 15"
+    )]
+    Iccid::with_check_digit(&format!("899{digits:0>15}")).expect("18 digits")
+}
+
+/// What belongs to a number outside every range: both identities carry it.
 pub(super) fn number_of_its_own(msisdn: &Msisdn) -> (Iccid, Imsi, Secret, Secret) {
     let digits = msisdn.digits();
     let tail = &digits[digits.len().saturating_sub(10)..];
     #[expect(
         clippy::expect_used,
-        reason = "18 and 15 digits by construction: an MSISDN has at most 15"
+        reason = "15 digits by construction: the last 10 of the number at most"
     )]
-    let identities = (
-        Iccid::with_check_digit(&format!("899{digits:0>15}")).expect("18 digits"),
-        format!("00101{tail:0>10}").parse().expect("15 digits"),
-    );
+    let imsi = format!("00101{tail:0>10}").parse().expect("15 digits");
     (
-        identities.0,
-        identities.1,
+        card_of_its_own(msisdn),
+        imsi,
         Secret::new(b"1234".to_vec()),
         Secret::new(b"12345678".to_vec()),
     )
