@@ -7,6 +7,11 @@ use std::process::{Command, Stdio};
 
 use midsim::Suite;
 use midsim::suite::AttachError;
+use ota_wire::cat::{Body, Envelope, ProactiveCommand};
+use serde_json::{Value, json};
+
+use crate::support::Folder;
+use crate::support::process::{Up, http, port_bases};
 
 const NUMBER: &str = "+447700900002";
 const ATR: &str = "3b9b95801fc78031a073be21136d53696d82";
@@ -56,6 +61,58 @@ fn stdio_takes_the_iccid_too_and_names_the_line_that_is_wrong() {
     let (status, _, err) = stdio(&[NUMBER], b"reset\n\xFF\xFE\n");
     assert_eq!(status, 2);
     assert!(err.contains("line 2: expected a C-APDU"), "{err}");
+}
+
+/// Weak cards are for those who ask for them; then every command takes them, and the scanner names what is wrong.
+#[test]
+fn weak_cards_are_refused_without_leave_and_found_with_it() {
+    let scan = |profile: &str, more: &[&str]| {
+        let path = format!("fixtures/profiles/{profile}.toml");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_midsim"));
+        command.args(["sim", "scan", NUMBER, "--card-profile", &path]);
+        let output = command.args(more).output().unwrap();
+        let text = |octets| String::from_utf8(octets).unwrap();
+        let status = output.status.code().unwrap();
+        (status, text(output.stdout), text(output.stderr))
+    };
+    for profile in ["default", "lab", "refreshing"] {
+        let (status, out, err) = scan(profile, &[]);
+        assert_eq!(
+            (status, out.as_str()),
+            (0, "0 findings\n"),
+            "{profile}: {err}"
+        );
+    }
+    for (profile, found) in [
+        (
+            "single-des",
+            "errors are signed with single DES for everybody\n",
+        ),
+        ("no-level", "TAR B00000: unprotected packets are taken\n"),
+        (
+            "no-counter",
+            "packets without a counter are taken, again and again\n1 finding\n",
+        ),
+        (
+            "cipher-without-checksum",
+            "ciphered packets without a checksum are taken\n1 finding\n",
+        ),
+        ("oracle", "errors show what octets decipher to\n1 finding\n"),
+    ] {
+        let profile = format!("weak/{profile}");
+        let (status, out, err) = scan(&profile, &[]);
+        assert_eq!((status, out.as_str()), (2, ""), "{profile}");
+        assert!(err.contains("--allow-weak-cards"), "{err}");
+        let (status, out, err) = scan(&profile, &["--allow-weak-cards"]);
+        assert_eq!(status, 10, "{profile}: {err}");
+        assert!(out.contains(found), "{profile}: {out}");
+    }
+    let weak = "fixtures/profiles/weak/oracle.toml";
+    let (status, out, err) = stdio(&[NUMBER, "--card-profile", weak], "00A4000C023F00\n");
+    assert_eq!((status, out.as_str()), (2, ""), "{err}");
+    let leave = [NUMBER, "--card-profile", weak, "--allow-weak-cards"];
+    let (status, out, err) = stdio(&leave, "00A4000C023F00\n");
+    assert_eq!((status, out.as_str()), (0, "9000\n"), "{err}");
 }
 
 fn stdio(arguments: &[&str], input: impl AsRef<[u8]>) -> (i32, String, String) {
@@ -168,6 +225,73 @@ async fn attaching_to_nothing_leaves_the_handset_on() {
     assert!(sim.card().await.unwrap().unwrap().attached);
     assert!(!sim.detach().await);
     suite.shutdown().await;
+}
+
+/// The card in a reader, the radio by HTTP, the user cancels.
+#[test]
+fn a_handset_of_ones_own_is_a_reader_and_three_requests() {
+    let folder = Folder::new("handset-http");
+    let data = folder.path().join("data");
+    let up = port_bases().find_map(|base| Up::start(&data, base, &["--no-human"]));
+    let up = up.unwrap();
+    let api = |method: &str, path: &str, body: &str| {
+        let url = format!("{}/api/v1{path}", up.url("ui"));
+        http(method, &url, &[("Content-Type", "application/json")], body).unwrap()
+    };
+    let handset = format!("/handsets/{NUMBER}");
+    let (status, problem) = api("GET", &format!("{handset}/inbox"), "");
+    assert_eq!(status, 409, "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("midsim sim attach"), "{detail}");
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let reader = listener.local_addr().unwrap();
+    let body = format!(r#"{{"reader": "{reader}"}}"#);
+    assert_eq!(api("POST", &format!("/sims/{NUMBER}/attach"), &body).0, 200);
+    let mut driver = Driver(listener.accept().unwrap().0);
+    driver.power(1);
+    assert_eq!(driver.ask("801000000403000502"), "9000");
+    let (status, nothing) = api("GET", &format!("{handset}/inbox"), "");
+    assert_eq!((status, nothing), (200, json!({"messages": []})));
+
+    let form = "scope=openid&acr_values=mod-mf&login_hint=%2B447700900002";
+    let (status, begun) = up.post("/bc-authorize", form).unwrap();
+    assert_eq!(status, 200, "{begun}");
+
+    let path = format!("{handset}/inbox?wait=20s&acknowledge=false");
+    let (_, taken) = api("GET", &path, "");
+    let message = &taken["messages"][0];
+    let tpdu = hex::decode(message["tpdu"].as_str().unwrap()).unwrap();
+    let envelope = Envelope::sms_pp_download(tpdu).emit();
+    let command = format!("80c20000{:02x}{}", envelope.len(), hex::encode(&envelope));
+    let sw = driver.ask(&command);
+    assert!(sw.starts_with("91"), "{sw}");
+    let answered = format!("{handset}/inbox/{}", message["mr"]);
+    assert_eq!(api("POST", &answered, "{}").0, 204);
+    assert_eq!(api("POST", &answered, "{}").0, 404, "once");
+    driver.ask(&format!("80120000{}", &sw[2..]));
+    let sw = driver.ask("801400000c810301218182028281830110");
+    let fetched = hex::decode(driver.ask(&format!("80120000{}", &sw[2..]))).unwrap();
+    let command = ProactiveCommand::parse(&fetched[..fetched.len() - 2]).unwrap();
+    let Body::SendShortMessage { tpdu, .. } = command.body else {
+        panic!("{command:?}");
+    };
+    let body = format!(r#"{{"tpdu": "{}"}}"#, hex::encode(tpdu));
+    let (status, sent) = api("POST", &format!("{handset}/outbox"), &body);
+    assert_eq!((status, &sent["cause"]), (200, &Value::Null), "{sent}");
+    assert_eq!(driver.ask("801400000c810302130082028381830100"), "9000");
+
+    let id = begun["auth_req_id"].as_str().unwrap();
+    let form = format!("grant_type=urn:openid:params:grant-type:ciba&auth_req_id={id}");
+    let refused = (0..3).find_map(|_| {
+        // No faster than the OP allows; time goes on when everybody has done what there is to do.
+        api("POST", "/clock/advance", r#"{"seconds": 15}"#);
+        let (_, answer) = up.post("/token", &form).unwrap();
+        let error = answer["error"].as_str().unwrap().to_owned();
+        (error != "authorization_pending").then_some(error)
+    });
+    assert_eq!(refused.as_deref(), Some("access_denied"));
+    up.kill();
 }
 
 /// The reader's end.

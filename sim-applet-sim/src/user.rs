@@ -115,12 +115,22 @@ impl Persona {
         state: &mut PersonaState,
         prompt: &Prompt,
     ) -> Option<(Action, SignedDuration)> {
+        // A text that is answered by a key (GET INKEY).
+        let by_key = matches!(
+            prompt.kind,
+            PromptKind::Input {
+                hidden: false,
+                max: 1,
+                ..
+            }
+        );
         let (reactions, seen) = match &prompt.kind {
             PromptKind::Display {
                 wait_for_user: false,
                 ..
             } => return None,
             PromptKind::Display { .. } => (&self.texts, &mut state.texts),
+            PromptKind::Input { .. } if by_key => (&self.texts, &mut state.texts),
             PromptKind::Input { .. } => (&self.questions, &mut state.questions),
         };
         let reaction = reactions.get(*seen).or_else(|| reactions.last())?;
@@ -130,6 +140,7 @@ impl Persona {
             state.questions = 0;
         }
         let action = match reaction.gesture {
+            Gesture::Ok if by_key => Action::Text(Typed::new(YES)),
             Gesture::Ok => Action::Ok,
             Gesture::RightPin => Action::Text(Typed::new(state.pin.digits())),
             Gesture::WrongPin => Action::Text(Typed::new(other_than(&state.pin))),
@@ -163,6 +174,9 @@ fn reactions(gestures: &[Gesture], after_ms: u32) -> Vec<Reaction> {
     gestures.iter().map(reaction).collect()
 }
 
+/// The key that says yes.
+const YES: &str = "1";
+
 /// A code of the same length in which every digit is another one.
 fn other_than(pin: &PinCode) -> String {
     pin.digits()
@@ -173,10 +187,14 @@ fn other_than(pin: &PinCode) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use ota_wire::applet::{Method, ResultCode};
+    use ota_wire::cat::{Facility, TerminalProfile};
 
     use super::*;
-    use crate::testing::{World, submit};
+    use crate::profile::Profile;
+    use crate::testing::{self, World, submit};
 
     /// Plays a challenge with a persona until it is answered or the persona does nothing.
     fn play(world: &mut World, name: &str, state: &mut PersonaState) -> Option<(ResultCode, u8)> {
@@ -222,6 +240,39 @@ mod tests {
             }
         }
         assert_eq!(Persona::named("nobody"), None);
+    }
+
+    #[test]
+    fn a_text_that_is_answered_by_a_key_is_a_text() {
+        let facilities = [
+            Facility::GET_INKEY,
+            Facility::GET_INPUT,
+            Facility::UCS2_DISPLAY,
+            Facility::SEND_SHORT_MESSAGE,
+        ];
+        let mut profile = Profile::clone(&testing::profile());
+        profile.handset.terminal_profile = TerminalProfile::with(&facilities).octets().to_vec();
+        let mut world = World::with(Arc::new(profile));
+        let long = "Ж".repeat(119);
+        for (name, expected) in [
+            ("approve", ResultCode::OK),
+            ("cancel", ResultCode::CANCELLED),
+        ] {
+            let persona = Persona::named(name).unwrap();
+            for (method, text) in [(Method::Confirm, "Log in?"), (Method::Pin, &long)] {
+                let mut state = PersonaState::new("1234".parse().unwrap());
+                let challenge = world.challenge(method, text);
+                let mut step = world.send_challenge(&challenge);
+                while submit(&step).is_none() {
+                    let prompt = world.phone.prompt().unwrap().clone();
+                    let (action, _) = persona.react(&mut state, &prompt).unwrap();
+                    step = world.act(action);
+                    assert_ne!(world.phone.prompt(), Some(&prompt), "it was taken");
+                }
+                assert_eq!(world.answer(&step, &challenge).0, expected, "{name}");
+                world.acknowledge(&step);
+            }
+        }
     }
 
     #[test]

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
+use clap::{ArgMatches, Command, FromArgMatches as _};
 use toml::Value;
 
 use super::options::{ADMIN_TOKEN, ServicePort};
-use super::{Cli, USAGE, complain};
+use super::{Cli, USAGE, command, complain};
 use crate::sockets::ports::Service;
 
 /// The file that is read without `--config`.
@@ -106,12 +106,12 @@ enum FileError {
 /// Reads the command line and what the environment and the file add to it. The error is the exit code; what is wrong has been
 /// said by then, as has what `--help` asks for.
 pub(super) fn parse(arguments: Vec<OsString>) -> Result<Cli, u8> {
-    let matches = Cli::command()
+    let matches = command()
         .try_get_matches_from(&arguments)
         .map_err(|error| say(&error))?;
     let added = added(&matches).map_err(|error| complain(&error, USAGE))?;
     let whole = with(arguments, &added);
-    let matches = Cli::command()
+    let matches = command()
         .try_get_matches_from(whole)
         .map_err(|error| complain(&blame(&error, &added), USAGE))?;
     Cli::from_arg_matches(&matches).map_err(|error| say(&error))
@@ -132,7 +132,7 @@ struct Added {
 }
 
 fn added(matches: &ArgMatches) -> Result<Vec<Added>, FileError> {
-    let whole = Cli::command();
+    let whole = command();
     let (mut command, mut matches) = (&whole, matches);
     // The innermost command: that is where arguments at the end of the line go.
     while let Some((chosen, inner)) = matches.subcommand() {
@@ -416,7 +416,7 @@ mod tests {
 
     #[test]
     fn every_key_is_an_option_of_some_command() {
-        let command = Cli::command();
+        let command = command();
         for (key, id) in KEYS {
             let argument = command
                 .get_subcommands()

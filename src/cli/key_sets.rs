@@ -62,12 +62,7 @@ The last two may be left out: 8, none. Several TARs are separated by blanks. TOM
 #[derive(Args)]
 struct At {
     /// HTTP API of the OTA platform
-    #[arg(
-        long,
-        default_value = "http://127.0.0.1:8248",
-        env = "MIDSIM_OTA_URL",
-        hide_env = true
-    )]
+    #[arg(long, default_value = "http://127.0.0.1:8248", env = "MIDSIM_OTA_URL")]
     url: String,
     /// One JSON document
     #[arg(long)]

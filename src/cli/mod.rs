@@ -20,7 +20,8 @@ mod world;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::builder::BoolishValueParser;
+use clap::{Arg, ArgAction, CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use self::options::{PortOptions, SetupError, SuiteOptions, WorldOptions};
@@ -31,13 +32,7 @@ use crate::suite::StartError;
 #[command(name = "midsim", version, arg_required_else_help = true, after_help = HELP)]
 pub struct Cli {
     /// Read this file instead of midsim.toml in the current folder
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "MIDSIM_CONFIG",
-        hide_env = true
-    )]
+    #[arg(long, global = true, value_name = "FILE", env = "MIDSIM_CONFIG")]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -57,6 +52,45 @@ enum Command {
     Vectors(vectors::Vectors),
     Wait(wait::Wait),
     World(world::ShowWorld),
+}
+
+/// Value name of a switch that the environment knows, too: [`shaped`] makes it one that can be switched off again.
+const SWITCH: &str = "BOOL";
+
+/// The command line with all commands.
+fn command() -> clap::Command {
+    shaped(Cli::command())
+}
+
+/// Says once what is the same for many options: nobody's environment is shown in a help text, and a switch can have a value, so
+/// that what is on in the environment or the file can be off here.
+fn shaped(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|argument| {
+            let argument = argument.hide_env(true);
+            match argument.get_value_names() {
+                Some([name]) if name == SWITCH => switch(argument),
+                _ => argument,
+            }
+        })
+        .mut_subcommands(shaped)
+}
+
+fn switch(argument: Arg) -> Arg {
+    let is_off = matches!(argument.get_action(), ArgAction::SetTrue)
+        && argument.get_default_values().is_empty();
+    let argument = argument
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("true")
+        .hide_possible_values(true)
+        .action(ArgAction::Set)
+        .value_parser(BoolishValueParser::new());
+    if is_off {
+        argument.default_value("false").hide_default_value(true)
+    } else {
+        argument
+    }
 }
 
 const HELP: &str = "\

@@ -5,11 +5,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::builder::BoolishValueParser;
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{Args, ValueEnum};
 use ota_wire::keys::Family;
 use ota_wire::secret::Secret;
 
+use super::SWITCH;
 use crate::cards::CardProfileError;
 use crate::sockets::addresses::Network;
 use crate::sockets::ports::{PortError, Ports, Service};
@@ -52,47 +52,16 @@ pub(super) const ADMIN_TOKEN: &str = "MIDSIM_ADMIN_TOKEN";
 #[derive(Args, Clone, Debug)]
 pub(super) struct WorldOptions {
     /// World file instead of the built-in one (`fixtures/world.toml` shows the format)
-    #[arg(long, value_name = "FILE", env = "MIDSIM_WORLD", hide_env = true)]
+    #[arg(long, value_name = "FILE", env = "MIDSIM_WORLD")]
     world: Option<PathBuf>,
     /// Make a subscriber of every number that is used
-    #[arg(
-        long,
-        env = "MIDSIM_ANY_NUMBER",
-        hide_env = true,
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_value = "false",
-        default_missing_value = "true",
-        hide_default_value = true,
-        hide_possible_values = true,
-        action = ArgAction::Set,
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, env = "MIDSIM_ANY_NUMBER", value_name = SWITCH)]
     any_number: bool,
     /// Card profile instead of the built-in one (`fixtures/profiles/default.toml` shows the format)
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "MIDSIM_CARD_PROFILE",
-        hide_env = true
-    )]
+    #[arg(long, value_name = "FILE", env = "MIDSIM_CARD_PROFILE")]
     card_profile: Option<PathBuf>,
     /// Take a card profile with known weaknesses, for scanners and training
-    #[arg(
-        long,
-        env = "MIDSIM_ALLOW_WEAK_CARDS",
-        hide_env = true,
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_value = "false",
-        default_missing_value = "true",
-        hide_default_value = true,
-        hide_possible_values = true,
-        action = ArgAction::Set,
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, env = "MIDSIM_ALLOW_WEAK_CARDS", value_name = SWITCH)]
     allow_weak_cards: bool,
 }
 
@@ -100,13 +69,13 @@ pub(super) struct WorldOptions {
 #[derive(Args, Clone, Debug)]
 pub(super) struct SuiteOptions {
     /// Draw all chance from this seed
-    #[arg(long, value_name = "N", env = "MIDSIM_SEED", hide_env = true)]
+    #[arg(long, value_name = "N", env = "MIDSIM_SEED")]
     pub(super) seed: Option<u64>,
     /// How the MSSP tells the OP
-    #[arg(long, value_enum, value_name = "MODE", default_value_t = MssMode::AsynchServerServer, env = "MIDSIM_MSS", hide_env = true)]
+    #[arg(long, value_enum, value_name = "MODE", default_value_t = MssMode::AsynchServerServer, env = "MIDSIM_MSS")]
     mss: MssMode,
     /// Keys of the SIMs, and of the applet's MAC
-    #[arg(long, value_enum, value_name = "FAMILY", default_value_t = Keys::Aes, env = "MIDSIM_KEYS", hide_env = true)]
+    #[arg(long, value_enum, value_name = "FAMILY", default_value_t = Keys::Aes, env = "MIDSIM_KEYS")]
     keys: Keys,
     #[command(flatten)]
     op: OpOptions,
@@ -124,8 +93,7 @@ struct TlsArguments {
         value_enum,
         value_name = "SERVICE",
         value_delimiter = ',',
-        env = "MIDSIM_TLS",
-        hide_env = true
+        env = "MIDSIM_TLS"
     )]
     tls: Vec<TlsService>,
     /// Certificate chain of all servers, PEM, instead of one of the test CA; its key must be RSA
@@ -133,8 +101,7 @@ struct TlsArguments {
         long,
         value_name = "FILE",
         requires = "tls_key",
-        env = "MIDSIM_TLS_CERT",
-        hide_env = true
+        env = "MIDSIM_TLS_CERT"
     )]
     tls_cert: Option<PathBuf>,
     /// Its private key, PEM
@@ -142,8 +109,7 @@ struct TlsArguments {
         long,
         value_name = "FILE",
         requires = "tls_cert",
-        env = "MIDSIM_TLS_KEY",
-        hide_env = true
+        env = "MIDSIM_TLS_KEY"
     )]
     tls_key: Option<PathBuf>,
     /// Take client certificates of this authority for trusted, besides those of the test CA. Can be repeated
@@ -151,8 +117,7 @@ struct TlsArguments {
         long,
         value_name = "FILE",
         value_delimiter = ',',
-        env = "MIDSIM_TLS_CLIENT_CA",
-        hide_env = true
+        env = "MIDSIM_TLS_CLIENT_CA"
     )]
     tls_client_ca: Vec<PathBuf>,
     /// Call servers with certificates of this authority, besides those of the test CA. Can be repeated
@@ -160,8 +125,7 @@ struct TlsArguments {
         long,
         value_name = "FILE",
         value_delimiter = ',',
-        env = "MIDSIM_TLS_TRUST",
-        hide_env = true
+        env = "MIDSIM_TLS_TRUST"
     )]
     tls_trust: Vec<PathBuf>,
 }
@@ -182,57 +146,33 @@ impl TlsArguments {
 #[command(next_help_heading = "Options of the OP")]
 struct OpOptions {
     /// Rules beyond CIBA Core: MODRNA's profile asks for acr_values
-    #[arg(long, value_enum, value_name = "PROFILE", default_value_t = Profile::Modrna, env = "MIDSIM_OP_PROFILE", hide_env = true)]
+    #[arg(long, value_enum, value_name = "PROFILE", default_value_t = Profile::Modrna, env = "MIDSIM_OP_PROFILE")]
     op_profile: Profile,
     /// What becomes of a number that the OP does not know, instead of what the world says
     #[arg(
         long,
         value_enum,
         value_name = "ANSWER",
-        env = "MIDSIM_OP_UNKNOWN_USER",
-        hide_env = true
+        env = "MIDSIM_OP_UNKNOWN_USER"
     )]
     op_unknown_user: Option<UnknownUser>,
     /// Seconds between polls
-    #[arg(long, value_name = "SECONDS", default_value_t = OpSwitches::default().interval, env = "MIDSIM_OP_INTERVAL", hide_env = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "SECONDS", default_value_t = OpSwitches::default().interval, env = "MIDSIM_OP_INTERVAL", value_parser = clap::value_parser!(u32).range(1..))]
     op_interval: u32,
     /// Who asks the user: the MSSP, or nobody, in tests of an RP alone
-    #[arg(long, value_enum, value_name = "WHO", default_value_t = Authenticator::Mssp, env = "MIDSIM_OP_AUTHENTICATOR", hide_env = true)]
+    #[arg(long, value_enum, value_name = "WHO", default_value_t = Authenticator::Mssp, env = "MIDSIM_OP_AUTHENTICATOR")]
     op_authenticator: Authenticator,
     /// Hold a poll without an outcome open for so many seconds, at most 30
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, env = "MIDSIM_OP_POLL_HOLD", hide_env = true, value_parser = clap::value_parser!(u32).range(..=30))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, env = "MIDSIM_OP_POLL_HOLD", value_parser = clap::value_parser!(u32).range(..=30))]
     op_poll_hold: u32,
     /// Tell a client that polls within the interval to slow down
-    #[arg(
-        long,
-        env = "MIDSIM_OP_SLOW_DOWN",
-        hide_env = true,
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_value = "true",
-        default_missing_value = "true",
-        hide_possible_values = true,
-        action = ArgAction::Set,
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, env = "MIDSIM_OP_SLOW_DOWN", value_name = SWITCH, default_value = "true")]
     op_slow_down: bool,
     /// Seconds that a request lives when its client does not ask for another time
-    #[arg(long, value_name = "SECONDS", env = "MIDSIM_OP_EXPIRES_IN", hide_env = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "SECONDS", env = "MIDSIM_OP_EXPIRES_IN", value_parser = clap::value_parser!(u32).range(1..))]
     op_expires_in: Option<u32>,
     /// Issue refresh tokens, whatever the world says
-    #[arg(
-        long,
-        env = "MIDSIM_OP_REFRESH_TOKENS",
-        hide_env = true,
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        hide_possible_values = true,
-        action = ArgAction::Set,
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, env = "MIDSIM_OP_REFRESH_TOKENS", value_name = SWITCH)]
     op_refresh_tokens: Option<bool>,
 }
 
@@ -241,16 +181,16 @@ struct OpOptions {
 #[command(next_help_heading = "Options of the ports")]
 pub(super) struct PortOptions {
     /// Listen on N, N+1, … instead of the usual ports; 0 takes free ones
-    #[arg(long, value_name = "N", env = "MIDSIM_PORT_BASE", hide_env = true, value_parser = port)]
+    #[arg(long, value_name = "N", env = "MIDSIM_PORT_BASE", value_parser = port)]
     port_base: Option<u16>,
     /// One port: ui, op, mssp, ota, smpp, discovery or op-mtls; 0 takes a free one. Can be repeated; in the environment a list with commas
     #[arg(long, value_name = "SERVICE=N")]
     port: Vec<ServicePort>,
     /// Write the ports as JSON when everything is ready
-    #[arg(long, value_name = "FILE", env = "MIDSIM_PORTS_FILE", hide_env = true)]
+    #[arg(long, value_name = "FILE", env = "MIDSIM_PORTS_FILE")]
     pub(super) ports_file: Option<PathBuf>,
     /// Listen on this address. One that others can reach needs an admin token
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1", env = "MIDSIM_LISTEN", hide_env = true, value_parser = address)]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1", env = "MIDSIM_LISTEN", value_parser = address)]
     listen: IpAddr,
     /// Let the page and the control API be called under this name too, with any port if it has none. Can be
     /// repeated; the first one is also what the URLs and the issuer say when others can reach them
@@ -258,7 +198,6 @@ pub(super) struct PortOptions {
         long,
         value_name = "NAME[:PORT]",
         env = "MIDSIM_ALLOW_HOST",
-        hide_env = true,
         value_delimiter = ','
     )]
     allow_host: Vec<HostName>,
@@ -267,17 +206,11 @@ pub(super) struct PortOptions {
         long,
         value_name = "NET",
         env = "MIDSIM_ALLOW_NOTIFY",
-        hide_env = true,
         value_delimiter = ','
     )]
     allow_notify: Vec<Network>,
     /// Ask for the token in this file at the page and the control API (or set MIDSIM_ADMIN_TOKEN to it)
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "MIDSIM_ADMIN_TOKEN_FILE",
-        hide_env = true
-    )]
+    #[arg(long, value_name = "FILE", env = "MIDSIM_ADMIN_TOKEN_FILE")]
     admin_token_file: Option<PathBuf>,
 }
 

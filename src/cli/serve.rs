@@ -25,8 +25,7 @@ pub(super) struct Serve {
         long,
         value_name = "URL",
         default_value = "http://127.0.0.1:8204/soap",
-        env = "MIDSIM_MSSP_URL",
-        hide_env = true
+        env = "MIDSIM_MSSP_URL"
     )]
     mssp_url: String,
     /// Where the MSSP finds the OTA platform, unless it is served here, too. The admin token goes along
@@ -34,8 +33,7 @@ pub(super) struct Serve {
         long,
         value_name = "URL",
         default_value = "http://127.0.0.1:8248",
-        env = "MIDSIM_OTA_URL",
-        hide_env = true
+        env = "MIDSIM_OTA_URL"
     )]
     ota_url: String,
     #[command(flatten)]

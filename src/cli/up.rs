@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::builder::BoolishValueParser;
-use clap::{ArgAction, Args};
+use clap::Args;
 use serde_json::json;
 
 use super::options::CONFIGURATION;
-use super::{FAILURE, OK, PortOptions, SetupError, SuiteOptions, USAGE, WorldOptions, complain};
+use super::{
+    FAILURE, OK, PortOptions, SWITCH, SetupError, SuiteOptions, USAGE, WorldOptions, complain,
+};
 use crate::sockets::ports::write_ports_file;
 use crate::sockets::shutdown::Signals;
 use crate::suite::{Builder, Running};
@@ -22,20 +23,7 @@ pub(super) struct Up {
     #[command(flatten)]
     world: WorldOptions,
     /// Let the clock stand; POST /api/v1/clock/advance moves it
-    #[arg(
-        long,
-        env = "MIDSIM_FROZEN",
-        hide_env = true,
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_value = "false",
-        default_missing_value = "true",
-        hide_default_value = true,
-        hide_possible_values = true,
-        action = ArgAction::Set,
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, env = "MIDSIM_FROZEN", value_name = SWITCH)]
     frozen: bool,
     #[command(flatten)]
     stay: StayOptions,
@@ -45,23 +33,10 @@ pub(super) struct Up {
 #[derive(Args)]
 pub(super) struct StayOptions {
     /// Keep everything in this folder and take it up again
-    #[arg(long, value_name = "DIR", env = "MIDSIM_DATA_DIR", hide_env = true)]
+    #[arg(long, value_name = "DIR", env = "MIDSIM_DATA_DIR")]
     data_dir: Option<PathBuf>,
     /// Let scripted users answer for +447700900001 too
-    #[arg(
-        long,
-        env = "MIDSIM_NO_HUMAN",
-        hide_env = true,
-        value_name = "BOOL",
-        num_args = 0..=1,
-        require_equals = true,
-        default_value = "false",
-        default_missing_value = "true",
-        hide_default_value = true,
-        hide_possible_values = true,
-        action = ArgAction::Set,
-        value_parser = BoolishValueParser::new()
-    )]
+    #[arg(long, env = "MIDSIM_NO_HUMAN", value_name = SWITCH)]
     no_human: bool,
     /// One JSON line with the URLs
     #[arg(long)]

@@ -13,12 +13,7 @@ use crate::sockets::ready::{self, Place};
 #[derive(Args)]
 pub(super) struct Wait {
     /// Its first URL
-    #[arg(
-        long,
-        default_value = "http://127.0.0.1:8220",
-        env = "MIDSIM_UI_URL",
-        hide_env = true
-    )]
+    #[arg(long, default_value = "http://127.0.0.1:8220", env = "MIDSIM_UI_URL")]
     url: String,
     /// Instead of the URL: the file that `midsim up --ports-file` writes; it need not exist yet
     #[arg(long, value_name = "FILE")]

@@ -300,12 +300,15 @@ async fn manage(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
             aid: octets("aid", &aid)?,
         },
         Action::PutKey {
-            mut key_set,
+            key_set,
             kik,
             replaces,
         } => {
-            key_set["iccid"] = iccid.to_string().into();
-            let entry: Entry = serde_json::from_value(key_set)
+            let Value::Object(mut key_set) = key_set else {
+                return Err(unprocessable("key_set: expected an object"));
+            };
+            key_set.insert("iccid".to_owned(), iccid.to_string().into());
+            let entry: Entry = serde_json::from_value(Value::Object(key_set))
                 .map_err(|error| unprocessable(&format!("key_set: {error}")))?;
             let keys = entry
                 .check()

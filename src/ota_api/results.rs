@@ -3,6 +3,7 @@
 //! is kept. In a durable store events are kept over a restart: they stay in the platform's outbox until the ring lets go of them.
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use crate::runtime::lock;
 const KEPT: usize = 4096;
 /// The longest silence of a stream.
 const QUIET: Duration = Duration::from_secs(15);
+/// In the place of a number in the id of a state: whoever comes back with it may lack other states, and is told all of them.
+const STATES: &str = "states";
 /// Events that may wait for one slow reader.
 const WAITING: usize = 64;
 
@@ -138,7 +141,7 @@ pub(super) async fn stream(state: State, headers: HeaderMap) -> Response {
                 let jobs = api.network.parties().platform_records();
                 for (_, record) in jobs.scan(&format!("job/{JOBS}")).unwrap_or_default() {
                     if let Ok(job) = serde_json::from_slice::<Job>(&record.value) {
-                        let event = event(&life, at, "state", &messages::view(&job));
+                        let event = event(&life, STATES, "state", &messages::view(&job));
                         if sender.send_data(event).await.is_err() {
                             return;
                         }
@@ -148,11 +151,9 @@ pub(super) async fn stream(state: State, headers: HeaderMap) -> Response {
             }
             None => results.last(),
         };
-        if sender
-            .send_data(Bytes::from_static(b": midsim\n\n"))
-            .await
-            .is_err()
-        {
+        // From here on the stream can be taken up again.
+        let begin = format!(": midsim\nid: {life}-{at}\n\n");
+        if sender.send_data(Bytes::from(begin)).await.is_err() {
             return;
         }
         loop {
@@ -194,7 +195,7 @@ pub(super) async fn stream(state: State, headers: HeaderMap) -> Response {
     (headers, Body::new(body)).into_response()
 }
 
-fn event(life: &str, number: u64, kind: &str, value: &Value) -> Bytes {
+fn event(life: &str, number: impl Display, kind: &str, value: &Value) -> Bytes {
     Bytes::from(format!(
         "id: {life}-{number}\nevent: {kind}\ndata: {value}\n\n"
     ))

@@ -144,30 +144,29 @@ pub(super) async fn take(
     acknowledge: bool,
 ) -> Result<Vec<Delivered>, ReaderFailure> {
     let mut news = network.parties().phones().news();
-    let arriving = async {
-        loop {
-            news.mark_unchanged();
-            let told = tell(network, msisdn, ReaderInput::Take { acknowledge }).await?;
-            let messages = told.into_iter().find_map(|output| match output {
-                ReaderOutput::Messages(messages) => Some(messages),
-                _ => None,
-            });
-            match messages {
-                None => {
-                    return Err(ReaderFailure::Nobody {
-                        msisdn: msisdn.clone(),
-                    });
-                }
-                Some(messages) if !messages.is_empty() => return Ok(messages),
-                Some(_) => {}
-            }
-            // The sender lives as long as the suite.
-            let _ = news.changed().await;
+    let over = tokio::time::timeout(wait, std::future::pending::<()>());
+    tokio::pin!(over);
+    loop {
+        news.mark_unchanged();
+        // Never broken off: what is taken and not handed on would be lost, and perhaps acknowledged.
+        let told = tell(network, msisdn, ReaderInput::Take { acknowledge }).await?;
+        let messages = told.into_iter().find_map(|output| match output {
+            ReaderOutput::Messages(messages) => Some(messages),
+            _ => None,
+        });
+        let messages = messages.ok_or_else(|| ReaderFailure::Nobody {
+            msisdn: msisdn.clone(),
+        })?;
+        if !messages.is_empty() {
+            return Ok(messages);
         }
-    };
-    tokio::time::timeout(wait, arriving)
-        .await
-        .unwrap_or_else(|_| Ok(Vec::new()))
+        tokio::select! {
+            biased;
+            _ = &mut over => return Ok(messages),
+            // Somebody's; the sender lives as long as the suite.
+            _ = news.changed() => {}
+        }
+    }
 }
 
 pub(super) async fn submit(

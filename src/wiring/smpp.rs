@@ -137,7 +137,7 @@ impl SmppEnd for EsmeEnd {
 }
 
 impl SmscEnd {
-    /// The end of a connection that has just been accepted; `link` is never used twice.
+    /// The end of a connection that has just been accepted; `link` is used once in the life of the process.
     pub(super) fn new(session: Session, link: u64) -> Self {
         Self {
             session,

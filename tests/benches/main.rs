@@ -2,6 +2,7 @@
 //! bare limit measured in the same run; medians of several rounds.
 //! How to read them, and what was seen, is in tests/benches/README.md.
 
+mod bare_op;
 mod card;
 mod driver;
 #[path = "../support/envelopes.rs"]
@@ -64,6 +65,7 @@ const GROUPS: [Group; 14] = [
 fn main() -> ExitCode {
     // A bare limit over sockets is a process of its own: this one, started again.
     match std::env::args().nth(1).as_deref() {
+        Some(server::BARE_OP) => return finish(bare_op::serve()),
         Some(server::ECHO) => return finish(server::echo()),
         Some(server::SMPP_ECHO) => return finish(smsc::echo()),
         _ => {}

@@ -46,7 +46,7 @@ struct Assertions {
     random: SystemRandom,
 }
 
-/// Runs the three in turn, with each way of authentication.
+/// Runs them in turn, with each way of authentication.
 pub(crate) fn side_by_side() -> Result<()> {
     let packages = packages()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -71,13 +71,19 @@ pub(crate) fn side_by_side() -> Result<()> {
         };
         let alone = ours(Server::op(&world, &["--op-authenticator=approve"]).await?);
         let chain = ours(Server::op(&world, &["--op-poll-hold=30"]).await?);
+        let bare = ours(Server::bare_op()?);
         let assertions = Arc::new(Assertions::new()?);
-        for (name, auth, aim) in [
-            ("client_secret_basic", Auth::Basic, 10),
-            ("private_key_jwt", Auth::Jwt(assertions), 5),
+        for (name, auth, aim, signatures) in [
+            ("client_secret_basic", Auth::Basic, 10, "a signature"),
+            (
+                "private_key_jwt",
+                Auth::Jwt(assertions),
+                5,
+                "a signature and two verifications",
+            ),
         ] {
-            let subjects = [&theirs, &alone, &chain];
-            let mut seen: [Vec<f64>; 3] = Default::default();
+            let subjects = [&theirs, &bare, &alone, &chain];
+            let mut seen: [Vec<f64>; 4] = Default::default();
             for turn in 0..=ROUNDS {
                 for (subject, seen) in subjects.iter().zip(&mut seen) {
                     let rate = round(subject, &auth, &numbers).await?.per_cpu_second();
@@ -87,15 +93,21 @@ pub(crate) fn side_by_side() -> Result<()> {
                     }
                 }
             }
-            let [theirs, alone, chain] = &seen;
+            let [theirs, bare, alone, chain] = &seen;
             let ratio = |of: &[f64]| super::timing::ratio(of, theirs);
             let spread = |of: &[f64]| Spread::of(of.to_vec());
             println!("  {name}, flows per CPU-second of the server");
             println!("    oidc-provider {}", spread(theirs));
             println!(
-                "    OP alone {}: {} times as many (aim: at least {aim})",
+                "    two answers and {signatures} alone {}: {} times as many",
+                spread(bare),
+                ratio(bare)
+            );
+            println!(
+                "    OP alone {}: {} times as many (aim: at least {aim}), {:.0} % of the bare limit",
                 spread(alone),
-                ratio(alone)
+                ratio(alone),
+                100.0 * super::timing::ratio(alone, bare).median
             );
             println!(
                 "    with the chain {}: {} times as many (aim: at least 2)",
@@ -164,16 +176,25 @@ async fn post(
     }
 }
 
-fn member(name: &str) -> Result<String> {
+/// A member of the private key of the client `jwt`.
+pub(crate) fn member(name: &str) -> Result<String> {
     let key: Value = serde_json::from_str(CLIENT_KEY)?;
     let text = key[name].as_str();
     Ok(text.ok_or("the client's key is no JWK")?.to_owned())
 }
 
+fn octets(name: &str) -> Result<Vec<u8>> {
+    Ok(URL_SAFE_NO_PAD.decode(member(name)?)?)
+}
+
+/// The public key of the client `jwt`: a point, uncompressed.
+pub(crate) fn client_public_key() -> Result<Vec<u8>> {
+    Ok([vec![4], octets("x")?, octets("y")?].concat())
+}
+
 impl Assertions {
     fn new() -> Result<Self> {
-        let octets = |name| Ok::<_, super::Failure>(URL_SAFE_NO_PAD.decode(member(name)?)?);
-        let public = [vec![4], octets("x")?, octets("y")?].concat();
+        let public = client_public_key()?;
         let random = SystemRandom::new();
         let key = EcdsaKeyPair::from_private_key_and_public_key(
             &ECDSA_P256_SHA256_FIXED_SIGNING,

@@ -15,6 +15,8 @@ use super::driver::Connection;
 
 /// Tells this binary to be the echo.
 pub(crate) const ECHO: &str = "--be-the-echo";
+/// Tells this binary to be the least that an OP has to do.
+pub(crate) const BARE_OP: &str = "--be-the-bare-op";
 /// Tells this binary to be the SMPP echo.
 pub(crate) const SMPP_ECHO: &str = "--be-the-smpp-echo";
 
@@ -97,6 +99,11 @@ impl Server {
     /// The process of [`echo`].
     pub(crate) fn echo() -> Result<Self> {
         Self::of_this_binary(ECHO)
+    }
+
+    /// The process of [`super::bare_op::serve`].
+    pub(crate) fn bare_op() -> Result<Self> {
+        Self::of_this_binary(BARE_OP)
     }
 
     /// The process of [`super::smsc::echo`].

@@ -233,6 +233,40 @@ async fn a_stream_tells_what_comes_of_messages_and_goes_on_where_it_broke() {
     ota.bench.finish().await;
 }
 
+/// Whoever is cut off among the states has not been told the others yet.
+#[tokio::test]
+async fn a_stream_that_broke_among_the_states_tells_them_all_again() {
+    let ota = Ota::start().await;
+    for id in ["a", "b"] {
+        let order =
+            json!({"id": id, "msisdn": NUMBER, "tar": "4D4944", "payload": "00", "por": "always"});
+        ota.post("/v1/messages", order).await;
+        ota.bench.idle().await;
+    }
+    let states = |events: &[(String, String, Value)]| -> Vec<Value> {
+        let states = events.iter().filter(|(_, kind, _)| kind == "state");
+        states.map(|(_, _, value)| value["id"].clone()).collect()
+    };
+    let seen = events(&ota, Some("none"), 6).await;
+    assert_eq!(states(&seen), ["a", "b"]);
+    let again = events(&ota, Some(&seen[0].0), 4).await;
+    assert_eq!(states(&again), ["a", "b"], "{again:?}");
+    // Behind them nothing is told twice.
+    let (last, _, _) = &seen[5];
+    ota.post(
+        "/v1/messages",
+        json!({"id": "c", "msisdn": NUMBER, "tar": "4D4944", "payload": "00", "por": "always"}),
+    )
+    .await;
+    ota.bench.idle().await;
+    let rest = events(&ota, Some(last), 2).await;
+    assert!(
+        rest.iter().all(|(_, _, value)| value["id"] == "c"),
+        "{rest:?}"
+    );
+    ota.bench.finish().await;
+}
+
 #[tokio::test]
 async fn user_data_goes_in_message_payload_where_the_world_says_so() {
     let text = midsim::world::DEFAULT.replace(

@@ -104,3 +104,16 @@ async fn remote_management_takes_no_field_that_is_not_for_the_action() {
     }
     ota.bench.finish().await;
 }
+
+#[tokio::test]
+async fn a_key_set_that_is_no_object_is_refused_by_name() {
+    let ota = Ota::start().await;
+    for key_set in [json!([]), json!("aes"), json!(1), json!(true), Value::Null] {
+        let order = json!({"msisdn": NUMBER, "action": "put-key", "key_set": key_set, "kik": "00"});
+        let (status, problem) = ota.remote(order).await;
+        assert_eq!(status, 422, "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.starts_with("key_set: "), "{detail}");
+    }
+    ota.bench.finish().await;
+}

@@ -209,7 +209,12 @@ impl Drop for Up {
 }
 
 /// One request on a connection of its own; `None` if the connection breaks.
-fn http(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, Value)> {
+pub(crate) fn http(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Option<(u16, Value)> {
     let (host, path) = url.strip_prefix("http://")?.split_once('/')?;
     let mut stream = TcpStream::connect(host).ok()?;
     stream

@@ -356,7 +356,11 @@ fn body(request: &Request<Bytes>) -> Result<Map<String, Value>, OAuthError> {
             request.body().len()
         )));
     }
-    json::object(request.body()).map_err(|why| invalid(format!("the body {why}")))
+    let mut members =
+        json::object(request.body()).map_err(|why| invalid(format!("the body {why}")))?;
+    // RFC 7592 §2.2: null is the same as nothing.
+    members.retain(|_, value| !value.is_null());
+    Ok(members)
 }
 
 fn bearer(request: &Request<Bytes>) -> Option<&str> {

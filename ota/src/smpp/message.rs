@@ -34,6 +34,8 @@ pub mod esm_class {
     pub const TYPE: u8 = 0x3C;
     /// A delivery receipt of the SMSC.
     pub const DELIVERY_RECEIPT: u8 = 0x04;
+    /// An intermediate notification of the SMSC.
+    pub const NOTIFICATION: u8 = 0x20;
 }
 
 /// Values of `registered_delivery`, bits 1 and 0 (SMPP 3.4 §5.2.17).

@@ -25,6 +25,16 @@ impl Work<'_> {
                 self.put_links(system_id, Default::default());
             }
         }
+        // The numbers of sessions begin anew: what one of before had is not the new one's.
+        for (key, _) in self.view.scan(key::WAITING) {
+            if let Some(id) = key.strip_prefix(key::WAITING)
+                && let Some(mut waiting) = self.waiting(id)
+                && waiting.sent.take().is_some()
+            {
+                let due = waiting.expires;
+                self.put_waiting(id, Some(waiting), Some(due));
+            }
+        }
         self.resume_phones();
     }
 

@@ -100,7 +100,7 @@ impl Config {
 pub struct EsmeId {
     /// The account it bound as.
     pub system_id: String,
-    /// The runner's number for the session, never used twice.
+    /// The runner's number for the session, used once between two [`Input::Started`].
     pub link: u64,
 }
 

@@ -19,11 +19,17 @@ impl Work<'_> {
                 Answer::Query(self.query(who, &message_id, &source))
             }
             Operation::Cancel {
+                service_type,
                 message_id,
                 source,
                 destination,
-                ..
-            } => Answer::Cancel(status(self.cancel(who, &message_id, &source, &destination))),
+            } => {
+                let cancelled = match message_id.is_empty() {
+                    true => self.cancel_group(who, &service_type, &source, &destination),
+                    false => self.cancel(who, &message_id, &source),
+                };
+                Answer::Cancel(status(cancelled))
+            }
             Operation::Replace {
                 message_id,
                 source,
@@ -65,20 +71,25 @@ impl Work<'_> {
         })
     }
 
-    fn cancel(
+    fn cancel(&mut self, who: &str, id: &str, source: &Party) -> Result<(), CommandStatus> {
+        if let Some((id, waiting)) = self.for_esme(who, id, source) {
+            return self.delete_waiting(&id, &waiting);
+        }
+        let (msisdn, _) = self.own(who, id, source)?;
+        self.delete(&msisdn, id)
+    }
+
+    /// Everything for one address, or of it what one application service has sent.
+    fn cancel_group(
         &mut self,
         who: &str,
-        id: &str,
+        service_type: &str,
         source: &Party,
         destination: &Party,
     ) -> Result<(), CommandStatus> {
-        if !id.is_empty() {
-            if let Some((id, waiting)) = self.for_esme(who, id, source) {
-                return self.delete_waiting(&id, &waiting);
-            }
-            let (msisdn, _) = self.own(who, id, source)?;
-            return self.delete(&msisdn, id);
-        }
+        let of_service = |stored: &Stored| {
+            service_type.is_empty() || stored.message.service_type == service_type
+        };
         let phone = match self.route(&destination.address) {
             Some(Route::Phone(phone)) => phone,
             Some(Route::Esme(system_id)) => {
@@ -86,6 +97,7 @@ impl Work<'_> {
                 for id in self.waiting_ids(&system_id) {
                     if let Some(waiting) = self.waiting(&id)
                         && is_from(&waiting, who, source)
+                        && waiting.submitted.as_deref().is_some_and(of_service)
                         && waiting.message.destination == destination.address
                         && self.delete_waiting(&id, &waiting).is_ok()
                     {
@@ -104,7 +116,10 @@ impl Work<'_> {
             .collect();
         let mut deleted = Err(CommandStatus::RCANCELFAIL);
         for id in ids {
-            if self.own(who, &id, source).is_ok() && self.delete(&phone, &id).is_ok() {
+            if let Ok((_, stored)) = self.own(who, &id, source)
+                && of_service(&stored)
+                && self.delete(&phone, &id).is_ok()
+            {
                 deleted = Ok(());
             }
         }
@@ -132,31 +147,35 @@ impl Work<'_> {
         }
         let expires = self.change(&mut stored.message, change)?;
         convert::deliver(&stored, false)?;
-        let mut phone = self.phone(&msisdn);
-        phone.queue.extend_validity(id, expires);
-        self.put_phone(&msisdn, phone);
+        if let Some(expires) = expires {
+            let mut phone = self.phone(&msisdn);
+            phone.queue.extend_validity(id, expires);
+            self.put_phone(&msisdn, phone);
+        }
         self.put_stored(id, Some(stored));
         Ok(())
     }
 
-    /// Changes the message as it was submitted; the new end of its validity.
+    /// Changes the message as it was submitted; the new end of its validity, if that is to change.
     fn change(
         &self,
         message: &mut ShortMessage,
         change: Replacement,
-    ) -> Result<Timestamp, CommandStatus> {
+    ) -> Result<Option<Timestamp>, CommandStatus> {
         if !change.schedule.is_empty() {
             return Err(CommandStatus::RINVSCHED);
         }
-        if !change.validity.is_empty() {
-            message.validity = change.validity;
-        }
         message.registered_delivery = change.registered_delivery;
         message.short_message = change.short_message;
+        if change.validity.is_empty() {
+            return Ok(None);
+        }
+        message.validity = change.validity;
         let asked = message
             .expires(self.now)
             .map_err(|_| CommandStatus::RINVEXPIRY)?;
-        self.validity(asked).ok_or(CommandStatus::RINVEXPIRY)
+        let expires = self.validity(asked).ok_or(CommandStatus::RINVEXPIRY)?;
+        Ok(Some(expires))
     }
 
     /// A message of this account for another one that has not ended.
@@ -186,7 +205,8 @@ impl Work<'_> {
         let Some(submitted) = &mut waiting.submitted else {
             return Err(CommandStatus::RREPLACEFAIL);
         };
-        waiting.expires = self.change(&mut submitted.message, change)?;
+        let expires = self.change(&mut submitted.message, change)?;
+        waiting.expires = expires.unwrap_or(waiting.expires);
         waiting.message.short_message = std::mem::take(&mut submitted.message.short_message);
         waiting.message.in_payload = false;
         let due = waiting.pause.unwrap_or(waiting.expires);

@@ -9,7 +9,9 @@ use super::record::{Origin, Stored};
 use super::work::Work;
 use super::{EsmeId, Output};
 use crate::event::SmscEvent;
-use crate::smpp::{CommandStatus, Destination, Multi, MultiTaken, Refused, ShortMessage, tag};
+use crate::smpp::{
+    CommandStatus, Destination, Multi, MultiTaken, Refused, ShortMessage, esm_class, tag,
+};
 
 /// Characters of an address in submit_sm and deliver_sm.
 const LONGEST_ADDRESS: usize = 20;
@@ -100,8 +102,9 @@ impl Work<'_> {
         if !message.schedule.is_empty() {
             return Err(CommandStatus::RINVSCHED);
         }
-        // Only the SMSC makes delivery receipts: an ESME that could would speak in its name.
-        if message.is_receipt() {
+        // Only the SMSC makes those: an ESME that could would speak in its name.
+        let kind = message.esm_class & esm_class::TYPE;
+        if [esm_class::DELIVERY_RECEIPT, esm_class::NOTIFICATION].contains(&kind) {
             return Err(CommandStatus::RINVESMCLASS);
         }
         // data_sm has room for longer ones, which no deliver_sm could carry.

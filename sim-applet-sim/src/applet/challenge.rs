@@ -5,8 +5,7 @@ use ota_wire::applet::{
     AppletError, AppletResponse, Challenge, ChallengeView, Method, ResultCode, TextAlphabet,
 };
 use ota_wire::cat::{
-    Body, Device, Duration, Facility, ProactiveCommand, Qualifier, TerminalResponse,
-    TerminalResult, TextString, TimerId, TimerValue,
+    Facility, ProactiveCommand, TerminalResponse, TerminalResult, TextString, TimerId, TimerValue,
 };
 use ota_wire::keys::{MacAlgorithm, applet_mac_key};
 use ota_wire::sms::address::Address;
@@ -14,9 +13,9 @@ use ota_wire::sms::scts::Scts;
 use ota_wire::sms::tpdu::Submit;
 
 use super::outcome::{Outcome, outcome};
+use super::question::said_yes;
 use super::{
-    Applet, DISPLAY, Dialogue, Turn, UNNUMBERED, ask_digits, display, signing, tries_left,
-    typed_code,
+    Applet, Dialogue, Turn, UNNUMBERED, ask_digits, display, signing, tries_left, typed_code,
 };
 use crate::event::{ChallengeVerdict, Note};
 
@@ -78,9 +77,6 @@ enum Stage {
 /// The timer that measures how long a challenge is valid, and that of pauses.
 const VALIDITY: TimerId = TimerId(1);
 const PAUSE: TimerId = TimerId(2);
-
-/// DISPLAY TEXT with a variable time-out.
-const VARIABLE_TIME_OUT: Facility = Facility::at(18, 1);
 
 impl Applet<'_> {
     /// Takes the secured data of a command packet that the CardManager found in order.
@@ -254,23 +250,6 @@ impl Applet<'_> {
         } else {
             self.ask(signing, Stage::Text)
         }
-    }
-
-    /// Whether the text of a challenge stands in the question for the PIN.
-    fn asks_in_prompt(&self, signing: &Signing) -> bool {
-        let wanted = self.profile.text_in_prompt || !self.has(Facility::DISPLAY_TEXT);
-        wanted && self.fits_prompt(&signing.plain_text())
-    }
-
-    /// Whether a text and the question for the PIN have room in one command.
-    fn fits_prompt(&self, text: &str) -> bool {
-        let command = ask_digits(self.prompt_with_text(text), 4, 8);
-        command.emit().len() <= ProactiveCommand::MAX_LEN
-    }
-
-    /// Whether texts are shown by GET INKEY, for lack of DISPLAY TEXT.
-    fn asks_by_key(&self) -> bool {
-        !self.has(Facility::DISPLAY_TEXT) && self.has(Facility::GET_INKEY)
     }
 
     /// The user did what was asked.
@@ -449,67 +428,6 @@ impl Applet<'_> {
         Turn::Command(Box::new(Dialogue::Challenge(signing)), command)
     }
 
-    fn tone(&self) -> ProactiveCommand {
-        let body = Body::PlayTone {
-            alpha: None,
-            tone: self.profile.tone,
-            duration: Some(Duration::seconds(1)),
-        };
-        ProactiveCommand::new(UNNUMBERED, Qualifier(0), Device::EARPIECE, body)
-    }
-
-    /// DISPLAY TEXT, in the alphabet of the challenge. Where the terminal measures the time that a text is shown,
-    /// and the command has room to say so, the text goes away when the challenge is no longer valid. On a terminal
-    /// without DISPLAY TEXT: GET INKEY, yes or no.
-    fn text(&self, signing: &Signing) -> ProactiveCommand {
-        let text = signing.text();
-        if self.asks_by_key() {
-            let qualifier = if self.has(Facility::BINARY_CHOICE) {
-                Qualifier::INKEY_YES_NO
-            } else {
-                Qualifier(0)
-            };
-            let body = Body::GetInkey {
-                text,
-                duration: None,
-            };
-            return ProactiveCommand::new(UNNUMBERED, qualifier, Device::TERMINAL, body);
-        }
-        let plain = ProactiveCommand::display_text(UNNUMBERED, DISPLAY, text.clone());
-        let Some(duration) = self.duration(signing.valid_for()) else {
-            return plain;
-        };
-        let body = Body::DisplayText {
-            text,
-            immediate_response: false,
-            duration: Some(duration),
-        };
-        let timed = ProactiveCommand::new(UNNUMBERED, DISPLAY, Device::DISPLAY, body);
-        if timed.emit().len() <= ProactiveCommand::MAX_LEN {
-            timed
-        } else {
-            plain
-        }
-    }
-
-    fn prompt_with_text(&self, text: &str) -> TextString {
-        let question = format!("{text} {}", self.profile.pin_prompt);
-        TextString::packed(&question).unwrap_or_else(|| TextString::encode(&question))
-    }
-
-    fn duration(&self, seconds: u16) -> Option<Duration> {
-        if seconds == 0 || !self.has(VARIABLE_TIME_OUT) {
-            return None;
-        }
-        Some(match u8::try_from(seconds) {
-            Ok(seconds) => Duration::seconds(seconds),
-            Err(_) => Duration {
-                unit: 0,
-                interval: u8::try_from(seconds.div_ceil(60)).unwrap_or(u8::MAX),
-            },
-        })
-    }
-
     /// When a challenge that begins now is no longer valid, by the terminal's time.
     fn ends_at(&self, signing: &Signing, response: &TerminalResponse) -> Clock {
         let valid_for = jiff::SignedDuration::from_secs(signing.valid_for().into());
@@ -543,7 +461,7 @@ impl Signing {
             .is_some_and(|challenge| challenge.method == Method::Pin)
     }
 
-    fn valid_for(&self) -> u16 {
+    pub(super) fn valid_for(&self) -> u16 {
         self.challenge
             .as_ref()
             .map_or(0, |challenge| challenge.valid_for)
@@ -553,12 +471,12 @@ impl Signing {
         self.challenge.as_ref()?.digest.as_ref()
     }
 
-    fn plain_text(&self) -> String {
+    pub(super) fn plain_text(&self) -> String {
         let challenge = self.challenge.as_ref();
         challenge.map_or_else(String::new, |challenge| challenge.text.to_string())
     }
 
-    fn text(&self) -> TextString {
+    pub(super) fn text(&self) -> TextString {
         let text = self.plain_text();
         TextString::packed(&text).unwrap_or_else(|| TextString::encode(&text))
     }
@@ -567,11 +485,4 @@ impl Signing {
 /// What time the terminal says it is.
 fn time(response: &TerminalResponse) -> Option<Timestamp> {
     Scts(response.date_time()?).timestamp()
-}
-
-/// Whether GET INKEY was answered with yes (`01`) or the key 1; `None` if nothing was typed.
-fn said_yes(response: &TerminalResponse) -> Option<bool> {
-    let typed = response.input.as_ref()?.reveal();
-    let yes = matches!(typed.octets(), [0x01 | b'1'] | [0x00, 0x01 | b'1']);
-    Some(yes)
 }

@@ -9,11 +9,13 @@
 //! | `challenge` | from a challenge to its answer |
 //! | `menu` | the user changes or unblocks the PIN |
 //! | `outcome` | what a TERMINAL RESPONSE means |
+//! | `question` | the commands that put a challenge to the user |
 //! | `signing` | the on-card key |
 
 mod challenge;
 mod menu;
 mod outcome;
+mod question;
 mod signing;
 
 use ota_wire::cat::{

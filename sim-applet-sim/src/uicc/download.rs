@@ -131,12 +131,18 @@ impl Uicc {
         let Some(mut octets) = seal(&por) else {
             return;
         };
-        if octets.len() > LONGEST {
-            shorten(&mut por.response, octets.len() - LONGEST);
-            match seal(&por) {
-                Some(shorter) if shorter.len() <= LONGEST => octets = shorter,
-                _ => return,
-            }
+        let most = if por.by_submit {
+            LONGEST_MESSAGE
+        } else {
+            LONGEST_REPORT
+        };
+        while octets.len() > most {
+            let surplus = octets.len() - most;
+            let shorter = shorten(&mut por.response, surplus).then(|| seal(&por));
+            let Some(shorter) = shorter.flatten() else {
+                return;
+            };
+            octets = shorter;
         }
         toolkit.notes.push(Note::Por {
             status: por.response.status,
@@ -178,17 +184,23 @@ impl Uicc {
 }
 
 /// Octets of TP-UD with its header that fit one message.
-const LONGEST: usize = 140;
+const LONGEST_MESSAGE: usize = 140;
 
-/// Cuts so many octets, and a block for the padding, off the response data of a script.
-fn shorten(response: &mut Response, surplus: usize) {
+/// Octets of response data to a download (TS 31.111 §7.1.1.2).
+const LONGEST_REPORT: usize = 128;
+
+/// Cuts so many octets off the response data of a script, and says so in it; `false` if there are none left.
+fn shorten(response: &mut Response, surplus: usize) -> bool {
     const FIXED: usize = 3;
-    let len = response.data.len().saturating_sub(surplus + 16).max(FIXED);
-    response.data.truncate(len);
+    let before = response.data.len();
+    response
+        .data
+        .truncate(before.saturating_sub(surplus).max(FIXED));
     let [high, low] = Sw::MORE_DATA_AVAILABLE.0.to_be_bytes();
     if let Some(sw) = response.data.get_mut(1..FIXED) {
         sw.copy_from_slice(&[high, low]);
     }
+    response.data.len() < before
 }
 
 /// The first octets of what a ciphered body deciphers to, right or not.

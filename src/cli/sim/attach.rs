@@ -34,8 +34,7 @@ pub(in crate::cli) struct Attach {
         long,
         value_name = "URL",
         default_value = "http://127.0.0.1:8220",
-        env = "MIDSIM_UI_URL",
-        hide_env = true
+        env = "MIDSIM_UI_URL"
     )]
     ui: String,
     /// A card by itself, even where a midsim runs

@@ -43,7 +43,10 @@ impl Scan {
         for text in &texts {
             println!("{text}");
         }
-        println!("{} findings", texts.len());
+        match texts.len() {
+            1 => println!("1 finding"),
+            several => println!("{several} findings"),
+        }
         code
     }
 }

@@ -101,3 +101,21 @@ fn registration_access_token_is_for_its_client_alone() {
         );
     }
 }
+
+/// RFC 7592 §2.2: null is the same as nothing, a wish to be rid of the member.
+#[test]
+fn a_member_that_is_null_is_not_there() {
+    let mut metadata = poll_client();
+    metadata["logo_uri"] = Value::Null;
+    metadata["jwks"] = Value::Null;
+    let mut registered = Registered::new(&metadata);
+    assert!(registered.body.get("logo_uri").is_none());
+    let mut update = poll_client();
+    update["client_id"] = json!(registered.id);
+    update["client_name"] = Value::Null;
+    let (status, body) = registered.manage(Method::PUT, Some(&update));
+    assert_eq!(status, 200, "{body}");
+    assert!(body.get("client_name").is_none(), "{body}");
+    update["client_id"] = Value::Null;
+    assert_eq!(registered.manage(Method::PUT, Some(&update)).0, 400);
+}

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use ota_wire::ids::Tar;
 use ota_wire::keys::{Family, KeySet};
 use ota_wire::packet::{self, ResponseStatus, Spi, check_response};
@@ -7,7 +9,7 @@ use super::*;
 use crate::card_manager::scp03::host::Host;
 use crate::scan::Probe;
 use crate::state::CardState;
-use crate::testing::{master, profile, send, subscriber};
+use crate::testing::{master, network, profile, send, subscriber};
 
 fn card() -> Uicc {
     let profile = profile();
@@ -193,4 +195,43 @@ fn a_counter_falls_only_with_the_key_that_old_packets_were_signed_with() {
     assert_eq!(counter_after(&other, kid), seen, "another KIc");
     assert_eq!(counter_after(kic, &other), fresh, "another KID");
     assert_eq!(counter_after(&other, &other), fresh, "both");
+}
+
+/// TS 31.111 §7.1.1.2: the acknowledgement of a download has 128 octets at most; TS 23.040: a message has 140.
+#[test]
+fn a_response_has_the_length_that_its_way_allows() {
+    // By report and by message, with CC in clear, and in blocks of 16 octets behind 9 in clear.
+    for (second, expected) in [
+        (0x09, 128),
+        (0x29, 140),
+        (0x19, 9 + 7 * 16),
+        (0x39, 9 + 8 * 16),
+    ] {
+        // EF.SMS, the first record, which has 176 octets.
+        let script = hex::decode("00A40000026F3C00B2010400").unwrap();
+        let mut order = packet(1, script);
+        order.spi = Spi([0x16, second]);
+        order.tar = Tar([0xB0, 0x00, 0x10]);
+        let por = Probe::new(card()).por_to(&order.seal(&own()).unwrap());
+        let por = por.unwrap();
+        assert_eq!(por.len(), expected, "SPI 16{second:02X}");
+        let response = check_response(&por, &order.sent(), &own()).unwrap();
+        assert_eq!(response.status, ResponseStatus::POR_OK);
+        assert_eq!(response.data[..5], [2, 0x62, 0xF1, 0x00, 0xFF], "cut");
+    }
+
+    // 137 octets are too long for one way and not for the other.
+    let text = "inherits = \"default\"\nname = \"other\"\n\
+                [[file]]\npath = \"2F50\"\naccess = \"public\"\nsize = 110\n";
+    let profile = Arc::new(Profile::parse(text, master(), network()).unwrap());
+    for (second, expected, sw) in [(0x09, 128, [0x62, 0xF1]), (0x29, 137, [0x90, 0x00])] {
+        let state = CardState::fresh(&profile);
+        let card = Uicc::new(profile.clone(), subscriber(), state);
+        let mut order = packet(1, hex::decode("00A40000022F5000B000006E").unwrap());
+        order.spi = Spi([0x16, second]);
+        order.tar = Tar([0xB0, 0x00, 0x00]);
+        let por = Probe::new(card).por_to(&order.seal(&own()).unwrap());
+        let por = por.unwrap();
+        assert_eq!((por.len(), &por[25..27]), (expected, &sw[..]));
+    }
 }

@@ -438,6 +438,17 @@ mod tests {
         assert!(heir.files.child(FileIndex::MF, 0x2FE2).is_some());
     }
 
+    #[test]
+    fn the_profile_of_the_documentation_is_one() {
+        let page = include_str!("../../../docs/card.md");
+        let (_, rest) = page.split_once("```toml\n").unwrap();
+        let (example, _) = rest.split_once("```").unwrap();
+        let profile = parsed(example).unwrap();
+        assert_eq!(profile.name, "mine");
+        assert!(!profile.codes[0].enabled && profile.applet.text_in_prompt);
+        assert_eq!(profile.handset.screen_characters, 40);
+    }
+
     /// What stands in the default profile is what a profile without it has.
     #[test]
     fn applet_and_handset_have_standards() {

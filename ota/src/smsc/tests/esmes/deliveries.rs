@@ -139,6 +139,40 @@ fn sessions_of_an_earlier_life_are_forgotten() {
     );
 }
 
+/// After a start the runner counts its sessions from the beginning.
+#[test]
+fn a_session_with_the_number_of_one_of_an_earlier_life_has_nothing_of_that_one() {
+    let mut world = World::bound();
+    let sent = world.submit(ShortMessage {
+        source: "8220".into(),
+        destination: "8220".into(),
+        short_message: b"x".to_vec(),
+        ..ShortMessage::default()
+    });
+    let id = to_esme(&sent)[0].1.to_owned();
+    world.step(Input::Started);
+    let again = world.bind("midsim", 1, BindMode::Transceiver);
+    let [(esme, again, _)] = to_esme(&again)[..] else {
+        panic!("{again:?}")
+    };
+    assert_eq!((esme, again), (&link_of("midsim", 1), id.as_str()));
+    // Nor may it be taken as sent while nobody is bound.
+    world.step(Input::Started);
+    world.step(Input::Bound {
+        esme: link_of("midsim", 1),
+        mode: BindMode::Transmitter,
+    });
+    let cancel = Operation::Cancel {
+        service_type: String::new(),
+        message_id: id.rsplit_once('-').unwrap().1.to_owned(),
+        source: Party::default(),
+        destination: Party::default(),
+    };
+    let cancelled = operate(&mut world, "midsim", cancel);
+    assert_eq!(cancelled, Answer::Cancel(CommandStatus::ROK));
+    assert!(world.store.timers.is_empty());
+}
+
 #[test]
 fn a_delivery_without_answer_is_repeated_and_one_refused_for_now_as_well() {
     let mut world = World::bound();

@@ -194,3 +194,88 @@ fn a_message_for_another_esme_is_replaced_and_cancelled_until_that_one_may_have_
     let rest = world.bind("other", 3, BindMode::Receiver);
     assert_eq!(numbers(&rest), *b"o");
 }
+
+/// SMPP 3.4 §4.10.1: without validity_period the validity stays as it is, it does not begin anew.
+#[test]
+fn a_replacement_without_validity_leaves_the_end_where_it_was() {
+    let mut world = World::bound();
+    let five_minutes = |message| ShortMessage {
+        validity: "000000000500000R".into(),
+        registered_delivery: registered_delivery::ALWAYS,
+        ..message
+    };
+    let to_other = ShortMessage {
+        source: "8220".into(),
+        destination: "8330".into(),
+        short_message: b"old".to_vec(),
+        ..ShortMessage::default()
+    };
+    let first = ShortMessage {
+        registered_delivery: 0,
+        ..to_phone(1, &packet(1))
+    };
+    world.submit(first);
+    let waiting: Vec<String> = [to_phone(1, &packet(2)), to_other]
+        .into_iter()
+        .map(|message| match &world.submit(five_minutes(message))[0] {
+            Output::SubmitResp { message_id, .. } => message_id.clone(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    world.now += seconds(50);
+    for message_id in &waiting {
+        let replace = Operation::Replace {
+            message_id: message_id.clone(),
+            source: Party::default(),
+            schedule: String::new(),
+            validity: String::new(),
+            registered_delivery: registered_delivery::ALWAYS,
+            short_message: packet(3),
+        };
+        let replaced = operate(&mut world, "midsim", replace);
+        assert_eq!(replaced, Answer::Replace(CommandStatus::ROK));
+    }
+    let outputs = world.run(start() + seconds(340));
+    let receipts: Vec<_> = to_esme(&outputs)
+        .iter()
+        .map(|(_, _, receipt)| (receipt.receipted_message_id(), receipt.message_state()))
+        .collect();
+    for message_id in waiting {
+        let expired = (Some(message_id), Some(MessageState::EXPIRED));
+        assert!(receipts.contains(&expired), "{receipts:?}");
+    }
+}
+
+/// SMPP 3.4 §4.9.1: without message_id, what an application service has sent to an address.
+#[test]
+fn a_group_is_cancelled_by_its_service_type() {
+    for destination in ["8330", msisdn(1).digits()] {
+        let mut world = World::bound();
+        world.submit(to_phone(1, &packet(1)));
+        for service_type in ["CMT", "WAP"] {
+            world.submit(ShortMessage {
+                service_type: service_type.into(),
+                destination: destination.into(),
+                ..to_phone(1, &packet(2))
+            });
+        }
+        let before = world.kept().len();
+        let mut cancel = |service_type: &str| {
+            let cancel = Operation::Cancel {
+                service_type: service_type.into(),
+                message_id: String::new(),
+                source: Party::default(),
+                destination: Party {
+                    address: destination.into(),
+                    ..Party::default()
+                },
+            };
+            let answer = operate(&mut world, "midsim", cancel);
+            (answer, before - world.kept().len())
+        };
+        let (failed, ok) = (CommandStatus::RCANCELFAIL, CommandStatus::ROK);
+        assert_eq!(cancel("USSD"), (Answer::Cancel(failed), 0), "{destination}");
+        assert_eq!(cancel("WAP"), (Answer::Cancel(ok), 1), "{destination}");
+        assert_eq!(cancel(""), (Answer::Cancel(ok), 2), "{destination}");
+    }
+}

@@ -1,5 +1,9 @@
 //! Messages that wait: for an ESME that is not there, and for room in its window.
 
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
 use super::support::*;
 use super::*;
 
@@ -200,4 +204,134 @@ fn what_found_no_room_is_looked_after_though_no_answer_ever_comes() {
     });
     let again = world.run(world.now + seconds(5));
     assert_eq!(ids(&again), sent);
+}
+
+/// What may happen between an SMSC and the sessions of one ESME; numbers choose among what there is.
+#[derive(Clone, Copy, Debug)]
+enum Happens {
+    Written,
+    Bound,
+    Unbound(usize),
+    Took(usize),
+    Refused(usize),
+    NotSent(usize),
+    Passed(i64),
+    Restarted,
+}
+
+/// The sessions of the ESME, and what they have not answered.
+#[derive(Default)]
+struct Sessions {
+    next: u64,
+    bound: Vec<u64>,
+    open: Vec<(u64, String)>,
+    seen: BTreeSet<u8>,
+}
+
+impl Sessions {
+    /// What has no session any more is given back.
+    fn take(&mut self, world: &mut World, outputs: Vec<Output>) {
+        let mut outputs = std::collections::VecDeque::from(outputs);
+        while let Some(output) = outputs.pop_front() {
+            let Output::Deliver { esme, id, message } = output else {
+                continue;
+            };
+            if self.bound.contains(&esme.link) {
+                self.seen.insert(message.short_message[0]);
+                self.open.push((esme.link, id));
+            } else {
+                outputs.extend(world.step(Input::NotSent { id }));
+            }
+        }
+    }
+
+    fn bind(&mut self, world: &mut World) {
+        self.next += 1;
+        self.bound.push(self.next);
+        let outputs = world.bind("midsim", self.next, BindMode::Receiver);
+        self.take(world, outputs);
+    }
+
+    fn answer(&mut self, world: &mut World, at: usize, result: Result<(), CommandStatus>) {
+        if !self.open.is_empty() {
+            let (_, id) = self.open.remove(at % self.open.len());
+            let outputs = world.step(Input::DeliverResp { id, result });
+            self.take(world, outputs);
+        }
+    }
+
+    fn pass(&mut self, world: &mut World, time: i64) {
+        let outputs = world.run(world.now + seconds(time));
+        self.take(world, outputs);
+    }
+}
+
+proptest! {
+    /// Whatever happens in between: in the end a session that answers gets every message that was accepted, at once, and nothing
+    /// is left.
+    #[test]
+    fn nothing_is_forgotten_and_nothing_stays(
+        history in prop::collection::vec(prop_oneof![
+            4 => Just(Happens::Written),
+            1 => Just(Happens::Bound),
+            1 => any::<usize>().prop_map(Happens::Unbound),
+            3 => any::<usize>().prop_map(Happens::Took),
+            1 => any::<usize>().prop_map(Happens::Refused),
+            1 => any::<usize>().prop_map(Happens::NotSent),
+            1 => (1_i64..100).prop_map(Happens::Passed),
+            1 => Just(Happens::Restarted),
+        ], 0..60),
+        window in 1_usize..4, most in 1_usize..6,
+    ) {
+        let mut world = small(window, most);
+        let (mut sessions, mut accepted_ones, mut number) = (Sessions::default(), BTreeSet::new(), 0);
+        // Only what was refused has to be waited for.
+        let patience = history.iter().any(|happens| matches!(happens, Happens::Refused(_)));
+        for happens in history {
+            match happens {
+                Happens::Written => {
+                    let outputs = write(&mut world, number);
+                    if accepted(&outputs) {
+                        accepted_ones.insert(number);
+                    }
+                    number += 1;
+                    sessions.take(&mut world, outputs);
+                }
+                Happens::Bound => sessions.bind(&mut world),
+                Happens::Unbound(at) if !sessions.bound.is_empty() => {
+                    let link = sessions.bound.remove(at % sessions.bound.len());
+                    sessions.open.retain(|(of, _)| *of != link);
+                    let outputs = world.step(Input::Unbound { esme: link_of("midsim", link) });
+                    sessions.take(&mut world, outputs);
+                }
+                Happens::Unbound(_) => {}
+                Happens::Took(at) => sessions.answer(&mut world, at, Ok(())),
+                Happens::Refused(at) => sessions.answer(&mut world, at, Err(CommandStatus::RX_T_APPN)),
+                Happens::NotSent(at) if !sessions.open.is_empty() => {
+                    let (_, id) = sessions.open.remove(at % sessions.open.len());
+                    let outputs = world.step(Input::NotSent { id });
+                    sessions.take(&mut world, outputs);
+                }
+                Happens::NotSent(_) => {}
+                Happens::Passed(time) => sessions.pass(&mut world, time),
+                Happens::Restarted => {
+                    sessions = Sessions { seen: sessions.seen, ..Sessions::default() };
+                    prop_assert_eq!(world.step(Input::Started), []);
+                }
+            }
+        }
+        sessions.bind(&mut world);
+        for _ in 0..100 {
+            while !sessions.open.is_empty() {
+                sessions.answer(&mut world, 0, Ok(()));
+            }
+            if world.kept().is_empty() || !patience {
+                break;
+            }
+            sessions.pass(&mut world, 10);
+        }
+        prop_assert_eq!(world.kept(), [""; 0]);
+        prop_assert!(world.store.timers.is_empty());
+        prop_assert_eq!(sessions.seen, accepted_ones);
+    }
 }

@@ -10,10 +10,15 @@ fn an_esme_cannot_speak_as_the_smsc() {
         esm_class: esm_class::DELIVERY_RECEIPT,
         ..to_phone(1, b"id:1 stat:UNDELIV")
     };
-    assert_eq!(
-        world.submit(forged),
-        [response(CommandStatus::RINVESMCLASS, "")]
-    );
+    // A receipt, or an intermediate notification (SMPP 3.4 §5.2.12).
+    for kind in [0x04, 0x20] {
+        let forged = ShortMessage {
+            esm_class: kind | esm_class::REPLY_PATH,
+            ..forged.clone()
+        };
+        let refused = [response(CommandStatus::RINVESMCLASS, "")];
+        assert_eq!(world.submit(forged), refused, "{kind:02x}");
+    }
 }
 
 #[test]
