@@ -139,7 +139,7 @@ impl HttpClient {
     ) -> Result<EventStream, SendError> {
         let answering = tokio::time::timeout(within, self.answer(request));
         let (_, wire, answer) = answering.await.map_err(|_| SendError::TimedOut)??;
-        wire.finish();
+        wire.run_on();
         let (head, body) = answer.into_parts();
         let kind = head.headers.get(CONTENT_TYPE);
         if head.status != StatusCode::OK || kind.is_none_or(|kind| kind != "text/event-stream") {

@@ -116,6 +116,53 @@ fn a_kept_connection_whose_peer_has_hung_up_is_replaced() {
     });
 }
 
+/// It may have been acted on.
+#[test]
+fn a_request_that_the_peer_has_read_is_not_sent_again() {
+    block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let answers_the_first = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert_ne!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+            stream.read(&mut [0; 4096]).await.unwrap()
+        };
+        let client = client();
+        let both = async {
+            let post = || Request::post(&url).body(Bytes::from("x")).unwrap();
+            for _ in 0..2 {
+                let sent = client.send(post(), Bounds::default()).await;
+                if let Err(error) = sent.result {
+                    return Some(error);
+                }
+            }
+            None
+        };
+        let (failed, read) = tokio::join!(both, answers_the_first);
+        assert_ne!(read, 0, "the second came over the same connection");
+        assert!(matches!(failed, Some(SendError::Unreachable(_))));
+        let again = tokio::time::timeout(Duration::ZERO, listener.accept());
+        assert!(again.await.is_err(), "and over no other");
+    });
+}
+
+#[test]
+fn octets_behind_an_answer_are_not_taken_for_the_next() {
+    block_on(async {
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok\
+                      HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad";
+        let peer = Peer::answering(answer).await;
+        let client = client();
+        for connections in 1..=3 {
+            let response = result(&client, peer.url()).await.unwrap();
+            assert_eq!(response.body(), "ok");
+            assert_eq!(peer.connections.load(Ordering::Relaxed), connections);
+        }
+    });
+}
+
 #[test]
 fn a_redirect_is_an_answer() {
     block_on(async {

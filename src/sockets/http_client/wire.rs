@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::runtime::lock;
 
-/// How long a connection is kept without use: shorter than common servers keep theirs.
+/// How long a connection is kept for use: shorter than common servers keep theirs. It is closed within twice that.
 const KEEP: Duration = Duration::from_secs(4);
 
 const KEPT_PER_HOST: usize = 64;
@@ -96,11 +96,19 @@ impl Wire {
         }
     }
 
-    /// Lets what is under way come to its end, then hangs up.
-    pub(super) fn finish(self) {
+    /// Goes on for as long as somebody reads the answer, then hangs up.
+    pub(super) fn run_on(self) {
         drop(self.sender);
         if let Some(connection) = self.connection {
             tokio::spawn(async move { drop(connection.await) });
+        }
+    }
+
+    /// Lets what is under way come to its end, for a while, then hangs up.
+    pub(super) fn finish(self) {
+        drop(self.sender);
+        if let Some(connection) = self.connection {
+            tokio::spawn(tokio::time::timeout(KEEP, connection));
         }
     }
 }
