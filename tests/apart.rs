@@ -159,6 +159,10 @@ fn op_and_mssp_in_one_process_and_ota_and_sim_in_another_end_in_tokens_over_the_
     assert_eq!(outcome(&op, &waits), "tokens");
     assert_eq!(outcome(&op, &meanwhile), "tokens");
 
+    // A phone whose network goes before it has acknowledged the card's answer waits for that.
+    let acknowledged = "TERMINAL RESPONSE (SEND SHORT MESSAGE)";
+    assert!(ota.until(|| count(&seen(&ota), acknowledged) >= 2));
+
     // The MSSP dies while the card answers: the platform tells the next one.
     assert!(ota.change(&sim, r#"{"coverage":false}"#));
     let answered = begin(&op, LATER);
