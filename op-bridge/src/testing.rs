@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
-use rand_core::TryRng;
+use rand_core::{Rng as _, TryRng};
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
@@ -86,6 +86,17 @@ impl Signer for TestSigner {
 
 /// SHA-256 in counter mode.
 pub(crate) struct TestRng(pub(crate) u64);
+
+impl TestRng {
+    /// From 0 up to, not including, `sides`.
+    pub(crate) fn roll(&mut self, sides: usize) -> usize {
+        self.next_u32() as usize % sides
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.roll(of.len())]
+    }
+}
 
 impl TryRng for TestRng {
     type Error = Infallible;

@@ -35,6 +35,11 @@ const FORMS: [&str; 5] = [
 ];
 const DISCOVER: &str = "discovery/discover";
 
+/// A key that somebody may send along.
+fn some_jwk() -> Value {
+    Signer::jwk()
+}
+
 pub(crate) type Generator = fn(&Target, &mut Dice) -> Request<Bytes>;
 
 pub(crate) const GENERATORS: [(&str, Generator); 20] = [

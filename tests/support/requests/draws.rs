@@ -1,10 +1,9 @@
-//! What the generators draw from.
+//! What generators of mutated requests draw from: those of the OP's own tests, too. Whose it is gives the dice, a number of one of
+//! its users and a key.
 
 use serde_json::{Value, json};
 
-use super::super::envelopes::Dice;
-use super::super::signer::Signer;
-use super::NUMBER;
+use super::{Dice, NUMBER, some_jwk};
 
 pub(super) const PARAMETERS: [&str; 28] = [
     "scope",
@@ -52,9 +51,30 @@ pub(super) const HEADER: [&str; 16] = [
     "enc", "epk", "apu",
 ];
 
-pub(super) fn one<T: Copy>(dice: &mut Dice, of: &[T]) -> T {
-    of[dice.roll(of.len())]
-}
+/// Of client metadata.
+pub(super) const MEMBERS: [&str; 21] = [
+    "client_name",
+    "backchannel_token_delivery_mode",
+    "backchannel_client_notification_endpoint",
+    "backchannel_authentication_request_signing_alg",
+    "backchannel_user_code_parameter",
+    "require_signed_request_object",
+    "token_endpoint_auth_method",
+    "token_endpoint_auth_signing_alg",
+    "grant_types",
+    "response_types",
+    "jwks",
+    "jwks_uri",
+    "scope",
+    "subject_type",
+    "sector_identifier_uri",
+    "id_token_signed_response_alg",
+    "userinfo_signed_response_alg",
+    "tls_client_auth_subject_dn",
+    "tls_client_auth_san_ip",
+    "tls_client_certificate_bound_access_tokens",
+    "redirect_uris",
+];
 
 /// A text that some parser may trip over.
 pub(super) fn text(dice: &mut Dice) -> String {
@@ -87,11 +107,11 @@ pub(super) fn text(dice: &mut Dice) -> String {
         "https://[::1/",
     ];
     match dice.roll(4) {
-        0 => "x".repeat(dice.roll(30_000)),
+        0 => "x".repeat(dice.roll(40_000)),
         1 => (0..dice.roll(60))
             .map(|_| char::from(dice.roll(256) as u8))
             .collect(),
-        _ => one(dice, &TEXTS).to_owned(),
+        _ => dice.pick(&TEXTS).to_owned(),
     }
 }
 
@@ -108,7 +128,7 @@ pub(super) fn value(dice: &mut Dice) -> Value {
         7 => json!({}),
         8 => json!([text(dice), 7, null_or_text(dice)]),
         9 => json!({ text(dice): text(dice) }),
-        10 => json!(Signer::jwk()),
+        10 => some_jwk(),
         _ => json!(text(dice)),
     }
 }
@@ -123,7 +143,7 @@ pub(super) fn null_or_text(dice: &mut Dice) -> Value {
 /// Changes, adds or removes up to four members.
 pub(super) fn bend(dice: &mut Dice, object: &mut Value, names: &[&str]) {
     for _ in 0..=dice.roll(4) {
-        let name = one(dice, names);
+        let name = dice.pick(names);
         let bent = value(dice);
         if let Some(members) = object.as_object_mut() {
             match dice.roll(4) {

@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, Request};
 use serde_json::json;
 
 use super::super::envelopes::Dice;
-use super::draws::{PARAMETERS, bend, flip, flipped, one, text};
+use super::draws::{MEMBERS, PARAMETERS, bend, flip, flipped, text};
 use super::{CIBA, DISCOVER, FORMS, NUMBER, Target, encode};
 
 /// A good form for this endpoint.
@@ -38,22 +38,22 @@ pub(super) fn written(form: &[(&str, String)]) -> String {
 }
 
 pub(super) fn form_values(target: &Target, dice: &mut Dice) -> Request<Bytes> {
-    let path = one(dice, &FORMS);
+    let path = dice.pick(&FORMS);
     let mut form = good(target, path);
     for _ in 0..=dice.roll(4) {
-        let name = one(dice, &PARAMETERS);
+        let name = dice.pick(&PARAMETERS);
         // Now and then it is there twice.
         if dice.roll(8) > 0 {
             form.retain(|(other, _)| *other != name);
         }
         form.push((name, text(dice)));
     }
-    let client = one(dice, &[Some("poll"), Some("ping"), Some("push"), None]);
+    let client = dice.pick(&[Some("poll"), Some("ping"), Some("push"), None]);
     target.post(path, client, written(&form))
 }
 
 pub(super) fn form_octets(target: &Target, dice: &mut Dice) -> Request<Bytes> {
-    let path = one(dice, &FORMS);
+    let path = dice.pick(&FORMS);
     let mut body = written(&good(target, path)).into_bytes();
     flip(dice, &mut body);
     target.post(path, Some("poll"), body)
@@ -71,27 +71,24 @@ pub(super) fn form_shape(target: &Target, dice: &mut Dice) -> Request<Bytes> {
         7 => format!("msisdn={}", "9".repeat(dice.roll(70_000))),
         _ => "scope=openid&acr%5fvalues=mod-mf&login_hint=%00".to_owned(),
     };
-    target.post(one(dice, &FORMS), Some("poll"), body)
+    target.post(dice.pick(&FORMS), Some("poll"), body)
 }
 
 pub(super) fn content_types(target: &Target, dice: &mut Dice) -> Request<Bytes> {
-    let kind = one(
-        dice,
-        &[
-            "application/json",
-            "text/plain",
-            "multipart/form-data; boundary=x",
-            "application/x-www-form-urlencoded;;;",
-            "application/x-www-form-urlencoded, text/plain",
-            "application/x-www-form-urlencoded; charset=utf-16",
-            "",
-            ";",
-            "application/xml",
-        ],
-    );
+    let kind = dice.pick(&[
+        "application/json",
+        "text/plain",
+        "multipart/form-data; boundary=x",
+        "application/x-www-form-urlencoded;;;",
+        "application/x-www-form-urlencoded, text/plain",
+        "application/x-www-form-urlencoded; charset=utf-16",
+        "",
+        ";",
+        "application/xml",
+    ]);
     let path = match dice.roll(3) {
         0 => "/register",
-        _ => one(dice, &FORMS),
+        _ => dice.pick(&FORMS),
     };
     let mut request = target.post(path, Some("poll"), written(&good(target, "/bc-authorize")));
     let headers = request.headers_mut();
@@ -103,17 +100,14 @@ pub(super) fn content_types(target: &Target, dice: &mut Dice) -> Request<Bytes> 
 }
 
 pub(super) fn authorization(target: &Target, dice: &mut Dice) -> Request<Bytes> {
-    let path = one(
-        dice,
-        &[
-            "/bc-authorize",
-            "/token",
-            "/introspect",
-            "/revoke",
-            "/userinfo",
-            "/register",
-        ],
-    );
+    let path = dice.pick(&[
+        "/bc-authorize",
+        "/token",
+        "/introspect",
+        "/revoke",
+        "/userinfo",
+        "/register",
+    ]);
     let mut request = target.post(path, None, written(&good(target, "/bc-authorize")));
     for _ in 0..=dice.roll(2) {
         let secret: String = text(dice).chars().take(500).collect();
@@ -132,35 +126,29 @@ pub(super) fn authorization(target: &Target, dice: &mut Dice) -> Request<Bytes> 
 }
 
 pub(super) fn methods_and_paths(target: &Target, dice: &mut Dice) -> Request<Bytes> {
-    let path = one(
-        dice,
-        &[
-            "/",
-            "/bc-authorize",
-            "/token",
-            "/userinfo",
-            "/jwks",
-            "/.well-known/openid-configuration",
-            "/authorize",
-            "/introspect",
-            "/revoke",
-            "/register",
-            "/register/x",
-            "/nothing",
-            "/bc-authorize/",
-            "//token",
-            "/mss/notify/x",
-            "discovery/",
-            "discovery/discover",
-            "discovery/jwks",
-            "discovery/.well-known/openid-configuration",
-            "discovery/nothing",
-        ],
-    );
-    let method = one(
-        dice,
-        &["GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"],
-    );
+    let path = dice.pick(&[
+        "/",
+        "/bc-authorize",
+        "/token",
+        "/userinfo",
+        "/jwks",
+        "/.well-known/openid-configuration",
+        "/authorize",
+        "/introspect",
+        "/revoke",
+        "/register",
+        "/register/x",
+        "/nothing",
+        "/bc-authorize/",
+        "//token",
+        "/mss/notify/x",
+        "discovery/",
+        "discovery/discover",
+        "discovery/jwks",
+        "discovery/.well-known/openid-configuration",
+        "discovery/nothing",
+    ]);
+    let method = dice.pick(&["GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"]);
     // What comes there is SOAP, and so is what is refused.
     let soap = path.starts_with("/mss");
     let method = if soap { "GET" } else { method };
@@ -177,17 +165,14 @@ pub(super) fn methods_and_paths(target: &Target, dice: &mut Dice) -> Request<Byt
 
 /// GETs of what is public, with odd queries and headers.
 pub(super) fn documents(target: &Target, dice: &mut Dice) -> Request<Bytes> {
-    let path = one(
-        dice,
-        &[
-            "/jwks",
-            "/.well-known/openid-configuration",
-            "/authorize",
-            "discovery/jwks",
-            "discovery/.well-known/openid-configuration",
-        ],
-    );
-    let query = encode(&[(one(dice, &PARAMETERS), &text(dice))]);
+    let path = dice.pick(&[
+        "/jwks",
+        "/.well-known/openid-configuration",
+        "/authorize",
+        "discovery/jwks",
+        "discovery/.well-known/openid-configuration",
+    ]);
+    let query = encode(&[(dice.pick(&PARAMETERS), &text(dice))]);
     let query: String = query.chars().take(3000).collect();
     let mut request = Request::get(format!("{}?{query}", target.url(path)));
     for name in [
@@ -206,22 +191,19 @@ pub(super) fn documents(target: &Target, dice: &mut Dice) -> Request<Bytes> {
 }
 
 pub(super) fn token_requests(target: &Target, dice: &mut Dice) -> Request<Bytes> {
-    let grant = one(dice, &[CIBA, "refresh_token"]).to_owned();
+    let grant = dice.pick(&[CIBA, "refresh_token"]).to_owned();
     let mut form = vec![
         ("grant_type", grant),
         ("refresh_token", flipped(dice, &target.refresh_token)),
     ];
     for _ in 0..=dice.roll(3) {
-        let name = one(
-            dice,
-            &[
-                "grant_type",
-                "auth_req_id",
-                "scope",
-                "client_id",
-                "client_assertion",
-            ],
-        );
+        let name = dice.pick(&[
+            "grant_type",
+            "auth_req_id",
+            "scope",
+            "client_id",
+            "client_assertion",
+        ]);
         form.retain(|(other, _)| *other != name);
         form.push((name, text(dice)));
     }
@@ -229,21 +211,18 @@ pub(super) fn token_requests(target: &Target, dice: &mut Dice) -> Request<Bytes>
 }
 
 pub(super) fn introspection_and_revocation(target: &Target, dice: &mut Dice) -> Request<Bytes> {
-    let token = one(
-        dice,
-        &[
-            &target.access_token,
-            &target.refresh_token,
-            &target.id_token,
-        ],
-    );
+    let token = dice.pick(&[
+        &target.access_token,
+        &target.refresh_token,
+        &target.id_token,
+    ]);
     let form = [
         ("token", flipped(dice, token)),
         ("token_type_hint", text(dice)),
     ];
     // Another client's, so that nothing is used up.
     target.post(
-        one(dice, &["/introspect", "/revoke"]),
+        dice.pick(&["/introspect", "/revoke"]),
         Some("ping"),
         written(&form),
     )
@@ -251,7 +230,7 @@ pub(super) fn introspection_and_revocation(target: &Target, dice: &mut Dice) -> 
 
 pub(super) fn userinfo(target: &Target, dice: &mut Dice) -> Request<Bytes> {
     let header = flipped(dice, &format!("Bearer {}", target.access_token));
-    let method = one(dice, &["GET", "POST"]);
+    let method = dice.pick(&["GET", "POST"]);
     let mut request = Request::builder()
         .method(method)
         .uri(target.url("/userinfo"));
@@ -260,30 +239,6 @@ pub(super) fn userinfo(target: &Target, dice: &mut Dice) -> Request<Bytes> {
     }
     request.body(Bytes::from(text(dice))).unwrap()
 }
-
-pub(super) const MEMBERS: [&str; 21] = [
-    "client_name",
-    "backchannel_token_delivery_mode",
-    "backchannel_client_notification_endpoint",
-    "backchannel_authentication_request_signing_alg",
-    "backchannel_user_code_parameter",
-    "require_signed_request_object",
-    "token_endpoint_auth_method",
-    "token_endpoint_auth_signing_alg",
-    "grant_types",
-    "response_types",
-    "jwks",
-    "jwks_uri",
-    "scope",
-    "subject_type",
-    "sector_identifier_uri",
-    "id_token_signed_response_alg",
-    "userinfo_signed_response_alg",
-    "tls_client_auth_subject_dn",
-    "tls_client_auth_san_ip",
-    "tls_client_certificate_bound_access_tokens",
-    "redirect_uris",
-];
 
 pub(super) fn registration_members(target: &Target, dice: &mut Dice) -> Request<Bytes> {
     let mut metadata = target.metadata();
@@ -319,7 +274,7 @@ pub(super) fn registration_management(target: &Target, dice: &mut Dice) -> Reque
         _ => token.clone(),
     };
     // The right token deletes nothing here: the others want the client.
-    let method = one(dice, &["GET", "PUT", "PUT"]);
+    let method = dice.pick(&["GET", "PUT", "PUT"]);
     let mut request = target.json_request(method, path, metadata.to_string());
     if let Ok(header) = HeaderValue::from_str(&format!("Bearer {token}")) {
         request.headers_mut().insert("authorization", header);
@@ -330,23 +285,18 @@ pub(super) fn registration_management(target: &Target, dice: &mut Dice) -> Reque
 pub(super) fn discovery_forms(target: &Target, dice: &mut Dice) -> Request<Bytes> {
     let mut form = vec![("msisdn", NUMBER.to_owned())];
     for _ in 0..=dice.roll(3) {
-        let name = one(
-            dice,
-            &["msisdn", "format", "alg", "enc", "redirect_uri", "state"],
-        );
+        let name = dice.pick(&["msisdn", "format", "alg", "enc", "redirect_uri", "state"]);
         let value = match dice.roll(3) {
-            0 => one(
-                dice,
-                &[
+            0 => dice
+                .pick(&[
                     "jwe",
                     "jws",
                     "nested",
                     "ECDH-ES",
                     "A256GCM",
                     "http://127.0.0.1:9/cb?x=1",
-                ],
-            )
-            .to_owned(),
+                ])
+                .to_owned(),
             _ => text(dice),
         };
         form.retain(|(other, _)| *other != name);

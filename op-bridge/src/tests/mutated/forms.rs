@@ -6,29 +6,9 @@ use rand_core::Rng;
 use serde_json::{Value, json};
 
 use super::super::{ALICE, CIBA, basic, encode};
-use super::generators::{Kit, below, bend, flip, pick, post, text};
+use super::draws::{MEMBERS, PARAMETERS, bend, flip, flipped, text};
+use super::generators::{Kit, post};
 use crate::testing::TestRng;
-
-pub(super) const PARAMETERS: [&str; 18] = [
-    "scope",
-    "acr_values",
-    "login_hint",
-    "login_hint_token",
-    "id_token_hint",
-    "binding_message",
-    "user_code",
-    "requested_expiry",
-    "client_notification_token",
-    "request",
-    "request_uri",
-    "client_id",
-    "client_secret",
-    "client_assertion",
-    "client_assertion_type",
-    "nonce",
-    "claims",
-    "resource",
-];
 
 pub(super) fn form_values(_: &Kit, rng: &mut TestRng) -> Request<Bytes> {
     let mut form = vec![
@@ -36,12 +16,12 @@ pub(super) fn form_values(_: &Kit, rng: &mut TestRng) -> Request<Bytes> {
         ("acr_values", "mod-mf".to_owned()),
         ("login_hint", ALICE.to_owned()),
     ];
-    for _ in 0..=below(rng, 4) {
-        let name = *pick(rng, &PARAMETERS);
+    for _ in 0..=rng.roll(4) {
+        let name = rng.pick(&PARAMETERS);
         form.retain(|(other, _)| *other != name || other.len() % 2 == 0);
         form.push((name, text(rng)));
     }
-    let client = *pick(rng, &["poll", "ping", "push"]);
+    let client = rng.pick(&["poll", "ping", "push"]);
     let pairs: Vec<(&str, &str)> = form
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
@@ -63,19 +43,19 @@ pub(super) fn form_octets(_: &Kit, rng: &mut TestRng) -> Request<Bytes> {
 }
 
 pub(super) fn form_shape(_: &Kit, rng: &mut TestRng) -> Request<Bytes> {
-    let body = match below(rng, 8) {
-        0 => "&".repeat(below(rng, 100_000)),
-        1 => "=".repeat(below(rng, 100_000)),
-        2 => (0..below(rng, 200))
+    let body = match rng.roll(8) {
+        0 => "&".repeat(rng.roll(100_000)),
+        1 => "=".repeat(rng.roll(100_000)),
+        2 => (0..rng.roll(200))
             .map(|index| format!("p{index}=1&"))
             .collect(),
-        3 => format!("scope=openid&scope={}", "a".repeat(below(rng, 100))),
-        4 => "%".repeat(below(rng, 100)),
+        3 => format!("scope=openid&scope={}", "a".repeat(rng.roll(100))),
+        4 => "%".repeat(rng.roll(100)),
         5 => format!("a=%{:02x}", rng.next_u32() % 256),
-        6 => "x".repeat((1 << 20) + below(rng, 10)),
+        6 => "x".repeat((1 << 20) + rng.roll(10)),
         _ => "scope=openid&acr%5fvalues=mod-mf&login_hint=%00".to_owned(),
     };
-    let path = *pick(rng, &["/bc-authorize", "/token", "/introspect", "/revoke"]);
+    let path = rng.pick(&["/bc-authorize", "/token", "/introspect", "/revoke"]);
     post(path, Some("poll"), &body)
 }
 
@@ -91,42 +71,38 @@ pub(super) fn content_type(_: &Kit, rng: &mut TestRng) -> Request<Bytes> {
         "application/xml",
     ];
     let mut request = post("/bc-authorize", Some("poll"), "scope=openid");
-    *request.uri_mut() = pick(
-        rng,
-        &[
+    *request.uri_mut() = rng
+        .pick(&[
             "/bc-authorize",
             "/token",
             "/introspect",
             "/revoke",
             "/register",
-        ],
-    )
-    .parse()
-    .unwrap();
+        ])
+        .parse()
+        .unwrap();
     request
         .headers_mut()
-        .insert("content-type", pick(rng, &TYPES).parse().unwrap());
+        .insert("content-type", rng.pick(&TYPES).parse().unwrap());
     request
 }
 
 pub(super) fn authorization(kit: &Kit, rng: &mut TestRng) -> Request<Bytes> {
     let mut request = kit.authorize(&[]);
-    *request.uri_mut() = pick(
-        rng,
-        &[
+    *request.uri_mut() = rng
+        .pick(&[
             "/bc-authorize",
             "/token",
             "/introspect",
             "/revoke",
             "/userinfo",
-        ],
-    )
-    .parse()
-    .unwrap();
-    for _ in 0..=below(rng, 2) {
+        ])
+        .parse()
+        .unwrap();
+    for _ in 0..=rng.roll(2) {
         let mut header =
             basic("poll", &text(rng).chars().take(500).collect::<String>()).into_bytes();
-        if below(rng, 3) == 0 {
+        if rng.roll(3) == 0 {
             header = b"Bearer ".to_vec();
         }
         flip(rng, &mut header);
@@ -156,8 +132,8 @@ pub(super) fn methods_and_paths(_: &Kit, rng: &mut TestRng) -> Request<Bytes> {
     const METHODS: [&str; 8] = [
         "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW",
     ];
-    let method = Method::from_bytes(pick(rng, &METHODS).as_bytes()).unwrap();
-    let path = format!("{}?{}", pick(rng, &PATHS), below(rng, 1000));
+    let method = Method::from_bytes(rng.pick(&METHODS).as_bytes()).unwrap();
+    let path = format!("{}?{}", rng.pick(&PATHS), rng.roll(1000));
     Request::builder()
         .method(method)
         .uri(path)
@@ -174,13 +150,10 @@ pub(super) fn token_values(kit: &Kit, rng: &mut TestRng) -> Request<Bytes> {
         "client_id",
         "client_assertion",
     ];
-    let mut form = vec![(
-        "grant_type",
-        (*pick(rng, &[CIBA, "refresh_token"])).to_owned(),
-    )];
+    let mut form = vec![("grant_type", rng.pick(&[CIBA, "refresh_token"]).to_owned())];
     form.push(("refresh_token", kit.refresh_token.clone()));
-    for _ in 0..=below(rng, 3) {
-        let name = *pick(rng, &names);
+    for _ in 0..=rng.roll(3) {
+        let name = rng.pick(&names);
         form.retain(|(other, _)| *other != name);
         form.push((name, text(rng)));
     }
@@ -193,13 +166,10 @@ pub(super) fn token_values(kit: &Kit, rng: &mut TestRng) -> Request<Bytes> {
 }
 
 pub(super) fn introspection_and_revocation(kit: &Kit, rng: &mut TestRng) -> Request<Bytes> {
-    let mut token = pick(rng, &[&kit.access_token, &kit.refresh_token, &kit.id_token])
-        .as_bytes()
-        .to_vec();
-    flip(rng, &mut token);
-    let token = String::from_utf8_lossy(&token).into_owned();
+    let token = rng.pick(&[&kit.access_token, &kit.refresh_token, &kit.id_token]);
+    let token = flipped(rng, token);
     let hint = text(rng);
-    let path = *pick(rng, &["/introspect", "/revoke"]);
+    let path = rng.pick(&["/introspect", "/revoke"]);
     post(
         path,
         Some("poll2"),
@@ -211,7 +181,7 @@ pub(super) fn userinfo(kit: &Kit, rng: &mut TestRng) -> Request<Bytes> {
     let mut header = format!("Bearer {}", kit.access_token).into_bytes();
     flip(rng, &mut header);
     let mut request = Request::builder()
-        .method(*pick(rng, &["GET", "POST"]))
+        .method(rng.pick(&["GET", "POST"]))
         .uri("/userinfo");
     if let Ok(header) = http::HeaderValue::from_bytes(&header) {
         request = request.header("authorization", header);
@@ -232,29 +202,6 @@ fn metadata(kit: &Kit) -> Value {
     })
 }
 
-const MEMBERS: [&str; 20] = [
-    "client_name",
-    "backchannel_token_delivery_mode",
-    "backchannel_client_notification_endpoint",
-    "backchannel_authentication_request_signing_alg",
-    "backchannel_user_code_parameter",
-    "token_endpoint_auth_method",
-    "token_endpoint_auth_signing_alg",
-    "grant_types",
-    "response_types",
-    "jwks",
-    "jwks_uri",
-    "scope",
-    "subject_type",
-    "sector_identifier_uri",
-    "id_token_signed_response_alg",
-    "userinfo_signed_response_alg",
-    "tls_client_auth_subject_dn",
-    "tls_client_auth_san_ip",
-    "tls_client_certificate_bound_access_tokens",
-    "redirect_uris",
-];
-
 fn json_request(method: &str, path: &str, body: Vec<u8>) -> Request<Bytes> {
     let request = Request::builder().method(method).uri(path);
     request
@@ -266,7 +213,7 @@ fn json_request(method: &str, path: &str, body: Vec<u8>) -> Request<Bytes> {
 pub(super) fn registration_members(kit: &Kit, rng: &mut TestRng) -> Request<Bytes> {
     let mut metadata = metadata(kit);
     bend(rng, &mut metadata, &MEMBERS);
-    if below(rng, 3) == 0 && metadata["jwks"]["keys"][0].is_object() {
+    if rng.roll(3) == 0 && metadata["jwks"]["keys"][0].is_object() {
         bend(
             rng,
             &mut metadata["jwks"]["keys"][0],
@@ -290,7 +237,7 @@ pub(super) fn registration_management(kit: &Kit, rng: &mut TestRng) -> Request<B
         .filter(char::is_ascii_alphanumeric)
         .take(60)
         .collect();
-    let method = *pick(rng, &["GET", "PUT", "DELETE"]);
+    let method = rng.pick(&["GET", "PUT", "DELETE"]);
     let mut request = json_request(
         method,
         &format!("/register/{id}"),

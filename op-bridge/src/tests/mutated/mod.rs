@@ -5,10 +5,15 @@ use rand_core::Rng;
 use serde_json::{Map, json};
 
 use self::generators::{GENERATORS, Kit};
+use super::ALICE as NUMBER;
 use super::*;
+use crate::testing::TestRng as Dice;
 use crate::testing::{assertion, jwt_client};
 use crate::{DecryptionKey, HintIssuer, Jwk, JwkSet, JwsAlg, Signer};
 
+// The requests over sockets draw from the same.
+#[path = "../../../../tests/support/requests/draws.rs"]
+mod draws;
 mod forms;
 mod generators;
 mod tokens;
@@ -55,6 +60,11 @@ fn kit() -> (World, Kit) {
         id_token: text("id_token"),
     };
     (world, kit)
+}
+
+/// A key that somebody may send along.
+fn some_jwk() -> Value {
+    TestSigner::new().public_jwk()
 }
 
 /// What is sent, in one line.

@@ -6,28 +6,12 @@ use rand_core::Rng;
 use serde_json::{Value, json};
 
 use super::super::{ALICE, ISSUER, encode};
-use super::forms::PARAMETERS;
-use super::generators::{JWT_BEARER, Kit, below, bend, flip, pick, post, text};
+use super::draws::{CLAIMS, HEADER, PARAMETERS, bend, flip, flipped, text};
+use super::generators::{JWT_BEARER, Kit, post};
 use crate::jose::jwe::content::ContentEncryption;
 use crate::jose::jwe::{self, KeyManagement};
 use crate::jose::{base64url, decode};
 use crate::testing::{TestRng, assertion, at, signed};
-
-const CLAIMS: [&str; 9] = [
-    "iss",
-    "sub",
-    "aud",
-    "exp",
-    "nbf",
-    "iat",
-    "jti",
-    "client_id",
-    "scope",
-];
-const HEADER: [&str; 14] = [
-    "alg", "typ", "kid", "cty", "crit", "b64", "jwk", "jku", "x5u", "x5c", "x5t", "zip", "p2c",
-    "enc",
-];
 
 fn assertion_of(rng: &mut TestRng) -> Value {
     let now = at(0).as_second();
@@ -91,10 +75,9 @@ pub(super) fn request_header(kit: &Kit, rng: &mut TestRng) -> Request<Bytes> {
 }
 
 pub(super) fn jwt_octets(kit: &Kit, rng: &mut TestRng) -> Request<Bytes> {
-    let mut token = assertion(&kit.client_key, &request_of(rng)).into_bytes();
-    flip(rng, &mut token);
-    let token = String::from_utf8_lossy(&token).into_owned();
-    match below(rng, 3) {
+    let token = assertion(&kit.client_key, &request_of(rng));
+    let token = flipped(rng, &token);
+    match rng.roll(3) {
         0 => asserted(kit, &token),
         1 => kit.hint("id_token_hint", &token),
         _ => requested(kit, rng, &token),
@@ -109,10 +92,10 @@ pub(super) fn id_token_hint_claims(kit: &Kit, rng: &mut TestRng) -> Request<Byte
 }
 
 fn encrypted(kit: &Kit, rng: &mut TestRng, content: &[u8]) -> String {
-    let alg = *pick(rng, &KeyManagement::ALL);
-    let enc = *pick(rng, &ContentEncryption::ALL);
+    let alg = rng.pick(&KeyManagement::ALL);
+    let enc = rng.pick(&ContentEncryption::ALL);
     let to = &kit.encryption[usize::from(alg == KeyManagement::RsaOaep256)];
-    let cty = ["JWT", "json"].get(below(rng, 3)).copied();
+    let cty = ["JWT", "json"].get(rng.roll(3)).copied();
     jwe::encrypt(content, to, alg, enc, cty, rng).unwrap()
 }
 
@@ -126,7 +109,7 @@ pub(super) fn jwe_content(kit: &Kit, rng: &mut TestRng) -> Request<Bytes> {
             "iss", "aud", "iat", "exp", "nbf", "MSISDN", "sub_id", "subject",
         ],
     );
-    let mut content = match below(rng, 3) {
+    let mut content = match rng.roll(3) {
         0 => claims.to_string().into_bytes(),
         1 => assertion(&kit.discovery_key, &claims).into_bytes(),
         _ => text(rng)
@@ -135,11 +118,11 @@ pub(super) fn jwe_content(kit: &Kit, rng: &mut TestRng) -> Request<Bytes> {
             .collect::<String>()
             .into_bytes(),
     };
-    if below(rng, 3) == 0 {
+    if rng.roll(3) == 0 {
         flip(rng, &mut content);
     }
     let token = encrypted(kit, rng, &content);
-    if below(rng, 4) == 0 {
+    if rng.roll(4) == 0 {
         return kit.hint("login_hint", &format!("ENCR_MSISDN:{token}"));
     }
     kit.hint("login_hint_token", &token)
@@ -148,13 +131,13 @@ pub(super) fn jwe_content(kit: &Kit, rng: &mut TestRng) -> Request<Bytes> {
 pub(super) fn jwe_parts(kit: &Kit, rng: &mut TestRng) -> Request<Bytes> {
     let token = encrypted(kit, rng, b"{}");
     let mut parts: Vec<String> = token.split('.').map(str::to_owned).collect();
-    match below(rng, 4) {
+    match rng.roll(4) {
         0 => {
-            let (one, other) = (below(rng, 5), below(rng, 5));
+            let (one, other) = (rng.roll(5), rng.roll(5));
             parts.swap(one, other);
         }
         1 => {
-            let at = below(rng, 5);
+            let at = rng.roll(5);
             let mut octets = decode(&parts[at]).unwrap();
             flip(rng, &mut octets);
             parts[at] = base64url(octets);
@@ -172,7 +155,7 @@ pub(super) fn jwe_parts(kit: &Kit, rng: &mut TestRng) -> Request<Bytes> {
             parts[0] = base64url(header.to_string());
         }
         _ => {
-            let at = below(rng, parts.len());
+            let at = rng.roll(parts.len());
             parts.remove(at);
         }
     }
