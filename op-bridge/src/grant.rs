@@ -13,7 +13,7 @@ use crate::hint::Msisdn;
 use crate::issuance::subject;
 use crate::jose;
 use crate::keys;
-use crate::record::{AccessToken, RefreshToken, Request};
+use crate::record::{AccessToken, RefreshToken, Request, encode};
 use crate::refresh;
 use crate::secret::fingerprint;
 use crate::step::Change;
@@ -150,21 +150,10 @@ pub(crate) fn issue(cx: &mut Context<'_>, own: Id, grant: &Grant<'_>, to: To<'_>
     tokens
 }
 
-/// What serialises has string keys and finite numbers: nothing that JSON cannot say.
+/// The JSON of a body or of claims, in no more octets than it has.
 pub(crate) fn json(value: &impl Serialize) -> Bytes {
-    Bytes::from(encoded(value).into_boxed_slice())
+    Bytes::from(encode(value).into_boxed_slice())
 }
-
-/// As [`json`], without growing the buffer again and again: most of what is written here has a few hundred octets.
-pub(crate) fn encoded(value: &impl Serialize) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(USUAL_LEN);
-    match serde_json::to_writer(&mut octets, value) {
-        Ok(()) => octets,
-        Err(_) => Vec::new(),
-    }
-}
-
-const USUAL_LEN: usize = 1024;
 
 /// Claims of the id_token (OpenID Connect Core §2, CIBA Core §10.3.1).
 #[derive(Serialize)]

@@ -357,3 +357,15 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 pub(crate) fn load<T: for<'a> Deserialize<'a>>(view: &dyn View, key: &str) -> Option<T> {
     serde_json::from_slice(&view.get(key)?).ok()
 }
+
+/// A record as it is stored, in a buffer that need not grow: most have a few hundred octets. What serialises here has string keys
+/// and finite numbers: nothing that JSON cannot say.
+pub(crate) fn encode(record: &impl Serialize) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(USUAL_LEN);
+    match serde_json::to_writer(&mut octets, record) {
+        Ok(()) => octets,
+        Err(_) => Vec::new(),
+    }
+}
+
+const USUAL_LEN: usize = 1024;

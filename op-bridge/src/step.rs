@@ -18,9 +18,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
-use crate::grant::encoded;
 use crate::key_set::FetchedKeys;
-use crate::record::{AccessToken, Key, Notification, RefreshToken, Request};
+use crate::record::{AccessToken, Key, Notification, RefreshToken, Request, encode};
 use crate::registration::RegisteredClient;
 
 /// Read access to the party's records, all of one consistent version. The runtime remembers what was
@@ -305,7 +304,6 @@ impl Change {
 }
 
 fn put(key: String, record: &impl Serialize) -> Write {
-    // None of the record types can fail to serialise: string keys, finite numbers.
-    let value = encoded(record);
+    let value = encode(record);
     Write::Put { key, value }
 }
