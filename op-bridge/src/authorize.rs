@@ -76,14 +76,14 @@ fn examine(cx: &mut Context<'_>, request: &http::Request<Bytes>) -> Result<Order
             ),
         ));
     }
-    let form = request_object::open(cx, &client, request, form)?;
+    let form = request_object::open(cx, &client, form)?;
     let op = cx.op;
     let scope = scope(&client, &form)?;
     let hint = Hint::of(&form)?;
     let client_notification_token = client_notification_token(&client, &form)?;
     let ladder = ladder(op, &form)?;
     let expires_in = expires_in(op, &form)?;
-    let User { msisdn, known } = hint.resolve(cx, &client, request)?;
+    let User { msisdn, known } = hint.resolve(cx, &client)?;
     user_code(op, &client, &form, &msisdn)?;
     let text = text(op, &client, &form)?;
     Ok(Order {

@@ -25,8 +25,8 @@ pub(crate) struct Context<'a> {
     pub(crate) step: Step,
     /// Keys that this step begins with, by the SHA-256 of their URL: they are not in the records yet.
     pub(crate) fetched: Option<(String, FetchedKeys)>,
-    /// What has to be fetched before the request can be handled.
-    pub(crate) fetch: Option<(String, Arc<http::Request<Bytes>>)>,
+    /// The URL of what has to be fetched before the request can be handled.
+    pub(crate) fetch: Option<String>,
 }
 
 impl<'a> Context<'a> {

@@ -60,26 +60,25 @@ pub(crate) struct ClientKeys<'a> {
 }
 
 impl ClientKeys<'_> {
-    /// Verifies what stands in `request`. If none of these keys has signed it and others may be had, they are asked for first:
+    /// Verifies what stands in the request. If none of these keys has signed it and others may be had, they are asked for first:
     /// the step is then given up, and taken again with what was found.
     pub(crate) fn verify(
         &self,
         cx: &mut Context<'_>,
-        request: &Request<Bytes>,
         signed: &Jws<'_>,
         allowed: &[JwsAlg],
     ) -> Result<JwsAlg, JoseError> {
         let verdict = signed.verify(allowed, Keys::Public(&self.jwks));
         if let Err(JoseError::NoKey { .. } | JoseError::Signature) = verdict {
-            self.are_not_enough(cx, request);
+            self.are_not_enough(cx);
         }
         verdict
     }
 
     /// The same for something that is not signed.
-    pub(crate) fn are_not_enough(&self, cx: &mut Context<'_>, request: &Request<Bytes>) {
+    pub(crate) fn are_not_enough(&self, cx: &mut Context<'_>) {
         if let Some(url) = self.elsewhere {
-            cx.fetch = Some((url.to_owned(), Arc::new(request.clone())));
+            cx.fetch = Some(url.to_owned());
         }
     }
 }
@@ -91,12 +90,11 @@ impl ClientKeys<'_> {
 )]
 pub(crate) struct Unavailable;
 
-/// The keys of the client that sent `request`. If there are none yet and they may be had from its `jwks_uri`, this is asked
+/// The keys of the client that sent the request. If there are none yet and they may be had from its `jwks_uri`, this is asked
 /// first: the step is then given up, and taken again with what was found.
 pub(crate) fn of<'a>(
     cx: &mut Context<'_>,
     client: &'a Client,
-    request: &Request<Bytes>,
 ) -> Result<ClientKeys<'a>, Unavailable> {
     let registered = &client.authentication;
     let known = ClientKeys {
@@ -104,28 +102,26 @@ pub(crate) fn of<'a>(
         certificates: Cow::Borrowed(&registered.certificates),
         elsewhere: None,
     };
-    known_or_fetched(cx, known, client.jwks_uri(), request)
+    known_or_fetched(cx, known, client.jwks_uri())
 }
 
-/// The same for a discovery service whose token is in `request`.
+/// The same for a discovery service whose token is in the request.
 pub(crate) fn of_issuer<'a>(
     cx: &mut Context<'_>,
     issuer: &'a HintIssuer,
-    request: &Request<Bytes>,
 ) -> Result<ClientKeys<'a>, Unavailable> {
     let known = ClientKeys {
         jwks: Cow::Borrowed(&issuer.jwks),
         certificates: Cow::Borrowed(&[]),
         elsewhere: None,
     };
-    known_or_fetched(cx, known, issuer.jwks_uri.as_deref(), request)
+    known_or_fetched(cx, known, issuer.jwks_uri.as_deref())
 }
 
 fn known_or_fetched<'a>(
     cx: &mut Context<'_>,
     known: ClientKeys<'a>,
     url: Option<&'a str>,
-    request: &Request<Bytes>,
 ) -> Result<ClientKeys<'a>, Unavailable> {
     let Some(url) = url.filter(|_| known.jwks.0.is_empty()) else {
         return Ok(known);
@@ -147,7 +143,7 @@ fn known_or_fetched<'a>(
         return Ok(ClientKeys { elsewhere, ..keys });
     }
     if let Some(url) = elsewhere {
-        cx.fetch = Some((url.to_owned(), Arc::new(request.clone())));
+        cx.fetch = Some(url.to_owned());
     }
     Err(Unavailable)
 }
@@ -193,11 +189,12 @@ pub(crate) fn fetched(
     }
 }
 
-/// Whoever waits for keys is told to wait outside.
-pub(crate) fn wait(cx: &mut Context<'_>, to: RequestId) {
-    if let Some((url, request)) = cx.fetch.take() {
+/// A request that waits for keys is told to wait outside.
+pub(crate) fn wait(cx: &mut Context<'_>, to: RequestId, request: &Arc<Request<Bytes>>) {
+    if let Some(url) = cx.fetch.take() {
         // Nothing of what was begun counts.
         cx.step = crate::Step::default();
+        let request = Arc::clone(request);
         cx.step.outputs.push(Output::Fetch { to, url, request });
     }
 }

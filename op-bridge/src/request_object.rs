@@ -2,7 +2,6 @@
 //!
 //! Every defect is invalid_request (CIBA Core §13).
 
-use bytes::Bytes;
 use serde_json::Value;
 
 use crate::config::Client;
@@ -38,12 +37,7 @@ const OF_OTHERS: [&str; 6] = [
 ];
 
 /// The parameters of the request, after its signature and claims were checked if it is signed.
-pub(crate) fn open(
-    cx: &mut Context<'_>,
-    client: &Client,
-    http: &http::Request<Bytes>,
-    form: Form,
-) -> Result<Form, OAuthError> {
+pub(crate) fn open(cx: &mut Context<'_>, client: &Client, form: Form) -> Result<Form, OAuthError> {
     if form.get("request_uri").is_some() {
         return Err(OAuthError::invalid_request(
             "request_uri is not defined for CIBA; send request, or the parameters themselves (CIBA Core section 7.1)",
@@ -74,9 +68,9 @@ pub(crate) fn open(
     let bad =
         |why| OAuthError::invalid_request(format!("request: {why} (CIBA Core section 7.1.1)"));
     let read = Jws::parse(request).map_err(bad)?;
-    let keys = key_set::of(cx, client, http)
+    let keys = key_set::of(cx, client)
         .map_err(|why| OAuthError::invalid_request(format!("request: {why}")))?;
-    keys.verify(cx, http, &read, &[alg]).map_err(bad)?;
+    keys.verify(cx, &read, &[alg]).map_err(bad)?;
     let claims = Claims::parse(&read.payload).map_err(bad)?;
     for name in ["request", "request_uri"] {
         if claims.0.contains_key(name) {

@@ -87,7 +87,7 @@ pub(crate) fn request(cx: &mut Context<'_>, id: RequestId, request: &Arc<Request
         }
         _ => notification::handle(cx, id, request.body().clone(), secret.unwrap_or_default()),
     }
-    key_set::wait(cx, id);
+    key_set::wait(cx, id, request);
 }
 
 pub(crate) fn answer(cx: &mut Context<'_>, id: &str, result: Result<Response<Bytes>, SendError>) {

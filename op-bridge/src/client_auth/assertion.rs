@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::Request;
-
 use super::{AuthMethod, refused, registered_for};
 use crate::config::{Client, Config};
 use crate::context::Context;
@@ -20,11 +17,7 @@ use crate::route::path;
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The client that signed the assertion.
-pub(super) fn authenticate(
-    cx: &mut Context<'_>,
-    request: &Request<Bytes>,
-    form: &Form,
-) -> Result<Arc<Client>, OAuthError> {
+pub(super) fn authenticate(cx: &mut Context<'_>, form: &Form) -> Result<Arc<Client>, OAuthError> {
     match form.get("client_assertion_type") {
         Some(JWT_BEARER) => {}
         Some(_) => {
@@ -68,9 +61,9 @@ pub(super) fn authenticate(
     let allowed: Vec<JwsAlg> = allowed.into_iter().filter(of_method).collect();
     match (method, &client.secret) {
         (AuthMethod::PrivateKeyJwt, _) => {
-            let keys = key_set::of(cx, &client, request)
+            let keys = key_set::of(cx, &client)
                 .map_err(|why| refused(format!("client_assertion: {why}")))?;
-            keys.verify(cx, request, &read, &allowed)
+            keys.verify(cx, &read, &allowed)
         }
         (AuthMethod::ClientSecretJwt, Some(secret)) => {
             let secret = secret

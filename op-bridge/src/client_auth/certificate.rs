@@ -45,7 +45,7 @@ pub(super) fn authenticate(
     };
     match method {
         AuthMethod::TlsClientAuth => by_authority(client, peer),
-        AuthMethod::SelfSignedTlsClientAuth => self_signed(cx, client, request, peer),
+        AuthMethod::SelfSignedTlsClientAuth => self_signed(cx, client, peer),
         _ => registered_for(client, AuthMethod::TlsClientAuth),
     }
 }
@@ -99,7 +99,6 @@ fn by_authority(client: &Client, peer: &PeerCertificate) -> Result<(), OAuthErro
 fn self_signed(
     cx: &mut Context<'_>,
     client: &Client,
-    request: &Request<Bytes>,
     peer: &PeerCertificate,
 ) -> Result<(), OAuthError> {
     let key = read(peer)?.key();
@@ -111,12 +110,12 @@ fn self_signed(
         }
         keys.certificates.contains(&peer.der)
     };
-    let keys = key_set::of(cx, client, request)
+    let keys = key_set::of(cx, client)
         .map_err(|why| refused(format!("self_signed_tls_client_auth: {why}")))?;
     if named(&keys) {
         return Ok(());
     }
-    keys.are_not_enough(cx, request);
+    keys.are_not_enough(cx);
     Err(refused(
         "self_signed_tls_client_auth: the certificate is not one of the registered jwks (RFC 8705 section 2.2.2)",
     ))

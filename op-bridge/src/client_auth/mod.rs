@@ -214,7 +214,7 @@ pub(crate) fn authenticate(
         ));
     }
     if assertion.is_some() || form.get("client_assertion_type").is_some() {
-        let client = assertion::authenticate(cx, request, &form)?;
+        let client = assertion::authenticate(cx, &form)?;
         return Ok((client, form));
     }
     let Some(id) = form.get("client_id") else {

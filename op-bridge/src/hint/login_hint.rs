@@ -1,8 +1,5 @@
 //! login_hint: a phone number in the spellings of MODRNA and GSMA Mobile Connect clients, or one of GSMA's prefixes.
 
-use bytes::Bytes;
-use http::Request;
-
 use super::{Msisdn, NotANumber, strip_prefix_ignoring_case, token};
 use crate::config::Client;
 use crate::context::Context;
@@ -28,12 +25,11 @@ pub(crate) enum LoginHint {
 pub(super) fn resolve(
     cx: &mut Context<'_>,
     client: &Client,
-    request: &Request<Bytes>,
     hint: &str,
 ) -> Result<Msisdn, OAuthError> {
     match parse(hint) {
         Ok(LoginHint::Number(msisdn)) => Ok(msisdn),
-        Ok(LoginHint::Encrypted(blob)) => token::resolve_encrypted(cx, request, &blob),
+        Ok(LoginHint::Encrypted(blob)) => token::resolve_encrypted(cx, &blob),
         Ok(LoginHint::Pseudonym(sub)) => issuance::user_of(cx.op, client, &sub).ok_or_else(|| {
             OAuthError::new(
                 "unknown_user_id",

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bytes::Bytes;
-use http::Request;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Client, UnknownUser};
@@ -125,16 +123,11 @@ impl<'a> Hint<'a> {
     ///
     /// # Errors
     /// unknown_user_id, expired_login_hint_token, invalid_request.
-    pub(crate) fn resolve(
-        self,
-        cx: &mut Context<'_>,
-        client: &Client,
-        request: &Request<Bytes>,
-    ) -> Result<User, OAuthError> {
+    pub(crate) fn resolve(self, cx: &mut Context<'_>, client: &Client) -> Result<User, OAuthError> {
         let msisdn = match self {
             Self::IdToken(hint) => id_token::resolve(cx, client, hint),
-            Self::Login(hint) => login_hint::resolve(cx, client, request, hint),
-            Self::LoginToken(hint) => token::resolve(cx, request, hint),
+            Self::Login(hint) => login_hint::resolve(cx, client, hint),
+            Self::LoginToken(hint) => token::resolve(cx, hint),
         }?;
         let known = cx.op.config.subscribers.knows(&msisdn);
         if !known && cx.op.config.unknown_user == UnknownUser::Reject {

@@ -1,8 +1,6 @@
 //! login_hint_token: what a discovery service says about a user, for the OP's eyes only (CIBA Core §7.1, MODRNA Authentication
 //! profile 1.0, MODRNA CIBA profile §4 and §6).
 
-use bytes::Bytes;
-use http::Request;
 use serde_json::Value;
 
 use super::{HintIssuer, Msisdn};
@@ -18,13 +16,9 @@ use crate::oauth::OAuthError;
 ///
 /// # Errors
 /// expired_login_hint_token; invalid_request for anything else that is wrong; unknown_user_id if it names no number.
-pub(super) fn resolve(
-    cx: &mut Context<'_>,
-    request: &Request<Bytes>,
-    token: &str,
-) -> Result<Msisdn, OAuthError> {
+pub(super) fn resolve(cx: &mut Context<'_>, token: &str) -> Result<Msisdn, OAuthError> {
     if jwe::is_compact(token) {
-        return encrypted(cx, request, token, "login_hint_token");
+        return encrypted(cx, token, "login_hint_token");
     }
     if !cx.op.config.hints.formats.signed {
         return Err(OAuthError::invalid_request(
@@ -32,27 +26,18 @@ pub(super) fn resolve(
              (MODRNA CIBA section 6). Encrypt it for a key with use enc of this OP's jwks_uri, or set hints.formats.signed",
         ));
     }
-    signed(cx, request, token, "login_hint_token")
+    signed(cx, token, "login_hint_token")
 }
 
 /// The number behind `ENCR_MSISDN:`: a login_hint_token, or a number encrypted as it is.
 ///
 /// # Errors
 /// As [`resolve`].
-pub(super) fn resolve_encrypted(
-    cx: &mut Context<'_>,
-    request: &Request<Bytes>,
-    blob: &str,
-) -> Result<Msisdn, OAuthError> {
-    encrypted(cx, request, blob, "ENCR_MSISDN")
+pub(super) fn resolve_encrypted(cx: &mut Context<'_>, blob: &str) -> Result<Msisdn, OAuthError> {
+    encrypted(cx, blob, "ENCR_MSISDN")
 }
 
-fn encrypted(
-    cx: &mut Context<'_>,
-    request: &Request<Bytes>,
-    token: &str,
-    what: &str,
-) -> Result<Msisdn, OAuthError> {
+fn encrypted(cx: &mut Context<'_>, token: &str, what: &str) -> Result<Msisdn, OAuthError> {
     let op = cx.op;
     let rules = &op.config.hints;
     let bad = |why: JoseError| OAuthError::invalid_request(format!("{what}: {why}"));
@@ -73,7 +58,7 @@ fn encrypted(
                 "{what} is a signed token within an encrypted one, which hints.formats.nested does not allow"
             )));
         }
-        return signed(cx, request, text, what);
+        return signed(cx, text, what);
     }
     if !rules.formats.encrypted {
         return Err(OAuthError::invalid_request(format!(
@@ -98,22 +83,16 @@ fn encrypted(
     number(&claims, what)
 }
 
-fn signed(
-    cx: &mut Context<'_>,
-    request: &Request<Bytes>,
-    token: &str,
-    what: &str,
-) -> Result<Msisdn, OAuthError> {
+fn signed(cx: &mut Context<'_>, token: &str, what: &str) -> Result<Msisdn, OAuthError> {
     let op = cx.op;
     let rules = &op.config.hints;
     let bad = |why: JoseError| OAuthError::invalid_request(format!("{what}: {why}"));
     let read = Jws::parse(token).map_err(bad)?;
     let claims = Claims::parse(&read.payload).map_err(bad)?;
     let issuer = issuer(cx, &claims).map_err(bad)?;
-    let keys = key_set::of_issuer(cx, issuer, request)
+    let keys = key_set::of_issuer(cx, issuer)
         .map_err(|why| OAuthError::invalid_request(format!("{what}: {why}")))?;
-    keys.verify(cx, request, &read, &rules.algorithms)
-        .map_err(bad)?;
+    keys.verify(cx, &read, &rules.algorithms).map_err(bad)?;
     audience(cx, &claims).map_err(bad)?;
     age(cx, &claims, what)?;
     number(&claims, what)
