@@ -105,14 +105,7 @@ impl Multi {
         }
         let message = &self.message;
         let mut octets = Vec::new();
-        text(
-            &mut octets,
-            "service_type",
-            length::SERVICE_TYPE,
-            &message.service_type,
-        )?;
-        octets.extend([message.source_ton, message.source_npi]);
-        text(&mut octets, "source_addr", length::ADDRESS, &message.source)?;
+        sender(&mut octets, message, length::ADDRESS)?;
         octets.push(count as u8);
         for destination in &self.destinations {
             match destination {
@@ -227,19 +220,7 @@ pub(super) fn decode_data(octets: &[u8]) -> Result<ShortMessage, CommandStatus> 
 
 pub(super) fn encode_data(message: &ShortMessage) -> Result<Vec<u8>, FieldError> {
     let mut octets = Vec::new();
-    text(
-        &mut octets,
-        "service_type",
-        length::SERVICE_TYPE,
-        &message.service_type,
-    )?;
-    octets.extend([message.source_ton, message.source_npi]);
-    text(
-        &mut octets,
-        "source_addr",
-        length::LONG_ADDRESS,
-        &message.source,
-    )?;
+    sender(&mut octets, message, length::LONG_ADDRESS)?;
     octets.extend([message.destination_ton, message.destination_npi]);
     text(
         &mut octets,
@@ -255,6 +236,18 @@ pub(super) fn encode_data(message: &ShortMessage) -> Result<Vec<u8>, FieldError>
     let payload = Some(&message.short_message).filter(|payload| !payload.is_empty());
     optional(&mut octets, payload, &message.tlvs)?;
     Ok(octets)
+}
+
+/// What every submission begins with: service_type and source.
+fn sender(octets: &mut Vec<u8>, message: &ShortMessage, most: usize) -> Result<(), FieldError> {
+    text(
+        octets,
+        "service_type",
+        length::SERVICE_TYPE,
+        &message.service_type,
+    )?;
+    octets.extend([message.source_ton, message.source_npi]);
+    text(octets, "source_addr", most, &message.source)
 }
 
 fn text(
