@@ -93,15 +93,5 @@ fn request_object_jti_is_good_for_once() {
     let mut signing = Signing::new();
     let claims = signing.claims();
     assert_eq!(signing.send_claims(&claims).0, 200);
-    let (status, body) = signing.send_claims(&claims);
-    assert_eq!(
-        (status, body["error"].as_str()),
-        (400, Some("invalid_request"))
-    );
-    assert!(
-        body["error_description"]
-            .as_str()
-            .unwrap()
-            .contains("jti was used before")
-    );
+    invalid_request(&signing.send_claims(&claims), "jti was used before");
 }

@@ -10,32 +10,18 @@ use crate::{JwsAlg, Profile};
 #[test]
 fn ensure_unsigned_bc_request_fails_for_a_client_that_signs() {
     let mut signing = Signing::new();
-    let (status, body) = answer(&signing.world.authorize("rp", &[]));
-    assert_eq!(
-        (status, body["error"].as_str()),
-        (400, Some("invalid_request"))
-    );
-    assert!(
-        body["error_description"]
-            .as_str()
-            .unwrap()
-            .contains("must send request")
+    invalid_request(
+        &answer(&signing.world.authorize("rp", &[])),
+        "must send request",
     );
 }
 
 #[test]
 fn signed_request_of_a_client_that_does_not_sign_is_refused() {
     let mut world = World::new();
-    let (status, body) = answer(&world.post("/bc-authorize", "poll", &[("request", "a.b.c")]));
-    assert_eq!(
-        (status, body["error"].as_str()),
-        (400, Some("invalid_request"))
-    );
-    assert!(
-        body["error_description"]
-            .as_str()
-            .unwrap()
-            .contains("not registered to sign")
+    invalid_request(
+        &answer(&world.post("/bc-authorize", "poll", &[("request", "a.b.c")])),
+        "not registered to sign",
     );
 }
 

@@ -58,16 +58,7 @@ impl Signing {
 
     #[track_caller]
     pub(super) fn refused(&mut self, request: &str, why: &str) {
-        let (status, body) = self.send(request, &[]);
-        assert_eq!(
-            (status, body["error"].as_str()),
-            (400, Some("invalid_request")),
-            "{body}"
-        );
-        let members: Vec<_> = body.as_object().unwrap().keys().collect();
-        assert_eq!(members, ["error", "error_description"]);
-        let description = body["error_description"].as_str().unwrap();
-        assert!(description.contains(why), "{description}");
+        invalid_request(&self.send(request, &[]), why);
         assert!(self.world.sent.is_empty(), "the MSSP is left alone");
     }
 
@@ -83,4 +74,18 @@ impl Signing {
         let request = assertion(&signing.signer, &claims);
         signing.refused(&request, why);
     }
+}
+
+/// The answer is this refusal, in its exact form.
+#[track_caller]
+pub(super) fn invalid_request((status, body): &(u16, Value), why: &str) {
+    assert_eq!(
+        (*status, body["error"].as_str()),
+        (400, Some("invalid_request")),
+        "{body}"
+    );
+    let members: Vec<_> = body.as_object().unwrap().keys().collect();
+    assert_eq!(members, ["error", "error_description"]);
+    let description = body["error_description"].as_str().unwrap();
+    assert!(description.contains(why), "{description}");
 }
