@@ -7,7 +7,7 @@ use ota_wire::dissect::Keys;
 use ota_wire::secret::Secret;
 use serde::{Deserialize, Serialize};
 
-use super::values::{Hex, Octet, is_default};
+use super::values::{Hex, Octet, Wide, is_default};
 use super::{EncodeError, Fields, Result};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ impl From<MacAlgorithm> for AlgorithmDoc {
 #[serde(deny_unknown_fields)]
 pub(super) struct Applet {
     tid: Hex,
-    ctr: u64,
+    ctr: Wide,
     #[serde(default)]
     algorithm: AlgorithmDoc,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -78,7 +78,7 @@ impl Fields for Applet {
         let mac = Hex(octets[octets.len().checked_sub(MAC_LEN)?..].to_vec());
         let with = |tid: [u8; 8], ctr, algorithm: MacAlgorithm| Self {
             tid: tid.as_slice().into(),
-            ctr,
+            ctr: Wide(ctr),
             algorithm: algorithm.into(),
             method: None,
             valid_for: 0,
@@ -128,7 +128,7 @@ impl Fields for Applet {
                 let digest = self.digest.as_ref().map(|digest| digest.array("digest"));
                 Challenge {
                     tid,
-                    ctr: self.ctr,
+                    ctr: self.ctr.0,
                     method: match method {
                         MethodDoc::Confirm => Method::Confirm,
                         MethodDoc::Pin => Method::Pin,
@@ -179,7 +179,7 @@ impl Applet {
         };
         let response = AppletResponse {
             tid,
-            ctr: self.ctr,
+            ctr: self.ctr.0,
             result: ResultCode(result.0),
             tries_left: self.tries_left.unwrap_or_default(),
             mac_algorithm,

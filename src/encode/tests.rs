@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use ota_wire::applet::Challenge;
 use ota_wire::dissect::Keys;
 use proptest::prelude::*;
 
@@ -322,6 +323,29 @@ short_message = "027000AABB"
 }
 
 /// Every example of the documentation makes a message of its kind, and that message the same again.
+/// TOML knows no integer above 2^63 - 1.
+#[test]
+fn counters_of_64_bits_come_back() {
+    for (ctr, said) in [
+        (i64::MAX as u64, "ctr = 9223372036854775807\n"),
+        (1 << 63, "ctr = \"9223372036854775808\"\n"),
+        (u64::MAX, "ctr = \"18446744073709551615\"\n"),
+    ] {
+        let document = format!(
+            "kind = \"applet\"\ntid = \"0102030405060708\"\n{said}method = \"pin\"\ntext = \"Sign in?\"\nmac = \"0011223344556677\"\n"
+        );
+        let (kind, octets) = encode(&document, &Keys::default()).unwrap();
+        assert_eq!(Challenge::parse(&octets).unwrap().ctr, ctr);
+        let text = to_toml(kind, &octets, &Keys::default(), false).unwrap();
+        assert!(text.contains(said), "{text}");
+        assert!(round_trip(kind, &octets, &Keys::default()));
+        assert_eq!(
+            encoded(&document.replace(said, &said.replace('"', ""))),
+            hex::encode(octets)
+        );
+    }
+}
+
 #[test]
 fn examples_of_the_documentation() {
     let page = crate::docs::find("encode").unwrap().text;
@@ -421,6 +445,14 @@ fn errors_name_their_place() {
         (
             "kind = \"applet\"\ntid = \"0102030405060708\"\nctr = 1\nmethod = \"pin\"",
             "mac: missing, and no applet key",
+        ),
+        (
+            "kind = \"applet\"\ntid = \"0102030405060708\"\nctr = -1\nmethod = \"pin\"",
+            "invalid value: integer `-1`, expected a number from 0 to 18446744073709551615",
+        ),
+        (
+            "kind = \"applet\"\ntid = \"0102030405060708\"\nctr = \"18446744073709551616\"\nmethod = \"pin\"",
+            "invalid value: string \"18446744073709551616\", expected a number from 0 to 18446744073709551615",
         ),
         (
             "kind = \"command-packet\"\nspi = \"0000\"\nkic = \"00\"\nkid = \"00\"\ntar = \"000000\"\ncntr = 1099511627776",

@@ -1,5 +1,7 @@
 //! Values of several kinds of message: octets, addresses, times, user data.
 
+use std::fmt;
+
 use ota_wire::dissect::Keys;
 use ota_wire::sms::address::{Address, Npi, Ton};
 use ota_wire::sms::dcs::Dcs;
@@ -7,7 +9,7 @@ use ota_wire::sms::gsm7;
 use ota_wire::sms::scts::Scts;
 use ota_wire::sms::udh::{Iei, InformationElement, Udh};
 use ota_wire::sms::user_data::UserData;
-use serde::de::Error;
+use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::applet::Applet;
@@ -76,6 +78,49 @@ impl<'de> Deserialize<'de> for Octet {
                 other.len()
             ))),
         }
+    }
+}
+
+/// A number of 64 bits: TOML's integers have a sign, so the upper half of the numbers stands in quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wide(pub(super) u64);
+
+impl Serialize for Wide {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match i64::try_from(self.0) {
+            Ok(number) => serializer.serialize_i64(number),
+            Err(_) => serializer.collect_str(&self.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Wide {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(WideVisitor)
+    }
+}
+
+struct WideVisitor;
+
+impl Visitor<'_> for WideVisitor {
+    type Value = Wide;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "a number from 0 to {}", u64::MAX)
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> std::result::Result<Wide, E> {
+        let wrong = |_| E::invalid_value(Unexpected::Signed(number), &self);
+        u64::try_from(number).map(Wide).map_err(wrong)
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> std::result::Result<Wide, E> {
+        Ok(Wide(number))
+    }
+
+    fn visit_str<E: Error>(self, digits: &str) -> std::result::Result<Wide, E> {
+        let wrong = |_| E::invalid_value(Unexpected::Str(digits), &self);
+        digits.parse().map(Wide).map_err(wrong)
     }
 }
 
