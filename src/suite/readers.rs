@@ -8,7 +8,7 @@ use std::time::Duration;
 use ota_wire::ids::Msisdn;
 use serde::Serialize;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::{Handle, Reader, ReaderFailure, Sim};
 use crate::cards::exchange;
@@ -113,11 +113,14 @@ impl Sim<'_> {
     /// Takes the card out of its handset, which is off from then on, and puts it into the reader at this address.
     ///
     /// # Errors
-    /// [`AttachError`]; then the card is where it was.
+    /// [`AttachError`]; then the card is where it was. When this is dropped before it is done, the card goes back.
     pub async fn attach(&self, reader: &str) -> Result<(), AttachError> {
         if self.card().await?.is_none() {
             return Err(AttachError::Unknown(self.msisdn.clone()));
         }
+        let Some(handle) = self.handle.this.upgrade() else {
+            return Ok(());
+        };
         let no_reader = |why| AttachError::NoReader {
             reader: reader.to_owned(),
             why,
@@ -137,19 +140,14 @@ impl Sim<'_> {
             }
             all.insert(self.msisdn.clone(), attachment.clone());
         }
-        let card = match self.reader().await {
-            Ok(reader) => HandsetCard { reader, attachment },
-            Err(error) => {
-                lock(&self.handle.readers.0).remove(&self.msisdn);
-                return Err(error.into());
-            }
-        };
-        let Some(handle) = self.handle.this.upgrade() else {
-            return Ok(());
-        };
-        let msisdn = self.msisdn.clone();
-        tokio::spawn(async move { handle.play(msisdn, stream, card).await });
-        Ok(())
+        let asked = Asked(&attachment);
+        let (inserted, answer) = oneshot::channel();
+        // Not broken off when nobody waits for it any more: the card would be nowhere.
+        tokio::spawn(handle.play(self.msisdn.clone(), stream, attachment.clone(), inserted));
+        // Without an answer the whole suite is going.
+        let answer = answer.await.unwrap_or(Ok(()));
+        asked.answered();
+        Ok(answer?)
     }
 
     /// Takes the card out of its reader; returns when its handset is on again. `false` if it was in none.
@@ -197,9 +195,33 @@ impl Sim<'_> {
 }
 
 impl Handle {
-    /// Plays the card in the reader until either has enough, then puts it back into its handset.
-    async fn play(self: Arc<Self>, msisdn: Msisdn, stream: TcpStream, mut card: HandsetCard) {
-        let attachment = card.attachment.clone();
+    /// Takes the card out of its handset, says so, plays it in the reader until either has enough, then puts it back.
+    async fn play(
+        self: Arc<Self>,
+        msisdn: Msisdn,
+        stream: TcpStream,
+        attachment: Arc<Attachment>,
+        inserted: oneshot::Sender<Result<(), ReaderFailure>>,
+    ) {
+        match self.sim(msisdn.clone()).reader().await {
+            Ok(reader) => {
+                let _ = inserted.send(Ok(()));
+                self.play_in(reader, stream, &attachment).await;
+                lock(&self.readers.0).remove(&msisdn);
+            }
+            Err(error) => {
+                lock(&self.readers.0).remove(&msisdn);
+                let _ = inserted.send(Err(error));
+            }
+        }
+        attachment.enter(Stage::InHandset);
+    }
+
+    async fn play_in(&self, reader: Reader, stream: TcpStream, attachment: &Arc<Attachment>) {
+        let mut card = HandsetCard {
+            reader,
+            attachment: attachment.clone(),
+        };
         tokio::select! {
             ended = vpcd::serve(stream, &mut card) => if let Err(error) = ended {
                 tracing::warn!(%error, reader = attachment.reader, "the card left its reader");
@@ -211,8 +233,21 @@ impl Handle {
         if let Err(error) = card.reader.eject().await {
             tracing::error!(%error, "the card is lost");
         }
-        lock(&self.readers.0).remove(&msisdn);
-        attachment.enter(Stage::InHandset);
+    }
+}
+
+/// Somebody who waits for a card to be in a reader; it goes back if they do not.
+struct Asked<'a>(&'a Attachment);
+
+impl Asked<'_> {
+    fn answered(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.0.enter(Stage::Leaving);
     }
 }
 
@@ -242,3 +277,6 @@ impl vpcd::Card for HandsetCard {
         Ok(answer)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -316,6 +316,21 @@ impl Phones {
         }))
     }
 
+    /// Uses the handset of a number, until this is dropped.
+    #[cfg(test)]
+    pub(crate) async fn hold(&self, msisdn: &Msisdn) -> impl Sized + use<> {
+        let handset = self.handset(msisdn).ok().flatten().unwrap();
+        let (held, holds) = tokio::sync::oneshot::channel();
+        let (free, freed) = tokio::sync::oneshot::channel::<()>();
+        tokio::spawn(async move {
+            let _phone = handset.phone.lock().await;
+            let _ = held.send(());
+            let _ = freed.await;
+        });
+        holds.await.unwrap();
+        free
+    }
+
     /// The answer to reset of a number's card.
     pub(crate) async fn atr(&self, msisdn: &Msisdn) -> Result<Option<Vec<u8>>, HandleError> {
         let Some(handset) = self.handset(msisdn)? else {
