@@ -177,3 +177,65 @@ fn a_terminal_is_told_of_files_that_were_written_if_it_can_be() {
     assert_eq!(kinds(&write_remotely(&FILES[..1], &[refreshes])), both[1..]);
     assert_eq!(kinds(&write_remotely(&FILES[..1], &[])), []);
 }
+
+/// TS 102 223 §6.4.7, §6.4.21: a card that is reset has started no timer.
+#[test]
+fn a_reset_of_the_card_stops_its_timers() {
+    let mut world = World::new();
+    let perform = |world: &mut World, command: &str| {
+        let mut turn = Turn {
+            now: world.now,
+            rng: &mut testing::Sequence::new(7),
+            step: Step::default(),
+        };
+        let command = hex::decode(command.replace(' ', "")).unwrap();
+        let response = match world.phone.perform(&command, &mut turn) {
+            Some(toolkit::Performed::Now(response)) => hex::encode_upper(response.emit()),
+            _ => "later".to_owned(),
+        };
+        (response, turn.step)
+    };
+    // Timers 3 and 4 with 00:00:05 and 00:05:00.
+    for (id, value) in [("3", "000050"), ("4", "005000")] {
+        let start = format!("D011 8103012700 82028182 A4010{id} A503{value}");
+        let (response, step) = perform(&mut world, &start);
+        assert_eq!(response, format!("810301270082028281830100A4010{id}"));
+        assert!(matches!(
+            step.outputs.as_slice(),
+            [Output::Timer { due: Some(_), .. }]
+        ));
+    }
+    // The first runs out while the card has something else for the handset to do: it would hear of it afterwards.
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    world.send_challenge(&challenge);
+    world.now += SignedDuration::from_secs(5);
+    let step = world.step(Input::Timer {
+        key: "card:3".to_owned(),
+    });
+    assert!(step.events.is_empty(), "later");
+    let (response, step) = perform(&mut world, "D009 8103010104 82028182");
+    assert_eq!(response, "later", "a reset is not answered");
+    let stopped = Output::Timer {
+        key: "card:4".to_owned(),
+        due: None,
+    };
+    assert!(step.outputs.contains(&stopped), "{:?}", step.outputs);
+    for id in ["3", "4"] {
+        let value = format!("D00C 8103012702 82028182 A4010{id}");
+        assert_eq!(
+            perform(&mut world, &value).0,
+            "810301270282028281830124",
+            "contradiction with the state of timer {id}"
+        );
+    }
+    world.now += SignedDuration::from_secs(600);
+    let ran_out = world.step(Input::Timer {
+        key: "card:4".to_owned(),
+    });
+    let answered = world.act(Action::Ok);
+    for event in [ran_out.events, answered.events].concat() {
+        if let EventKind::Apdu { command, .. } = event.kind {
+            assert_ne!(command.bytes.get(5), Some(&0xD7), "the card hears of a timer");
+        }
+    }
+}

@@ -230,3 +230,68 @@ fn a_card_that_is_taken_out_in_a_dialogue_loses_it_and_the_handset_the_network()
     world.send_challenge(&next);
     assert_eq!(world.screen().as_deref(), Some(TEXT));
 }
+
+/// It is switched on at once for those who have tried in vain, and else when it is next used.
+#[test]
+fn a_handset_stays_off_after_a_reader_only_if_nobody_waits_for_it() {
+    let mut world = World::new();
+    assert!(!world.phone.may_stay_off(), "it is on");
+    insert(&mut world);
+    assert!(world.phone.may_stay_off());
+    world.deliver(&[0]);
+    assert!(!world.phone.may_stay_off(), "a message was missed");
+    take(&mut world, true);
+    assert!(world.phone.may_stay_off(), "the network knows of somebody");
+    let challenge = world.challenge(Method::Confirm, "Hi");
+    world.send_challenge(&challenge);
+    assert!(!world.phone.may_stay_off(), "a message waits");
+    take(&mut world, true);
+    assert!(world.phone.may_stay_off());
+    let step = send_short(&mut world);
+    assert!(!world.phone.may_stay_off(), "a message is under way");
+    world.acknowledge(&step);
+    assert!(world.phone.may_stay_off());
+    world.step(Input::Coverage(false));
+    world.deliver(&[0]);
+    let step = world.step(Input::Reader(ReaderInput::Eject));
+    assert!(!step.outputs.contains(&Output::Attached(true)));
+    insert(&mut world);
+    assert!(!world.phone.may_stay_off(), "missed without coverage");
+}
+
+/// An SMS-SUBMIT of one letter.
+fn send_short(world: &mut World) -> Step {
+    let tpdu = hex::decode("0100048121430000013A").unwrap();
+    world.step(Input::Reader(ReaderInput::Submit {
+        service_centre: None,
+        tpdu,
+    }))
+}
+
+/// TS 24.011 §8.2.3: 0 to 255.
+#[test]
+fn references_go_round() {
+    let mut world = World::new();
+    insert(&mut world);
+    let send = |world: &mut World| {
+        let step = send_short(world);
+        let (mr, _) = submit(&step).unwrap();
+        (mr, step)
+    };
+    let (first, step) = send(&mut world);
+    world.acknowledge(&step);
+    for n in 1..=255 {
+        assert_eq!(send(&mut world).0, first.wrapping_add(n));
+    }
+    // None of the later ones has its answer. The oldest makes room when its reference comes again.
+    let (again, _) = send(&mut world);
+    assert_eq!(again, first);
+    let (second, step) = send(&mut world);
+    assert_eq!(second, first.wrapping_add(1));
+    let ended = Output::Reader(ReaderOutput::Ended {
+        mr: second,
+        cause: None,
+    });
+    assert_eq!(world.acknowledge(&step).outputs, [ended]);
+    assert!(world.acknowledge(&step).outputs.is_empty(), "once");
+}
