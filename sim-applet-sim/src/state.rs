@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::card_manager::registry::{DomainState, MOST_STORED, StoredKeySet};
 use crate::pin::{CODE_LEN, PinCode, Tries};
-use crate::profile::{CODES, Profile};
+use crate::profile::{CODES, KeySetProfile, Profile};
 use crate::uicc::file::{Overlay, fid};
 
 /// The persistent state of one card.
@@ -21,13 +21,20 @@ use crate::uicc::file::{Overlay, fid};
 /// output of that step leaves. Then a restart never lowers a counter and never gives a try back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardState {
-    /// CNTR of each key set, in the order of the profile.
-    pub(crate) counters: Vec<Cntr>,
+    pub(crate) counters: Vec<Counter>,
     pub(crate) applet: AppletState,
     pub(crate) codes: [CodeState; CODES],
     /// The security domain, once something in it has changed.
     pub(crate) domain: Option<Box<DomainState>>,
     pub(crate) overlay: Option<Box<Overlay>>,
+}
+
+/// CNTR of an OTA key set that the card came with, in six octets: there may be a million cards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Counter {
+    /// Of the key set; 0 in older states, which had counters in the order of the profile.
+    version: u8,
+    value: [u8; 5],
 }
 
 /// The signature applet's part.
@@ -56,7 +63,9 @@ pub(crate) struct CodeState {
 }
 
 impl CardState {
-    const VERSION: u8 = 4;
+    const VERSION: u8 = 5;
+    /// Had counters in the order of the profile. Is read, never written.
+    const VERSION_4: u8 = 4;
     /// A key set stood for that of the profile with the same version. Is read, never written.
     const VERSION_3: u8 = 3;
     /// Named a file by its directory and itself alone. Is read, never written.
@@ -65,7 +74,7 @@ impl CardState {
     /// A card as it leaves the factory.
     pub fn fresh(profile: &Profile) -> Self {
         Self {
-            counters: vec![Cntr::default(); profile.key_sets.len()],
+            counters: profile.key_sets.iter().map(Counter::fresh).collect(),
             applet: AppletState {
                 counter: 0,
                 tid: [0; 8],
@@ -119,39 +128,54 @@ impl CardState {
         (self.applet.tid, self.applet.answered)
     }
 
-    /// CNTR of each key set, in the order of the profile.
-    pub fn counters(&self) -> &[Cntr] {
-        &self.counters
+    /// CNTR of each OTA key set that the card came with, lowest version first.
+    pub fn counters(&self) -> Vec<Cntr> {
+        let mut counters: Vec<_> = self.counters.iter().collect();
+        counters.sort_by_key(|counter| counter.version);
+        counters.into_iter().map(Counter::get).collect()
     }
 
-    /// CNTR of a key set.
-    pub(crate) fn counter_mut(&mut self, profile: &Profile, version: u8) -> Option<&mut Cntr> {
+    /// Stores CNTR of a key set.
+    pub(crate) fn set_counter(&mut self, profile: &Profile, version: u8, value: Cntr) {
         let stored = self.domain.iter_mut().flat_map(|domain| &mut domain.keys);
         if let Some(keys) = stored.into_iter().find(|keys| keys.version == version) {
-            return Some(&mut keys.counter);
+            keys.counter = value;
+            return;
         }
-        let index = profile
-            .key_sets
-            .iter()
-            .position(|keys| keys.version() == version)?;
-        self.counters.get_mut(index)
+        // What had its counters by their place has them by name from now on.
+        for (counter, keys) in self.counters.iter_mut().zip(&profile.key_sets) {
+            if counter.version == 0 {
+                counter.version = keys.version();
+            }
+        }
+        let value = Counter {
+            version,
+            value: value.to_bytes(),
+        };
+        match self.place_of(profile, version) {
+            Some(place) => self.counters[place] = value,
+            None => self.counters.push(value),
+        }
     }
 
-    /// CNTR of a key set; one that is lost counts as blocked.
+    /// CNTR of a key set; one of which nothing is known has taken nothing yet.
     pub(crate) fn counter(&self, profile: &Profile, version: u8) -> Cntr {
-        if let Some(keys) = self
-            .stored_keys()
-            .iter()
-            .find(|keys| keys.version == version)
-        {
+        let stored = self.stored_keys();
+        if let Some(keys) = stored.iter().find(|keys| keys.version == version) {
             return keys.counter;
         }
-        let index = profile
-            .key_sets
-            .iter()
-            .position(|keys| keys.version() == version);
-        let counter = index.and_then(|index| self.counters.get(index));
-        counter.copied().unwrap_or(Cntr::MAX)
+        let place = self.place_of(profile, version);
+        place.map_or_else(Cntr::default, |place| self.counters[place].get())
+    }
+
+    fn place_of(&self, profile: &Profile, version: u8) -> Option<usize> {
+        let named = |counter: &Counter| counter.version == version;
+        self.counters.iter().position(named).or_else(|| {
+            let mut sets = profile.key_sets.iter();
+            let place = sets.position(|keys| keys.version() == version)?;
+            let unnamed = self.counters.get(place)?.version == 0;
+            unnamed.then_some(place)
+        })
     }
 
     /// Key sets that PUT KEY has brought.
@@ -171,7 +195,8 @@ impl CardState {
         let mut out = Writer(vec![Self::VERSION]);
         out.0.push(self.counters.len() as u8);
         for counter in &self.counters {
-            out.0.extend(counter.to_bytes());
+            out.0.push(counter.version);
+            out.0.extend(counter.value);
         }
         let applet = &self.applet;
         out.0.extend(applet.counter.to_be_bytes());
@@ -207,12 +232,17 @@ impl CardState {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StateError> {
         let mut input = Reader(bytes);
         let version = input.octet()?;
-        if !matches!(version, Self::VERSION | Self::VERSION_3 | Self::VERSION_2) {
+        if !(Self::VERSION_2..=Self::VERSION).contains(&version) {
             return Err(StateError::Version { got: version });
         }
-        let counters = (0..input.octet()?)
-            .map(|_| input.array().map(Cntr::from_bytes))
-            .collect::<Result<_, _>>()?;
+        let named = version > Self::VERSION_4;
+        let counters = (0..input.octet()?).map(|_| {
+            Ok(Counter {
+                version: if named { input.octet()? } else { 0 },
+                value: input.array()?,
+            })
+        });
+        let counters = counters.collect::<Result<_, _>>()?;
         let applet = AppletState {
             counter: u64::from_be_bytes(input.array()?),
             tid: input.array()?,
@@ -257,6 +287,19 @@ impl CardState {
             domain,
             overlay: (!overlay.0.is_empty()).then(|| Box::new(overlay)),
         })
+    }
+}
+
+impl Counter {
+    const fn fresh(keys: &KeySetProfile) -> Self {
+        Self {
+            version: keys.version(),
+            value: [0; 5],
+        }
+    }
+
+    const fn get(&self) -> Cntr {
+        Cntr::from_bytes(self.value)
     }
 }
 
@@ -357,7 +400,7 @@ impl<'a> Reader<'a> {
             let version = self.octet()?;
             Ok(StoredKeySet {
                 version,
-                instead_of: if format < CardState::VERSION {
+                instead_of: if format <= CardState::VERSION_3 {
                     version
                 } else {
                     self.octet()?
@@ -402,7 +445,7 @@ mod tests {
 
     fn used() -> CardState {
         let mut state = CardState::fresh(&testing::profile()).with_pin_tries(2);
-        state.counters[1] = Cntr::MAX;
+        state.set_counter(&testing::profile(), 2, Cntr::MAX);
         state.applet.counter = 1_700_000_000_000;
         state.applet.tid = *b"tidtidti";
         state.applet.answered = true;
@@ -440,13 +483,23 @@ mod tests {
 
     #[test]
     fn a_fresh_card_is_small() {
-        // Version, count, two counters, applet, three codes, no domain: 2 + 10 + 20 + 12 + 1 octets.
-        assert_eq!(CardState::fresh(&testing::profile()).to_bytes().len(), 45);
+        // Version, count, two counters, applet, three codes, no domain: 2 + 12 + 20 + 12 + 1 octets.
+        assert_eq!(CardState::fresh(&testing::profile()).to_bytes().len(), 47);
     }
 
-    /// What older ones had not: whose place a key set has taken.
-    fn older(state: &CardState, version: u8) -> Vec<u8> {
+    /// What older ones had not: of which key set a counter is.
+    fn version_4(state: &CardState) -> Vec<u8> {
         let mut bytes = state.to_bytes();
+        // Version, count, a counter of six octets.
+        bytes.remove(8);
+        bytes.remove(2);
+        bytes[0] = 4;
+        bytes
+    }
+
+    /// Nor whose place a key set has taken.
+    fn older(state: &CardState, version: u8) -> Vec<u8> {
+        let mut bytes = version_4(state);
         // Locked, one key set, its version twice.
         let place = bytes
             .windows(4)
@@ -457,11 +510,22 @@ mod tests {
         bytes
     }
 
+    /// Counters get their names with the first that is stored.
+    fn reread(bytes: &[u8]) -> CardState {
+        let mut read = CardState::from_bytes(bytes).unwrap();
+        let profile = testing::profile();
+        assert_eq!(read.counter(&profile, 1), Cntr::default());
+        assert_eq!(read.counter(&profile, 2), Cntr::MAX);
+        assert_eq!(CardState::from_bytes(&read.to_bytes()).as_ref(), Ok(&read));
+        read.set_counter(&profile, 2, Cntr::MAX);
+        read
+    }
+
     #[test]
-    fn version_3_is_read() {
+    fn versions_3_and_4_are_read() {
         let state = used();
-        let bytes = older(&state, 3);
-        assert_eq!(CardState::from_bytes(&bytes), Ok(state));
+        assert_eq!(reread(&version_4(&state)), state);
+        assert_eq!(reread(&older(&state, 3)), state);
     }
 
     #[test]
@@ -470,7 +534,7 @@ mod tests {
         let mut bytes = older(&state, 2);
         // What it had not: how many identifiers a path has.
         bytes.remove(bytes.len() - 10);
-        assert_eq!(CardState::from_bytes(&bytes).as_ref(), Ok(&state));
+        assert_eq!(reread(&bytes), state);
         // A file of the MF.
         bytes.extend([0x3F, 0x00, 0x2F, 0x05, 0, 1, 0xAA]);
         let overlay = CardState::from_bytes(&bytes).unwrap().overlay.unwrap();

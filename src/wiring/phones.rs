@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use ota::smsc;
-use ota_wire::ids::{Iccid, Msisdn};
+use ota_wire::ids::{Cntr, Iccid, Msisdn};
 use sim_applet_sim::event::Event;
 use sim_applet_sim::handset::{Input, Output, Phone, Prompt, ReaderInput, ReaderOutput, Reply};
 use sim_applet_sim::state::CardState;
@@ -295,7 +295,7 @@ impl Phones {
             pin_tries: card.pin_tries(),
             puk_tries: card.puk_tries(),
             applet_counter: card.applet_counter(),
-            cntr: card.counters().iter().map(|cntr| cntr.get()).collect(),
+            cntr: card.counters().into_iter().map(Cntr::get).collect(),
             // A handset that nobody has used yet is switched on when it is.
             attached: powered.phone.is_attached() || !powered.first.is_empty(),
             menu: powered.phone.menu().map(|menu| MenuView {

@@ -98,11 +98,9 @@ impl Uicc {
 
     /// Stores the counter before anything else happens with the data.
     fn accept(&mut self, session: &mut Session, packet: &[u8], opened: &Opened) {
-        if let (Some(counter), Some(place)) = (
-            opened.store_counter,
-            self.state.counter_mut(&self.profile, opened.key_version),
-        ) {
-            *place = counter;
+        if let Some(counter) = opened.store_counter {
+            self.state
+                .set_counter(&self.profile, opened.key_version, counter);
             self.changed = true;
         }
         session.toolkit.notes.push(Note::PacketAccepted {

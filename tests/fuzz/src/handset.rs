@@ -195,8 +195,8 @@ impl Session {
         assert!(right || after.pin_tries() <= before.pin_tries());
         assert!(right || after.puk_tries() <= before.puk_tries());
         assert!(after.applet_counter() >= before.applet_counter());
-        let counters = after.counters().iter().zip(before.counters());
-        assert!(counters.into_iter().all(|(after, before)| after >= before));
+        let mut counters = after.counters().into_iter().zip(before.counters());
+        assert!(counters.all(|(after, before)| after >= before));
     }
 
     fn look(&mut self, step: &Step) {

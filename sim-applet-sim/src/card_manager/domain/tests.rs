@@ -211,7 +211,7 @@ fn a_ninth_key_set_finds_no_room() {
 fn counter_after(kic: &Secret, kid: &Secret) -> Cntr {
     let profile = profile();
     let mut state = CardState::fresh(&profile);
-    *state.counter_mut(&profile, 1).unwrap() = Cntr::new(7).unwrap();
+    state.set_counter(&profile, 1, Cntr::new(7).unwrap());
     let mut card = Uicc::new(profile, subscriber(), state);
     let kik = KeySet::derive_kik(&master(), &subscriber().iccid, 1, Family::Aes128);
     let wrap = |key: &Secret| WrappedKey::wrap(&kik, CipherAlgorithm::Aes, key).unwrap();
@@ -269,5 +269,50 @@ fn a_response_has_the_length_that_its_way_allows() {
         let por = Probe::new(card).por_to(&order.seal(&own()).unwrap());
         let por = por.unwrap();
         assert_eq!((por.len(), &por[25..27]), (expected, &sw[..]));
+    }
+}
+
+/// A profile like the default one with OTA key sets of these versions, in this order.
+fn profile_with(versions: &[u8]) -> Arc<Profile> {
+    let mut text = "inherits = \"default\"\nname = \"other\"\n".to_owned();
+    for version in versions {
+        text += &format!("[[key_set]]\nversion = {version}\nfamily = \"aes-128\"\n");
+    }
+    Arc::new(Profile::parse(&text, master(), network()).unwrap())
+}
+
+/// TS 102 225 §5.1.4: the counter is that of a key set, wherever the profile has it. Somebody may start again with another
+/// profile and the cards that there are.
+#[test]
+fn a_counter_stays_with_its_key_set_when_the_profile_changes() {
+    let status_of = |state: &mut CardState, versions: &[u8], version: u8, counter: u64| {
+        let octets = state.to_bytes();
+        let restarted = CardState::from_bytes(&octets).unwrap();
+        let card = Uicc::new(profile_with(versions), subscriber(), restarted);
+        let keys = KeySet::derive(&master(), &subscriber().iccid, version, Family::Aes128);
+        let mut order = packet(counter, vec![0x80, 0xF2, 0x40, 0x00, 0x02, 0x4F, 0x00]);
+        (order.kic, order.kid) = (keys.kic_octet(), keys.kid_octet());
+        let mut probe = Probe::new(card);
+        let por = probe.por_to(&order.seal(&keys).unwrap()).unwrap();
+        *state = probe.card.state.clone();
+        check_response(&por, &order.sent(), &keys).unwrap().status
+    };
+    const OK: ResponseStatus = ResponseStatus::POR_OK;
+    const LOW: ResponseStatus = ResponseStatus::CNTR_LOW;
+    let state = &mut CardState::fresh(&profile_with(&[1, 2]));
+    assert_eq!(status_of(state, &[1, 2], 1, 100), OK);
+    assert_eq!(status_of(state, &[1, 2], 2, 7), OK);
+    // Another order.
+    assert_eq!(status_of(state, &[2, 1], 1, 100), LOW, "a recorded packet");
+    assert_eq!(status_of(state, &[2, 1], 2, 7), LOW, "a recorded packet");
+    assert_eq!(status_of(state, &[2, 1], 2, 8), OK);
+    // One is added in front, which has taken nothing yet; then one is gone, and comes back.
+    assert_eq!(status_of(state, &[3, 2, 1], 3, 1), OK);
+    assert_eq!(status_of(state, &[3, 2, 1], 1, 100), LOW);
+    assert_eq!(status_of(state, &[2], 2, 8), LOW);
+    assert_eq!(status_of(state, &[2], 2, 9), OK);
+    for (version, counter) in [(1, 100), (2, 9), (3, 1)] {
+        assert_eq!(status_of(state, &[1, 2, 3], version, counter), LOW);
+        assert_eq!(status_of(state, &[1, 2, 3], version, counter + 1), OK);
     }
 }

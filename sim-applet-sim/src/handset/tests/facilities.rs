@@ -235,7 +235,11 @@ fn a_reset_of_the_card_stops_its_timers() {
     let answered = world.act(Action::Ok);
     for event in [ran_out.events, answered.events].concat() {
         if let EventKind::Apdu { command, .. } = event.kind {
-            assert_ne!(command.bytes.get(5), Some(&0xD7), "the card hears of a timer");
+            assert_ne!(
+                command.bytes.get(5),
+                Some(&0xD7),
+                "the card hears of a timer"
+            );
         }
     }
 }

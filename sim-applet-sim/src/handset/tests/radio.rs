@@ -261,7 +261,7 @@ proptest! {
             }
             let after = world.phone.card_state();
             prop_assert!(after.applet_counter() >= before.applet_counter());
-            for (after, before) in after.counters().iter().zip(before.counters()) {
+            for (after, before) in after.counters().into_iter().zip(before.counters()) {
                 prop_assert!(after >= before);
             }
             prop_assert!(right_pin || after.pin_tries() <= before.pin_tries());
