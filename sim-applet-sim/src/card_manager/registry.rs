@@ -179,12 +179,13 @@ fn stored(state: &CardState, version: u8) -> Option<&StoredKeySet> {
         .find(|keys| keys.version == version)
 }
 
-/// Whether the profile's key set of this version is no more.
+/// Whether the profile's key set of this version is no more. A card has one of each version, and what PUT KEY has brought
+/// outlives a change of the profile.
 fn replaced(state: &CardState, version: u8) -> bool {
     state
         .stored_keys()
         .iter()
-        .any(|keys| keys.instead_of == version)
+        .any(|keys| keys.instead_of == version || keys.version == version)
 }
 
 /// Version, key type (80 DES, 88 AES) and octets of every key set, as GET DATA shows them.
@@ -256,5 +257,31 @@ mod tests {
         }
         assert_eq!(initialize_update(0x30, &[]), "6120");
         assert_eq!(initialize_update(0x00, &[]), "6120");
+    }
+
+    /// Somebody may start again with a profile that has got a key set of its own of this version.
+    #[test]
+    fn a_key_set_that_put_key_has_brought_stands_for_that_of_the_profile() {
+        let profile = profile();
+        let mut state = CardState::fresh(&profile);
+        let brought = [1, 0x30].map(|version| StoredKeySet {
+            instead_of: 0,
+            ..key_set(version, CipherAlgorithm::Aes)
+        });
+        state.domain.get_or_insert_default().keys = brought.to_vec();
+        let iccid = &subscriber().iccid;
+        let ota = ota_key_sets(&profile, iccid, &state);
+        let versions: Vec<_> = ota.iter().map(|keys| keys.version).collect();
+        assert_eq!(versions, [2, 1]);
+        assert_eq!(ota[1].kic, brought[0].keys[0]);
+        assert_eq!(
+            kik(&profile, iccid, &state, 1),
+            Some(brought[0].keys[2].clone())
+        );
+        let known = key_information(&profile, &state);
+        let versions: Vec<_> = known.iter().map(|(version, ..)| *version).collect();
+        assert_eq!(versions, [2, 1, 0x30]);
+        let (version, keys) = scp03_keys(&profile, iccid, &state, 0).unwrap();
+        assert_eq!((version, keys.dek[..2].to_vec()), (0x30, vec![0, 1]));
     }
 }
