@@ -48,8 +48,8 @@ enum Command {
 
 const FORMATS: &str = "\
 CSV begins with a line of column names:
-  iccid,version,kic_algorithm,kic,kid_algorithm,kid,cc_length,tars
-The last two may be left out: 8, none. Several TARs are separated by blanks. TOML has the same names:
+  iccid,version,kic_algorithm,kic,kid_algorithm,kid,cc_length,tars,kik
+The last three may be left out: 8, none, none. Several TARs are separated by blanks. TOML has the same names:
   [[key_set]]
   iccid = \"8944770090000000026\"
   version = 3

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use ota::platform::Input;
 use ota::platform::key_sets::{Entry, KeySets, Shown, parse_csv};
 use ota_wire::ids::{Iccid, Msisdn};
-use ota_wire::keys::KeySet;
+use ota_wire::keys::{CipherKey, KeySet};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -50,12 +50,9 @@ fn read(body: &[u8]) -> Result<Vec<Entry>, Box<Response>> {
         Upload::Entries { key_sets } => {
             for (index, value) in key_sets.into_iter().enumerate() {
                 let entry = serde_json::from_value::<Entry>(value).map_err(|it| it.to_string());
-                let checked = entry.and_then(|entry| {
-                    let good = entry
-                        .card()
-                        .and_then(|_| entry.key_set())
-                        .and_then(|_| entry.applications());
-                    good.map(|_| entry).map_err(|it| it.to_string())
+                let checked = entry.and_then(|entry| match entry.check() {
+                    Ok(()) => Ok(entry),
+                    Err(error) => Err(error.to_string()),
                 });
                 match checked {
                     Ok(entry) => entries.push(entry),
@@ -91,7 +88,7 @@ pub(super) async fn show(state: State, Path(card): Path<String>) -> Response {
 
 fn shown(api: &Api, msisdn: &Msisdn, iccid: &Iccid) -> Value {
     let master = api.world.master_key();
-    let imported: KeySets = api.record(&format!("keys/{iccid}")).unwrap_or_default();
+    let imported = imported(api, iccid);
     let mut sets: Vec<_> = api
         .world
         .ota_key_sets()
@@ -116,6 +113,27 @@ fn shown(api: &Api, msisdn: &Msisdn, iccid: &Iccid) -> Value {
         })
         .collect();
     json!({"iccid": iccid, "msisdn": msisdn, "key_sets": sets})
+}
+
+/// The key sets that the platform was given for a card.
+pub(super) fn imported(api: &Api, iccid: &Iccid) -> KeySets {
+    api.record(&format!("keys/{iccid}")).unwrap_or_default()
+}
+
+/// The key for loading keys that belongs to a key set of a card, if it is known. As with the others of a set, imported ones win.
+pub(super) fn loading_key(api: &Api, iccid: &Iccid, version: u8) -> Option<CipherKey> {
+    let imported = imported(api, iccid);
+    if imported.version(version).is_some() {
+        return imported.loading_key(version);
+    }
+    let derived = api.world.ota_key_sets();
+    match derived.iter().find(|(known, _)| *known == version) {
+        Some((_, family)) => {
+            let master = api.world.master_key();
+            Some(KeySet::derive_kik(&master, iccid, version, *family))
+        }
+        None => unsure(api, iccid).loading_key(version),
+    }
 }
 
 /// The key sets that the card may have: PUT KEY went out, and what came of it is not known.

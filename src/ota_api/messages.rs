@@ -4,12 +4,11 @@ use axum::Json;
 use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use ota::platform::key_sets::Entry;
-use ota::platform::remote::{Done, Refused, Task};
+use ota::platform::key_sets::{Entry, EntryError};
+use ota::platform::remote::{Done, RAM, Refused, Task};
 use ota::platform::{CardResponse, Input, Job, JobState, Por, Submit};
 use ota_wire::ids::{Iccid, Msisdn, Tar};
-use ota_wire::keys::{CipherKey, KeySet};
-use ota_wire::secret::Secret;
+use ota_wire::keys::CipherKey;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -81,6 +80,22 @@ impl Target {
         api.subscriber(msisdn.as_ref(), iccid.as_ref())
     }
 
+    /// The key under which the card is given others: that of the key set which will protect the order.
+    fn loading_key(&self, api: &Api, iccid: &Iccid) -> Result<CipherKey, Box<Response>> {
+        let version = self
+            .key_version
+            .or_else(|| key_sets::imported(api, iccid).for_application(RAM))
+            .unwrap_or_else(|| crate::suite::key_version(api.world.family));
+        let key = |version| key_sets::loading_key(api, iccid, version);
+        key(version).ok_or_else(|| {
+            let known: Vec<_> = (1..=15).filter(|version| key(*version).is_some()).collect();
+            unprocessable(&format!(
+                "key_version: expected {}, whose KIK is known, got {version}",
+                one_of(&known)
+            ))
+        })
+    }
+
     fn submit(
         self,
         api: &Api,
@@ -110,6 +125,20 @@ impl Target {
             key_set: None,
         })
     }
+}
+
+/// `1, 2 or 3`.
+fn one_of(numbers: &[u8]) -> String {
+    let mut text = String::new();
+    for (place, number) in numbers.iter().enumerate() {
+        let joint = match numbers.len() - place {
+            _ if place == 0 => "",
+            1 => " or ",
+            _ => ", ",
+        };
+        text += &format!("{joint}{number}");
+    }
+    text
 }
 
 /// Orders are idempotent by their id; the same id for something else is a conflict.
@@ -308,32 +337,23 @@ async fn manage(api: &Api, body: &[u8]) -> Result<Response, Box<Response>> {
                 return Err(unprocessable("key_set: expected an object"));
             };
             key_set.insert("iccid".to_owned(), iccid.to_string().into());
+            if key_set.insert("kik".to_owned(), kik.into()).is_some() {
+                return Err(unprocessable("key_set: kik stands beside it, not in it"));
+            }
             let entry: Entry = serde_json::from_value(Value::Object(key_set))
                 .map_err(|error| unprocessable(&format!("key_set: {error}")))?;
-            let keys = entry
-                .check()
-                .and_then(|()| entry.key_set())
-                .map_err(|error| unprocessable(&format!("key_set: {error}")))?;
+            let bad = |error: EntryError| match error.field {
+                "kik" => unprocessable(&error.to_string()),
+                _ => unprocessable(&format!("key_set: {error}")),
+            };
+            entry.check().map_err(bad)?;
+            let keys = entry.key_set().map_err(bad)?;
+            let kik = entry.loading_key().map_err(bad)?;
             brings = Some(entry);
-            let kik = CipherKey::new(keys.kic.algorithm(), Secret::new(octets("kik", &kik)?))
-                .map_err(|error| unprocessable(&format!("kik: {error}")))?;
-            // The card has the KIK of its first key set from the factory.
-            let version = target
-                .key_version
-                .unwrap_or_else(|| crate::suite::key_version(api.world.family));
-            let sets = api.world.ota_key_sets();
-            let family = sets
-                .iter()
-                .find(|(known, _)| *known == version)
-                .map(|(_, family)| *family)
-                .ok_or_else(|| {
-                    let known: Vec<_> = sets.iter().map(|(known, _)| known.to_string()).collect();
-                    unprocessable(&format!(
-                        "key_version: expected {}, whose KIK is known, got {version}",
-                        known.join(" or ")
-                    ))
-                })?;
-            let under = KeySet::derive_kik(&api.world.master_key(), &iccid, version, family);
+            let Some(kik) = kik else {
+                return Err(unprocessable("kik: expected the third key of the set"));
+            };
+            let under = target.loading_key(api, &iccid)?;
             Task::PutKey {
                 keys,
                 kik,

@@ -126,7 +126,8 @@ pub(super) fn document() -> Value {
                 "kid_algorithm": {"enum": ["aes", "3des2", "3des3", "des"]},
                 "kid": hex("KID."),
                 "cc_length": {"enum": [4, 8], "default": 8},
-                "tars": {"type": "array", "items": {"type": "string"}}
+                "tars": {"type": "array", "items": {"type": "string"}},
+                "kik": hex("The key for loading keys that belongs to the set, with the algorithm of KIc; of an imported set. That of put-key stands beside it.")
             }},
             "KeySets": {"oneOf": [
                 {"type": "object", "required": ["key_sets"], "properties": {"key_sets": {"type": "array", "items": {"$ref": "#/components/schemas/KeySet"}}}},

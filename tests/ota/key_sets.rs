@@ -112,14 +112,71 @@ async fn every_key_set_of_the_card_from_the_factory_can_protect_an_order() {
         "{done}"
     );
     let mut under = put;
-    under["key_version"] = json!(3);
+    under["key_version"] = json!(4);
     let (status, problem) = ota.remote(under).await;
     assert_eq!(status, 422, "{problem}");
     assert!(
         problem["detail"]
             .as_str()
             .unwrap()
-            .contains("expected 1 or 2"),
+            .contains("expected 1, 2 or 3"),
+        "{problem}"
+    );
+    ota.bench.finish().await;
+}
+
+/// TS 102 226 §8.2.1.5: keys come under the KIK of the set that protects the packet, also where PUT KEY has brought that set.
+#[tokio::test]
+async fn the_kik_of_a_set_that_put_key_has_brought_brings_the_next() {
+    let ota = Ota::start().await;
+    let put = |version: u8, under: Option<u8>, id: &str| {
+        let key = |label: u8| hex::encode([[label, version]; 8].concat());
+        json!({"id": id, "msisdn": NUMBER, "action": "put-key", "key_version": under, "kik": key(3), "key_set":
+            {"version": version, "kic_algorithm": "aes", "kic": key(1), "kid_algorithm": "aes", "kid": key(2)}})
+    };
+    let put_key = async |order: Value| {
+        let (status, done) = ota.remote(order).await;
+        assert_eq!(
+            (status, &done["result"]["done"]),
+            (200, &json!(true)),
+            "{done}"
+        );
+    };
+    // The card's first set gets other keys, and so another KIK.
+    let mut first = put(1, None, "first");
+    first["replaces"] = json!(true);
+    put_key(first.clone()).await;
+    put_key(put(3, None, "second")).await;
+    put_key(put(4, Some(3), "third")).await;
+    // The same orders once more have the same results, whatever the KIK is now.
+    put_key(first.clone()).await;
+    put_key(put(3, None, "second")).await;
+    first["key_set"]["kic"] = json!("00112233445566778899AABBCCDDEEFF");
+    assert_eq!(ota.remote(first).await.0, 409, "other keys");
+
+    // An imported one for the security domain, with its KIK or without.
+    let entry = |kik: Option<&str>| {
+        json!({"key_sets": [{"iccid": ICCID, "version": 4, "kic_algorithm": "aes", "kic": "01040104010401040104010401040104",
+            "kid_algorithm": "aes", "kid": "02040204020402040204020402040204", "tars": ["000000"], "kik": kik}]})
+    };
+    ota.post("/v1/key-sets", entry(None)).await;
+    let (status, problem) = ota.remote(put(5, None, "fourth")).await;
+    let detail = problem["detail"].as_str().unwrap();
+    assert_eq!(status, 422, "{problem}");
+    assert!(
+        detail.contains("expected 1, 2 or 3, whose KIK is known, got 4"),
+        "{problem}"
+    );
+    ota.post(
+        "/v1/key-sets",
+        entry(Some("03040304030403040304030403040304")),
+    )
+    .await;
+    put_key(put(5, None, "fourth")).await;
+    let (status, problem) = ota.post("/v1/key-sets", entry(Some("0304"))).await;
+    assert_eq!(status, 422);
+    assert!(
+        problem["detail"].as_str().unwrap().contains("kik"),
         "{problem}"
     );
     ota.bench.finish().await;

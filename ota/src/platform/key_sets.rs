@@ -19,8 +19,8 @@ const WITHOUT_CHECK_DIGIT: usize = 18;
 /// Highest key set version that KIc and KID can name.
 const LAST_VERSION: u8 = 0x0F;
 
-/// The first line of a CSV file; `cc_length` and `tars` may be left out.
-pub const COLUMNS: [&str; 8] = [
+/// The first line of a CSV file; `cc_length`, `tars` and `kik` may be left out.
+pub const COLUMNS: [&str; 9] = [
     "iccid",
     "version",
     "kic_algorithm",
@@ -29,6 +29,7 @@ pub const COLUMNS: [&str; 8] = [
     "kid",
     "cc_length",
     "tars",
+    "kik",
 ];
 
 /// One key set of one card, as it is imported. `Debug` leaves the keys out.
@@ -53,6 +54,10 @@ pub struct Entry {
     /// Applications whose messages it protects, if none is named in the order. Hexadecimal.
     #[serde(default)]
     pub tars: Vec<String>,
+    /// The key under which others come in packets that this set protects, if it is known; its algorithm is that of KIc.
+    /// Hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kik: Option<String>,
 }
 
 fn eight() -> usize {
@@ -131,6 +136,20 @@ impl Entry {
         })
     }
 
+    /// The key for loading keys.
+    ///
+    /// # Errors
+    /// [`EntryError`], naming the column.
+    pub fn loading_key(&self) -> Result<Option<CipherKey>, EntryError> {
+        let Some(digits) = &self.kik else {
+            return Ok(None);
+        };
+        let algorithm = self.key_set()?.kic.algorithm();
+        CipherKey::new(algorithm, key("kik", digits)?)
+            .map(Some)
+            .map_err(|error| EntryError::new("kik", "a key of the algorithm of KIc", error))
+    }
+
     /// The applications.
     ///
     /// # Errors
@@ -147,6 +166,7 @@ impl Entry {
     pub fn forget_keys(&mut self) {
         self.kic.zeroize();
         self.kid.zeroize();
+        self.kik.zeroize();
     }
 
     /// Whether it makes sense throughout.
@@ -156,6 +176,7 @@ impl Entry {
     pub fn check(&self) -> Result<(), EntryError> {
         self.card()?;
         self.key_set()?;
+        self.loading_key()?;
         self.applications().map(drop)
     }
 }
@@ -225,6 +246,7 @@ fn row(header: &[&str], line: &str) -> Result<Entry, EntryError> {
             .split_ascii_whitespace()
             .map(str::to_owned)
             .collect(),
+        kik: Some(field("kik")).filter(|kik| !kik.is_empty()),
     };
     entry.check()?;
     Ok(entry)
@@ -242,6 +264,12 @@ impl KeySets {
             .find(|entry| entry.version == version)?
             .key_set()
             .ok()
+    }
+
+    /// The key for loading keys of a key set, if it is known.
+    pub fn loading_key(&self, version: u8) -> Option<CipherKey> {
+        let entry = self.0.iter().find(|entry| entry.version == version)?;
+        entry.loading_key().ok().flatten()
     }
 
     /// The version for the messages of an application.

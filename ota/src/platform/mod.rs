@@ -147,12 +147,13 @@ pub struct Submit {
 
 impl Submit {
     /// Whether the sender wants the same as in `known`, an earlier order of the same id. Of a key set that is over there is no
-    /// key any more; the payload has them, ciphered.
+    /// key any more; the payload has their check values, and the keys under a KIK that may be another one by now.
     pub fn repeats(&self, known: &Self) -> bool {
         let [mut new, mut known] = [self.clone(), known.clone()];
         for order in [&mut new, &mut known] {
             if let Some(entry) = &mut order.key_set {
                 entry.forget_keys();
+                order.payload = remote::without_ciphered_keys(&order.payload);
             }
         }
         if new.valid_for.is_some() && new.valid_for == known.valid_for {

@@ -1,11 +1,12 @@
 //! Remote management of a card (TS 102 226): the orders that read a file, exchange keys and lock an application, and what their
 //! answers mean. They go the way of any other order, with a response packet wanted.
 
+use ota_wire::apdu::Command;
 use ota_wire::ids::{Iccid, Tar};
 use ota_wire::keys::{CipherKey, KeyError, KeySet};
 use ota_wire::packet::{CipherAlgorithm, IntegrityAlgorithm};
 use ota_wire::remote_apdu::ram::{PutKey, SetStatus, WrappedKey};
-use ota_wire::remote_apdu::{CommandScript, CompactResponse, rfm};
+use ota_wire::remote_apdu::{CommandScript, CompactResponse, ScriptReader, rfm};
 
 use super::CardResponse;
 
@@ -98,6 +99,22 @@ impl Task {
             }
             Self::PutKey { .. } | Self::Lock { .. } | Self::Unlock { .. } => Ok(Done::Changed),
         }
+    }
+}
+
+/// The same script with zeros for the keys of PUT KEY: what says which keys they are are their check values.
+pub(super) fn without_ciphered_keys(script: &[u8]) -> Vec<u8> {
+    let blank = |command: Command| match PutKey::try_from(&command) {
+        Ok(mut put) => {
+            put.keys.iter_mut().for_each(|key| key.ciphered.fill(0));
+            put.command()
+        }
+        Err(_) => command,
+    };
+    let commands = ScriptReader::new(script).map(|command| command.map(blank));
+    match commands.collect::<Result<Vec<_>, _>>() {
+        Ok(commands) => CommandScript::new(commands).emit(),
+        Err(_) => script.to_vec(),
     }
 }
 

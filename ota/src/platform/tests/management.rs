@@ -1,8 +1,8 @@
 //! Orders that want a response packet, key sets of a card's own, and remote management.
 
 use ota_wire::apdu::Sw;
-use ota_wire::keys::check_value;
-use ota_wire::packet::CipherAlgorithm;
+use ota_wire::keys::{IntegrityKey, check_value};
+use ota_wire::packet::{CipherAlgorithm, IntegrityAlgorithm};
 use ota_wire::remote_apdu::CompactResponse;
 use ota_wire::remote_apdu::ram::{PutKey, SetStatus};
 use ota_wire::remote_apdu::{CommandScript, ScriptReader};
@@ -34,6 +34,7 @@ pub(super) fn entry(n: u8, version: u8, tars: &[&str]) -> Entry {
         kid: "101112131415161718191A1B1C1D1E1F".into(),
         cc_length: 8,
         tars: tars.iter().map(|tar| (*tar).to_owned()).collect(),
+        kik: None,
     }
 }
 
@@ -95,6 +96,34 @@ fn an_order_is_the_same_one_only_if_every_field_is() {
     let mut over = known.clone();
     over.key_set.as_mut().unwrap().forget_keys();
     assert!(known.repeats(&over));
+    // What tells keys apart are their check values: the KIK may be another one since.
+    let under = |kik: &[u8], key: &[u8]| {
+        let key = CipherKeyOf(key).key();
+        let keys = KeySet {
+            version: 3,
+            kic: key.clone(),
+            kid: IntegrityKey::new(IntegrityAlgorithm::AesCmac, key.secret().clone(), 8).unwrap(),
+        };
+        let task = Task::PutKey {
+            keys,
+            kik: key,
+            under: CipherKeyOf(kik).key(),
+            replaces: false,
+        };
+        Submit {
+            payload: task.script().unwrap(),
+            ..known.clone()
+        }
+    };
+    let (kik, other) = ([0x55; 16], [0x56; 16]);
+    assert!(under(&kik, &[1; 16]).repeats(&under(&other, &[1; 16])));
+    assert!(!under(&kik, &[1; 16]).repeats(&under(&kik, &[2; 16])));
+    let without = |order: Submit| Submit {
+        key_set: None,
+        ..order
+    };
+    let [one, two] = [&kik, &other].map(|kik| without(under(kik, &[1; 16])));
+    assert!(!one.repeats(&two), "an order like any other");
     let span = |from: i64, valid_for| Submit {
         expires: start() + seconds(from + i64::from(valid_for)),
         valid_for: Some(valid_for),

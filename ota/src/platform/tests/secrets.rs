@@ -34,6 +34,7 @@ fn case_19_keys_are_compared_whole_and_never_shown() {
         kid: hex::encode(key),
         cc_length: 8,
         tars: Vec::new(),
+        kik: Some(hex::encode(key)),
     };
     let texts = [
         format!("{secret:?} {secret}"),
