@@ -2,6 +2,7 @@
 
 use ota_wire::apdu::{self, Ins, Response, Sw};
 use ota_wire::cat::{Body, Device, ProactiveCommand, Qualifier};
+use ota_wire::keys::CipherKey;
 use ota_wire::remote_apdu::{CompactResponse, ScriptReader};
 
 use super::channel::LogicalChannel;
@@ -24,12 +25,19 @@ impl Uicc {
             ApplicationKind::RemoteFiles { directory } => self.management_session(directory),
             _ => Session::default(),
         };
+        // As it was when the packet came: a command may replace it.
+        let kik = match kind {
+            ApplicationKind::RemoteManagement => {
+                kik(&self.profile, &self.subscriber.iccid, &self.state, version)
+            }
+            _ => None,
+        };
         for command in ScriptReader::new(script) {
             let answer = match &command {
                 Ok(command) if matches!(kind, ApplicationKind::RemoteFiles { .. }) => {
                     self.file_command(&mut session, command)
                 }
-                Ok(command) => self.management_command(&mut session, command, version),
+                Ok(command) => self.management_command(&mut session, command, kik.as_ref()),
                 Err(error) => error.sw().into(),
             };
             response.executed = response.executed.saturating_add(1);
@@ -139,7 +147,7 @@ impl Uicc {
         &mut self,
         session: &mut Session,
         command: &apdu::Command,
-        version: u8,
+        kik: Option<&CipherKey>,
     ) -> Response {
         let waiting = std::mem::take(&mut session.response);
         if command.ins == Ins::GET_RESPONSE {
@@ -148,8 +156,7 @@ impl Uicc {
                 le => Response::new(&waiting[..le.min(waiting.len())], Sw::OK),
             };
         }
-        let kik = kik(&self.profile, &self.subscriber.iccid, &self.state, version);
-        match self.manage(command, kik.as_ref()) {
+        match self.manage(command, kik) {
             Err(sw) => sw.into(),
             Ok(data) if command.data.is_empty() || data.is_empty() => Response::new(data, Sw::OK),
             Ok(data) => {

@@ -83,6 +83,19 @@ fn the_response_to_a_packet_that_replaces_its_own_keys_is_sealed_with_the_old_on
     assert_eq!(por.last(), Some(&0x01), "{}", hex::encode(&por));
 }
 
+/// TS 102 226 §8.2.1.5: the KIK is that of the key set which protects the packet, to its end.
+#[test]
+fn every_key_of_a_packet_comes_under_the_kik_that_the_card_had_when_it_came() {
+    let mut probe = Probe::new(card());
+    let kik = KeySet::derive_kik(&master(), &subscriber().iccid, 1, Family::Aes128);
+    let script = [new_keys(1, 1, &kik), new_keys(4, 0, &kik)];
+    let script = script.map(|command| command.emit_t0()).concat();
+    let order = packet(5, script);
+    let por = probe.por_to(&order.seal(&own()).unwrap()).unwrap();
+    let response = check_response(&por, &order.sent(), &own()).unwrap();
+    assert_eq!(response.data[..2], [2, 0x61]);
+}
+
 /// Amendment D §5, §7.1: what does not belong into a session is refused, and some of it ends the session.
 #[test]
 fn a_session_takes_only_what_it_was_opened_for() {
