@@ -1,41 +1,32 @@
 //! Handsets with their cards, and the users who hold them. One process owns a card, so its state is kept in memory;
 //! what must survive a loss of power is journaled before anything leaves the handset.
 
-use std::collections::{HashMap, VecDeque};
+mod handsets;
+mod users;
+
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use ota::smsc;
 use ota_wire::ids::{Cntr, Iccid, Msisdn};
 use sim_applet_sim::event::Event;
-use sim_applet_sim::handset::{Input, Output, Phone, Prompt, ReaderInput, ReaderOutput, Reply};
-use sim_applet_sim::state::CardState;
-use sim_applet_sim::user::{Gesture, Persona as Script, PersonaState, Reaction};
+use sim_applet_sim::handset::{Input, Output, Phone, ReaderInput, ReaderOutput};
 use tokio::sync::watch;
 
+use self::handsets::{Powered, SHARDS, Shard};
 use super::parties::{Effect, Emission, Message};
-use crate::cards::{Profiles, fresh_state, owner};
+use crate::cards::Profiles;
 use crate::runtime::chance::Chance;
 use crate::runtime::clock::Clock;
 use crate::runtime::lock;
 use crate::runtime::party::HandleError;
-use crate::runtime::store::{Batch, CommitError, Store, StoreError, Write};
+use crate::runtime::store::{Batch, CommitError, Store, Write};
 use crate::suite::{CardView, MenuView, Place};
 use crate::users::Users;
-use crate::world::{Persona, Subscriber, World};
+use crate::world::World;
 
 /// The name under which the clock knows the timers of handsets and of their users.
 pub(super) const TIMERS: &str = "sim";
-
-/// Locks over the map of handsets: flows of different subscribers should not meet.
-const SHARDS: usize = 64;
-
-/// Handsets that a shard keeps ready. Of idle ones beyond that nothing is kept but what their cards have written; they are
-/// made anew when they are next used. So a million cards take little more than a million records.
-const READY: usize = 64;
-
-/// How many of the longest known handsets are looked at to find one that is idle.
-const LOOKED_AT: usize = 8;
 
 /// Every handset that is in use, and some that were lately.
 pub struct Phones {
@@ -50,13 +41,6 @@ pub struct Phones {
     news: watch::Sender<u64>,
 }
 
-#[derive(Default)]
-struct Shard {
-    handsets: HashMap<Msisdn, Arc<Handset>>,
-    /// The longest known first.
-    order: VecDeque<Msisdn>,
-}
-
 /// What becomes of users who are people.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Humans {
@@ -64,89 +48,6 @@ pub enum Humans {
     Approve,
     /// They are asked through the browser or the API.
     Ask,
-}
-
-struct Handset {
-    phone: tokio::sync::Mutex<Powered>,
-    card_key: String,
-    user: Mutex<User>,
-    /// What the network said to messages that were sent for a card in a reader: RP-Cause by RP-MR.
-    ended: Mutex<HashMap<u8, Option<u8>>>,
-}
-
-struct Powered {
-    phone: Phone,
-    /// What happens to a new handset before anything else.
-    first: Vec<Input>,
-    /// It knows what its card's journal does not: it starts again from the journal.
-    lost: bool,
-}
-
-impl Powered {
-    /// Does not switch a new handset on, as it would only lose its card.
-    fn stay_off(&mut self) {
-        self.first.retain(|input| !matches!(input, Input::PowerOn));
-    }
-}
-
-/// The one who holds a handset.
-struct User {
-    /// `None` for a person at the browser or the API.
-    script: Option<(Script, PersonaState)>,
-    /// The script's beginning, where every dialogue starts.
-    knows: PersonaState,
-    /// Keys that will be pressed when their timer is due, by prompt.
-    deciding: HashMap<u64, Reply>,
-    /// Whether it is another one than the world has.
-    replaced: bool,
-}
-
-impl Handset {
-    /// Whether it can be made anew from its card's record without anybody noticing.
-    fn is_idle(&self) -> bool {
-        self.is_plain()
-            && self.phone.try_lock().is_ok_and(|powered| {
-                !powered.lost && (!powered.first.is_empty() || powered.phone.is_idle())
-            })
-    }
-
-    /// Whether its user is the one of the world and has nothing in mind, and nobody waits for its messages.
-    fn is_plain(&self) -> bool {
-        let user = lock(&self.user);
-        !user.replaced && user.deciding.is_empty() && lock(&self.ended).is_empty()
-    }
-}
-
-impl Shard {
-    /// Lets go of an idle handset, if there are too many.
-    fn make_room(&mut self) {
-        let looks = LOOKED_AT.min(self.order.len());
-        for _ in 0..looks {
-            if self.handsets.len() < READY {
-                return;
-            }
-            let Some(msisdn) = self.order.pop_front() else {
-                return;
-            };
-            let idle = self.handsets.get(&msisdn).is_none_or(|handset| {
-                // Whoever is about to use it has it in hand.
-                Arc::strong_count(handset) == 1 && handset.is_idle()
-            });
-            if idle {
-                self.handsets.remove(&msisdn);
-            } else {
-                self.order.push_back(msisdn);
-            }
-        }
-    }
-}
-
-impl User {
-    fn begin_again(&mut self) {
-        if let Some((_, state)) = &mut self.script {
-            *state = self.knows.clone();
-        }
-    }
 }
 
 impl Phones {
@@ -230,28 +131,6 @@ impl Phones {
             self.journal(&handset.card_key, phone, lost).await?;
         }
         Ok((outputs, events))
-    }
-
-    /// Lets go of a handset of which the card's record tells everything, unless somebody else has it in hand.
-    fn put_away(&self, msisdn: &Msisdn, handset: &Arc<Handset>) -> bool {
-        let mut shard = lock(self.shard(msisdn));
-        // The shard has it, and the caller.
-        let put_away = Arc::strong_count(handset) == 2 && handset.is_plain();
-        if put_away {
-            shard.handsets.remove(msisdn);
-            if let Some(at) = shard.order.iter().rposition(|other| other == msisdn) {
-                shard.order.remove(at);
-            }
-        }
-        put_away
-    }
-
-    fn shard(&self, msisdn: &Msisdn) -> &Mutex<Shard> {
-        let sum = msisdn
-            .digits()
-            .bytes()
-            .fold(0usize, |sum, byte| sum.wrapping_mul(31) + usize::from(byte));
-        &self.shards[sum % SHARDS]
     }
 
     /// Writes what the card must remember. The lock on the handset is held: the next step of this card must not overtake
@@ -354,18 +233,6 @@ impl Phones {
         Ok(handset.and_then(|handset| lock(&handset.ended).remove(&mr)))
     }
 
-    /// From now on the user of a number does this. A number that is nobody's has no user.
-    pub(crate) fn set_user(&self, msisdn: &Msisdn, persona: Persona) -> Result<(), HandleError> {
-        if let Some(handset) = self.handset(msisdn)? {
-            let mut user = lock(&handset.user);
-            user.replaced = true;
-            user.script = self
-                .script(persona)
-                .map(|script| (script, user.knows.clone()));
-        }
-        Ok(())
-    }
-
     /// What a handset's output means for the clock and for its user.
     pub(super) fn effects(&self, users: &Users, msisdn: &Msisdn, output: Output) -> Vec<Effect> {
         match output {
@@ -408,151 +275,6 @@ impl Phones {
             Output::Rp(_) => vec![Effect::Network(Emission::Phone(msisdn.clone(), output))],
         }
     }
-
-    /// The message for which a timer of ours was set.
-    pub(super) fn due(&self, key: &str) -> Option<Message> {
-        let (digits, rest) = key.split_once('/')?;
-        let msisdn: Msisdn = digits.parse().ok()?;
-        let input = match rest.strip_prefix("user/") {
-            None => Input::Timer {
-                key: rest.to_owned(),
-            },
-            Some(prompt) => {
-                let handset = self.handset(&msisdn).ok()??;
-                let reply = lock(&handset.user).deciding.remove(&prompt.parse().ok()?)?;
-                Input::User(reply)
-            }
-        };
-        Some(Message::Phone(msisdn, input))
-    }
-
-    /// Shows a prompt to the user: a script decides at once what it will do and when, a person takes their time.
-    fn prompt(&self, users: &Users, msisdn: &Msisdn, prompt: Prompt) -> Vec<Effect> {
-        let Ok(Some(handset)) = self.handset(msisdn) else {
-            return Vec::new();
-        };
-        let mut user = lock(&handset.user);
-        let Some((script, state)) = &mut user.script else {
-            drop(user);
-            users.appear(msisdn.clone(), prompt);
-            return Vec::new();
-        };
-        let Some((action, after)) = script.react(state, &prompt) else {
-            return Vec::new();
-        };
-        let reply = Reply {
-            prompt: prompt.id,
-            action,
-        };
-        if after.is_zero() {
-            return vec![Effect::Deliver(Message::Phone(
-                msisdn.clone(),
-                Input::User(reply),
-            ))];
-        }
-        user.deciding.insert(prompt.id, reply);
-        let due = self
-            .clock
-            .now()
-            .saturating_add(after)
-            .unwrap_or(Timestamp::MAX);
-        self.clock.set(
-            TIMERS,
-            &format!("{}/user/{}", msisdn.digits(), prompt.id),
-            due,
-        );
-        Vec::new()
-    }
-
-    /// The handset of a number, if the number is one of ours.
-    fn handset(&self, msisdn: &Msisdn) -> Result<Option<Arc<Handset>>, HandleError> {
-        let mut shard = lock(self.shard(msisdn));
-        if let Some(handset) = shard.handsets.get(msisdn) {
-            return Ok(Some(handset.clone()));
-        }
-        let Some(subscriber) = self.world.subscriber(msisdn) else {
-            return Ok(None);
-        };
-        let card_key = format!("card/{}", subscriber.iccid.digits());
-        let powered = self.powered(&subscriber, &card_key)?;
-        let knows = PersonaState::new(powered.phone.subscriber().pin.clone());
-        let script = self.script(subscriber.persona);
-        let handset = Arc::new(Handset {
-            phone: tokio::sync::Mutex::new(powered),
-            card_key,
-            user: Mutex::new(User {
-                script: script.map(|script| (script, knows.clone())),
-                knows,
-                deciding: HashMap::new(),
-                replaced: false,
-            }),
-            ended: Mutex::default(),
-        });
-        shard.make_room();
-        shard.handsets.insert(msisdn.clone(), handset.clone());
-        shard.order.push_back(msisdn.clone());
-        Ok(Some(handset))
-    }
-
-    /// The handset of a subscriber, about to be switched on, with the card as its journal has it.
-    fn powered(&self, subscriber: &Subscriber, card_key: &str) -> Result<Powered, HandleError> {
-        let profile = self.profiles.of(subscriber);
-        let record = self
-            .store
-            .get(card_key)
-            .map_err(|error| HandleError::Store {
-                party: TIMERS,
-                error,
-            })?;
-        let state = match record.map(|record| CardState::from_bytes(&record.value)) {
-            Some(Ok(state)) => state,
-            Some(Err(error)) => return Err(damaged(card_key, &error)),
-            None => fresh_state(subscriber, profile),
-        };
-        let mut first = vec![Input::PowerOn];
-        if !subscriber.coverage {
-            first.push(Input::Coverage(false));
-        }
-        let owner = owner(subscriber).map_err(|error| damaged("world", &error))?;
-        Ok(Powered {
-            phone: Phone::new(profile.clone(), owner, state),
-            first,
-            lost: false,
-        })
-    }
-
-    /// What the user of a number does; `None` for a person at the browser or the API.
-    fn script(&self, persona: Persona) -> Option<Script> {
-        let script = |texts: &[Gesture], questions: &[Gesture], after_ms| Script {
-            texts: texts
-                .iter()
-                .map(|gesture| Reaction {
-                    gesture: *gesture,
-                    after_ms,
-                })
-                .collect(),
-            questions: questions
-                .iter()
-                .map(|gesture| Reaction {
-                    gesture: *gesture,
-                    after_ms: 0,
-                })
-                .collect(),
-        };
-        Some(match persona {
-            Persona::Approve { after_ms } => script(&[Gesture::Ok], &[Gesture::RightPin], after_ms),
-            Persona::Busy => script(&[Gesture::Busy], &[Gesture::Busy], 0),
-            Persona::Cancel => script(&[Gesture::Cancel], &[Gesture::Cancel], 0),
-            Persona::Human if self.humans == Humans::Ask => return None,
-            Persona::Human => script(&[Gesture::Ok], &[Gesture::RightPin], 0),
-            Persona::Ignore => script(&[], &[], 0),
-            Persona::WrongPin { times } => {
-                let mut questions = vec![Gesture::WrongPin; times as usize];
-                questions.push(Gesture::RightPin);
-                script(&[Gesture::Ok], &questions, 0)
-            }
-        })
-    }
 }
 
 /// Whether the applet's answer leaves the handset: an RP-DATA of the handset (TS 24.011 §8.2.2, message type 0).
@@ -571,18 +293,6 @@ fn journal_failed(error: CommitError) -> HandleError {
             party: TIMERS,
             attempts: 1,
             key,
-        },
-    }
-}
-
-/// A card whose record or codes make no sense: seen as damage, never as a fresh card with all its tries.
-fn damaged(what: &str, error: &dyn std::fmt::Display) -> HandleError {
-    let detail = format!("{what}: {error}");
-    HandleError::Store {
-        party: TIMERS,
-        error: StoreError::Corrupt {
-            file: "sim.redb".into(),
-            detail,
         },
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::handsets::READY;
 use super::*;
-use crate::runtime::store::{CommitFuture, MemoryStore, Record};
-use crate::world::DEFAULT;
+use crate::runtime::store::{CommitFuture, MemoryStore, Record, StoreError};
+use crate::world::{DEFAULT, Persona};
 
 const FIRST: u64 = 447_701_000_000;
 
