@@ -46,25 +46,45 @@ struct Player {
     probe: Probe,
     /// Packets that were sent, for the check of the PoR.
     sent: Option<(Packet, Vec<KeySet>)>,
+    /// What the card's owner has written down whenever the card said that something has changed.
+    journal: Vec<u8>,
 }
 
 impl Player {
     fn new() -> Self {
+        let card = card_of("default");
         Self {
-            probe: Probe::new(card_of("default")),
+            journal: card.state().to_bytes(),
+            probe: Probe::new(card),
             sent: None,
         }
+    }
+
+    fn play(&mut self, line: &str) -> Result<(), String> {
+        self.line(line)?;
+        let card = &mut self.probe.card;
+        let now = card.state().to_bytes();
+        if card.take_changed() {
+            self.journal.clone_from(&now);
+        }
+        if self.journal != now {
+            return Err("the card has changed and has not said so".to_owned());
+        }
+        Ok(())
     }
 
     fn line(&mut self, line: &str) -> Result<(), String> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let words: Vec<&str> = rest.split_whitespace().collect();
         match (word, words.as_slice()) {
-            ("profile", [name]) => self.probe.card = card_of(name),
+            ("profile", [name]) => {
+                self.probe.card = card_of(name);
+                self.journal = self.probe.card.state().to_bytes();
+            }
             ("reset", []) => self.probe.card.reset(),
             // The card is made again from what it has kept: a process that was killed and started again.
             ("restart", []) => {
-                let state = CardState::from_bytes(&self.probe.card.state().to_bytes()).unwrap();
+                let state = CardState::from_bytes(&self.journal).unwrap();
                 let profile = self.probe.card.profile.clone();
                 self.probe.card = Uicc::new(profile, subscriber(), state);
                 self.probe.card.reset();
@@ -204,7 +224,7 @@ fn every_scenario_is_what_the_card_does() {
                 continue;
             }
             checks += u32::from(line.starts_with('<') || line.starts_with("por"));
-            if let Err(why) = player.line(line) {
+            if let Err(why) = player.play(line) {
                 failures.push(format!("{name}:{}: {line}: {why}", number + 1));
             }
         }
