@@ -54,6 +54,10 @@ fn a_recorded_packet_is_worthless_when_a_channel_has_replaced_its_keys() {
     let taken = check_response(&por, &recorded.sent(), &own()).unwrap();
     assert_eq!(taken.status, ResponseStatus::POR_OK);
 
+    // Whatever it is that comes next, the card has its keys at hand from then on.
+    let mut corrupted = octets.clone();
+    *corrupted.last_mut().unwrap() ^= 1;
+    probe.por_to(&corrupted).unwrap();
     let mut host = Host::open(&mut probe.card, 0x30);
     let command = new_keys(1, 1, &host.dek);
     assert_eq!(host.send(&mut probe.card, &command), "610A");
@@ -104,7 +108,7 @@ fn a_session_takes_only_what_it_was_opened_for() {
     let mut card = card();
     let mut host = Host::begin(&mut card, 0x30);
     assert_eq!(send(&mut card, PLAIN), "6982", "nobody is authenticated");
-    for level in [0x02, 0x10, 0x23, 0x30, 0xFF] {
+    for level in [0x02, 0x10, 0x23, 0x30, 0x31, 0xFF] {
         assert_eq!(host.authenticate(&mut card, level), "6A86", "{level:02X}");
         host = Host::begin(&mut card, 0x30);
     }
@@ -117,6 +121,66 @@ fn a_session_takes_only_what_it_was_opened_for() {
     let mut host = Host::open(&mut card, 0x30);
     assert_eq!(send(&mut card, "80503001080001020304050607"), "6A86");
     assert_eq!(host.send(&mut card, &status), "6985", "another has begun");
+}
+
+/// Amendment D §7.1.2: the host, too, has to show that it has the keys.
+#[test]
+fn a_host_without_the_right_cryptogram_gets_no_session() {
+    let mut card = card();
+    let right = Host::begin(&mut card, 0x30).cryptogram();
+    let another = {
+        let mut another = Host::begin(&mut card, 0x30);
+        assert_ne!(another.cryptogram(), right, "of the session before");
+        another.authenticate_with(&mut card, C_MAC, &right)
+    };
+    assert_eq!(another, "6300");
+    for len in [7, 9, 16] {
+        let mut host = Host::begin(&mut card, 0x30);
+        let mut cryptogram = host.cryptogram().to_vec();
+        cryptogram.resize(len, 0);
+        let got = host.authenticate_with(&mut card, C_MAC, &cryptogram);
+        assert_eq!(got, "6700", "{len} octets");
+        let status = GetStatus::all(Scope::APPLICATIONS).command();
+        assert_eq!(host.send(&mut card, &status), "6985");
+    }
+}
+
+/// Amendment D §6.2.6, §6.2.7: every command counts for the vector, with data or without; a response without data has a MAC
+/// and nothing that is ciphered.
+#[test]
+fn commands_without_data_count_and_responses_without_data_are_not_ciphered() {
+    let mut card = card();
+    let mut host = Host::open_at(&mut card, 0x30, 0x33);
+    let get_data = |cla| apdu::Command::new(cla, Ins::GET_DATA, 0x00, 0xCF);
+    // Under either class.
+    for cla in [0x00, 0x80] {
+        let sw = host.send(&mut card, &get_data(cla));
+        assert_eq!(host.response(&mut card, &sw).len(), 16);
+    }
+    let aid = card.profile.applet.aid.clone();
+    let sw = host.send(&mut card, &SetStatus::lock(aid).command());
+    assert_eq!(host.response(&mut card, &sw), []);
+    assert!(card.state.applet_locked());
+}
+
+/// What a channel has changed is written before its answer is given.
+#[test]
+fn what_comes_by_a_channel_is_kept() {
+    let mut card = card();
+    let mut host = Host::open(&mut card, 0x30);
+    assert!(card.take_changed(), "the sequence counter");
+    let status = GetStatus::all(Scope::APPLICATIONS).command();
+    host.send(&mut card, &status);
+    assert!(!card.take_changed());
+    let aid = card.profile.applet.aid.clone();
+    assert_eq!(
+        host.send(&mut card, &SetStatus::lock(aid).command()),
+        "9000"
+    );
+    assert!(card.take_changed(), "SET STATUS");
+    let keys = new_keys(3, 0, &host.dek);
+    assert_eq!(host.send(&mut card, &keys), "610A");
+    assert!(card.take_changed(), "PUT KEY");
 }
 
 /// Amendment D §6.2.2.1: a card challenge never comes again.
