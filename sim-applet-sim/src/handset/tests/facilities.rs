@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ota_wire::applet::Challenge;
-use ota_wire::cat::{Body, CommandType, ProactiveCommand, Qualifier};
+use ota_wire::cat::{Body, Coding, CommandType, ProactiveCommand, Qualifier, TextString};
 
 use super::*;
 
@@ -34,6 +34,24 @@ fn needed(command: &ProactiveCommand) -> Facility {
         CommandType::PROVIDE_LOCAL_INFORMATION => Facility::DATE_TIME,
         CommandType::SEND_SHORT_MESSAGE => Facility::SEND_SHORT_MESSAGE,
         other => panic!("{other:?}"),
+    }
+}
+
+/// Whether a text is to go away by itself: variable time-out.
+fn is_timed(command: &ProactiveCommand) -> bool {
+    match &command.body {
+        Body::DisplayText { duration, .. } | Body::GetInkey { duration, .. } => duration.is_some(),
+        _ => false,
+    }
+}
+
+/// The text that a command shows.
+fn text_of(command: &ProactiveCommand) -> Option<&TextString> {
+    match &command.body {
+        Body::DisplayText { text, .. }
+        | Body::GetInkey { text, .. }
+        | Body::GetInput { text, .. } => Some(text),
+        _ => None,
     }
 }
 
@@ -96,6 +114,14 @@ fn no_terminal_is_asked_for_what_it_has_not_named() {
             for command in &asked {
                 let facility = needed(command);
                 assert!(has.contains(&facility), "{has:?}, {method:?}: {command:?}");
+                let ucs2 = text_of(command).is_some_and(|text| text.coding() == Some(Coding::UCS2));
+                let more = [
+                    (ucs2, Facility::UCS2_DISPLAY),
+                    (is_timed(command), Facility::at(18, 1)),
+                ];
+                for (_, facility) in more.iter().filter(|(used, _)| *used) {
+                    assert!(has.contains(facility), "{has:?}, {method:?}: {command:?}");
+                }
                 used.insert(command.body.kind().0);
             }
             let pins = asked
@@ -241,5 +267,20 @@ fn a_reset_of_the_card_stops_its_timers() {
                 "the card hears of a timer"
             );
         }
+    }
+}
+
+/// TS 102 223 §6.5.1, §8.6: 01 to FE.
+#[test]
+fn commands_have_numbers_from_1_to_254_and_then_from_1_again() {
+    let mut world = World::new();
+    let mut numbers = Vec::new();
+    while numbers.len() < 600 {
+        let challenge = world.challenge(Method::Confirm, TEXT);
+        let (asked, _) = play(&mut world, &challenge);
+        numbers.extend(asked.iter().map(|command| command.number));
+    }
+    for (place, number) in numbers.into_iter().enumerate() {
+        assert_eq!(usize::from(number), place % 254 + 1);
     }
 }
