@@ -293,7 +293,8 @@ fn an_applet_that_is_locked_in_a_dialogue_asks_for_nothing_more() {
     // Its first command waits behind a response packet, which is the CardManager's.
     let mut world = World::new();
     world.spi = Spi([0x16, 0x39]);
-    let challenge = world.challenge(Method::Confirm, TEXT);
+    let mut challenge = world.challenge(Method::Confirm, TEXT);
+    challenge.valid_for = 0;
     let step = world.send_challenge(&challenge);
     assert!(submit(&step).is_some() && world.screen().is_none());
     lock(&mut world);
