@@ -284,4 +284,26 @@ mod tests {
             assert_eq!(answer, Some((ResultCode::OK, 3)));
         }
     }
+
+    #[test]
+    fn every_dialogue_begins_with_the_first_gesture() {
+        let persona = Persona::named("wrong-once").unwrap();
+        let mut state = PersonaState::new("1234".parse().unwrap());
+        let prompt = Prompt {
+            id: 1,
+            kind: PromptKind::Input {
+                text: "PIN".to_owned(),
+                hidden: true,
+                digits_only: true,
+                min: 4,
+                max: 8,
+            },
+        };
+        for _ in 0..3 {
+            for typed in ["2345", "1234"] {
+                let (action, _) = persona.react(&mut state, &prompt).unwrap();
+                assert_eq!(action, Action::Text(Typed::new(typed)));
+            }
+        }
+    }
 }

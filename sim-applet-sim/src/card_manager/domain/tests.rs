@@ -393,3 +393,34 @@ fn a_counter_stays_with_its_key_set_when_the_profile_changes() {
         assert_eq!(status_of(state, &[1, 2, 3], version, counter + 1), OK);
     }
 }
+
+/// Nor does what was written to a file come back as part of another one.
+#[test]
+fn a_file_that_has_another_size_in_another_profile_is_a_fresh_one() {
+    let card = |size: usize, state: Option<CardState>| {
+        let text = format!(
+            "inherits = \"default\"\nname = \"other\"\n\
+             [[file]]\npath = \"2F50\"\naccess = \"public\"\nsize = {size}\n"
+        );
+        let profile = Arc::new(Profile::parse(&text, master(), network()).unwrap());
+        let state = state.unwrap_or_else(|| CardState::fresh(&profile));
+        Uicc::new(profile, subscriber(), state)
+    };
+    let mut first = card(8, None);
+    for (command, expected) in [
+        ("0020000A08 3838383838383838", "9000"),
+        ("00A4000C02 2F50", "9000"),
+        ("00D6000008 0102030405060708", "9000"),
+    ] {
+        assert_eq!(send(&mut first, command), expected, "{command}");
+    }
+    for (size, expected) in [
+        (8, "01020304050607089000"),
+        (4, "FFFFFFFF9000"),
+        (10, "FFFFFFFFFFFFFFFFFFFF9000"),
+    ] {
+        let mut other = card(size, Some(first.state.clone()));
+        assert_eq!(send(&mut other, "00A4000C02 2F50"), "9000");
+        assert_eq!(send(&mut other, &format!("00B00000{size:02X}")), expected);
+    }
+}
