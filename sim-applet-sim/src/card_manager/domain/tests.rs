@@ -310,6 +310,38 @@ fn a_counter_falls_only_with_the_key_that_old_packets_were_signed_with() {
     assert_eq!(counter_after(&other, &other), fresh, "both");
 }
 
+/// Gone for a while, and its old packets are as old as before.
+#[test]
+fn the_counter_of_a_key_set_that_comes_back_is_what_it_was() {
+    // Another version has taken its place, or other keys of its own version.
+    for (version, replaces) in [(3, 0), (1, 1)] {
+        comes_back(version, replaces);
+    }
+}
+
+fn comes_back(version: u8, replaces: u8) {
+    let mut probe = Probe::new(card());
+    let recorded = packet(5, vec![0x80, 0xF2, 0x40, 0x00, 0x02, 0x4F, 0x00]);
+    let octets = recorded.seal(&own()).unwrap();
+    let status = |probe: &mut Probe| {
+        let por = probe.por_to(&octets).unwrap();
+        let response = check_response(&por, &recorded.sent(), &own()).unwrap();
+        response.status
+    };
+    assert_eq!(status(&mut probe), ResponseStatus::POR_OK);
+    let mut host = Host::open(&mut probe.card, 0x30);
+    let dek = host.dek.clone();
+    let other = new_keys(version, 1, &dek);
+    assert_eq!(host.send(&mut probe.card, &other), "610A");
+    let wrap = |key: &Secret| WrappedKey::wrap(&dek, CipherAlgorithm::Aes, key).unwrap();
+    let (kic, kid) = (own().kic, own().kid);
+    let keys = [wrap(kic.secret()), wrap(kid.secret()), wrap(kic.secret())];
+    let mut again = PutKey::add(1, keys);
+    again.replaces = replaces;
+    assert_eq!(host.send(&mut probe.card, &again.command()), "610A");
+    assert_eq!(status(&mut probe), ResponseStatus::CNTR_LOW);
+}
+
 /// TS 31.111 §7.1.1.2: the acknowledgement of a download has 128 octets at most; TS 23.040: a message has 140.
 #[test]
 fn a_response_has_the_length_that_its_way_allows() {
