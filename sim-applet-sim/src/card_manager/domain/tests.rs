@@ -408,7 +408,7 @@ fn a_counter_stays_with_its_key_set_when_the_profile_changes() {
     };
     const OK: ResponseStatus = ResponseStatus::POR_OK;
     const LOW: ResponseStatus = ResponseStatus::CNTR_LOW;
-    let state = &mut CardState::fresh(&profile_with(&[1, 2]));
+    let state = &mut CardState::fresh(&profile_with(&[2, 1]));
     assert_eq!(status_of(state, &[1, 2], 1, 100), OK);
     assert_eq!(status_of(state, &[1, 2], 2, 7), OK);
     // Another order.
@@ -420,6 +420,8 @@ fn a_counter_stays_with_its_key_set_when_the_profile_changes() {
     assert_eq!(status_of(state, &[3, 2, 1], 1, 100), LOW);
     assert_eq!(status_of(state, &[2], 2, 8), LOW);
     assert_eq!(status_of(state, &[2], 2, 9), OK);
+    let counters = [100, 9, 1].map(|counter| Cntr::new(counter).unwrap());
+    assert_eq!(state.counters(), counters, "lowest version first");
     for (version, counter) in [(1, 100), (2, 9), (3, 1)] {
         assert_eq!(status_of(state, &[1, 2, 3], version, counter), LOW);
         assert_eq!(status_of(state, &[1, 2, 3], version, counter + 1), OK);
