@@ -213,6 +213,12 @@ fn a_key_set_that_replaces_another_may_have_another_version() {
         (0x32, 0x31, "610A", "one that had come before"),
         (0x03, 0x01, "610A", "one of the profile"),
         (
+            0x04,
+            0x03,
+            "610A",
+            "and one in its place, which does not bring it back",
+        ),
+        (
             0x35,
             0x30,
             "610A",
@@ -227,10 +233,10 @@ fn a_key_set_that_replaces_another_may_have_another_version() {
     let mut card = Uicc::new(card.profile.clone(), subscriber(), again);
     let sets = registry::key_information(&card.profile, &card.state);
     let versions: Vec<_> = sets.iter().map(|(version, ..)| *version).collect();
-    assert_eq!(versions, [0x02, 0x32, 0x03, 0x35, 0x36]);
+    assert_eq!(versions, [0x02, 0x32, 0x04, 0x35, 0x36]);
     let ota = registry::ota_key_sets(&card.profile, &subscriber().iccid, &card.state);
     let ota: Vec<_> = ota.iter().map(|keys| keys.version).collect();
-    assert_eq!(ota, [0x02, 0x03]);
+    assert_eq!(ota, [0x02, 0x04]);
     // Nobody's any more, and version 0 is the first there is.
     send(&mut card, "00A4040C08A000000003000000");
     assert_eq!(send(&mut card, "80503000080001020304050607"), "6A88");
@@ -266,6 +272,42 @@ fn keys_that_cannot_be_taken_have_status_words_of_their_own() {
         let order = PutKey::add(version, [key.clone(), key.clone(), key]);
         let got = host.send(&mut card, &order.command());
         assert_eq!(got, expected, "{kind:?} {version:02X}");
+    }
+}
+
+/// A set of old and new keys would be of no use to anybody.
+#[test]
+fn a_key_set_is_brought_as_a_whole() {
+    let mut card = card();
+    let mut host = Host::open(&mut card, 0x30);
+    let key = Secret::new(vec![7; 16]);
+    let key = WrappedKey::wrap(&host.dek, CipherAlgorithm::Aes, &key).unwrap();
+    for (first, count, expected) in [
+        (1, 2, "6A80"),
+        (1, 4, "6A80"),
+        (2, 3, "6A80"),
+        (1, 3, "610A"),
+    ] {
+        let mut order = PutKey::add(3, vec![key.clone(); count]);
+        order.first = first;
+        let got = host.send(&mut card, &order.command());
+        assert_eq!(got, expected, "{count} keys from {first} on");
+    }
+}
+
+/// Only a card that is weak by its profile takes them.
+#[test]
+fn keys_for_single_des_are_refused() {
+    let kik = KeySet::derive_kik(&master(), &subscriber().iccid, 2, Family::TripleDes2);
+    let key = Secret::new(vec![0x10; 8]);
+    let key = WrappedKey::wrap(&kik, CipherAlgorithm::Des, &key).unwrap();
+    let order = PutKey::add(4, [key.clone(), key.clone(), key]).command();
+    for (weak, expected) in [(false, Err(Sw::ALGORITHM_NOT_SUPPORTED)), (true, Ok(()))] {
+        let mut profile = (*profile()).clone();
+        profile.weak.single_des = weak;
+        let state = CardState::fresh(&profile);
+        let mut card = Uicc::new(profile.into(), subscriber(), state);
+        assert_eq!(card.manage(&order, Some(&kik)).map(drop), expected);
     }
 }
 

@@ -345,6 +345,12 @@ fn what_waited_for_a_message_goes_on_when_the_network_forgets_that() {
     });
     assert!(matches!(sent(&step).as_slice(), [Message::Ack { .. }]));
     assert_eq!(world.screen().as_deref(), Some("Second"));
+    // SMS RP-ERROR without a cause (TS 102 223 §8.12.5).
+    let response = step.events.iter().find_map(|event| match &event.kind {
+        EventKind::Apdu { command, .. } if command.bytes[1] == 0x14 => Some(&command.bytes),
+        _ => None,
+    });
+    assert!(response.unwrap().ends_with(&[0x83, 0x02, 0x35, 0x00]));
 }
 
 /// TS 23.040 §9.2.3.1: nobody asked for a report, and the network does not send it again.
