@@ -3,6 +3,7 @@
 
 mod card;
 mod network;
+mod power;
 mod prompt;
 mod reader;
 mod timers;
@@ -249,54 +250,6 @@ impl Phone {
     /// Short messages that were not for the card, oldest first.
     pub fn inbox(&self) -> &[InboxMessage] {
         &self.inbox
-    }
-
-    fn power_on(&mut self, turn: &mut Turn<'_>) {
-        if !matches!(self.place, Place::Handset) {
-            // Without a card there is nothing to do for it; it starts when it has one again.
-            return;
-        }
-        if self.powered.is_some() {
-            self.power_off(turn);
-        }
-        self.powered = Some(Box::new(Powered::new(turn)));
-        let atr = self.card.atr().to_vec();
-        self.note(EventKind::PowerOn { atr }, turn);
-        self.start_card(turn);
-        if self.coverage {
-            self.attach(true, turn);
-        }
-    }
-
-    fn power_off(&mut self, turn: &mut Turn<'_>) {
-        if self.powered.is_none() {
-            return;
-        }
-        self.close_prompt(turn);
-        self.stop_waiting_for_network(turn);
-        self.stop_card_timers(turn);
-        if self.is_attached() {
-            self.attach(false, turn);
-        }
-        self.note(EventKind::PowerOff, turn);
-        self.powered = None;
-        self.card.power_off();
-    }
-
-    fn cover(&mut self, coverage: bool, turn: &mut Turn<'_>) {
-        let before = self.is_attached();
-        self.coverage = coverage;
-        if self.is_attached() != before {
-            self.attach(coverage, turn);
-        }
-    }
-
-    fn attach(&mut self, attached: bool, turn: &mut Turn<'_>) {
-        if attached {
-            self.missed = false;
-        }
-        self.note(EventKind::Attached(attached), turn);
-        turn.step.outputs.push(Output::Attached(attached));
     }
 
     fn timer(&mut self, key: &str, turn: &mut Turn<'_>) {
