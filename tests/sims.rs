@@ -115,10 +115,10 @@ async fn whoever_has_the_card_in_a_reader_plays_the_handset() {
         "the handset again"
     );
 
-    sim.set_inserted(false).await;
+    sim.set_inserted(false).await.unwrap();
     let card = sim.card().await.unwrap().unwrap();
     assert_eq!((card.place, card.attached), (Place::Out, false));
-    sim.set_inserted(true).await;
+    sim.set_inserted(true).await.unwrap();
     assert!(sim.card().await.unwrap().unwrap().attached);
     suite.shutdown().await;
 }
@@ -154,6 +154,35 @@ async fn a_person_unblocks_the_pin_from_the_menu_of_the_card() {
     assert_eq!((card.pin_tries, card.puk_tries), (3, 10));
     let menu = card.menu.unwrap();
     assert_eq!(menu.items[&2], "Unblock PIN");
+    suite.shutdown().await;
+}
+
+/// What somebody does with a handset whose card is elsewhere would put the card in two places, or do nothing.
+#[tokio::test]
+async fn nobody_has_the_keys_of_a_handset_whose_card_is_in_a_reader() {
+    let suite = Suite::builder().frozen_clock().start().await.unwrap();
+    let sim = suite.sim(NUMBER.parse().unwrap());
+    let reader = sim.reader().await.unwrap();
+    reader.reset().await.unwrap();
+    for refused in [
+        sim.set_inserted(true).await,
+        sim.set_inserted(false).await,
+        sim.set_power(true).await,
+        sim.set_power(false).await,
+    ] {
+        let error = refused.unwrap_err();
+        assert!(error.to_string().contains("in a reader"), "{error}");
+    }
+    assert_eq!(sim.card().await.unwrap().unwrap().place, Place::Reader);
+    let query = hex::decode("0020000100").unwrap();
+    assert_eq!(reader.transmit(&query).await.unwrap(), [0x63, 0xC3]);
+    // These are the network's and the user's own business, and stay.
+    sim.set_coverage(false).await;
+    sim.set_user(Persona::Cancel).unwrap();
+    reader.eject().await.unwrap();
+    assert!(!sim.card().await.unwrap().unwrap().attached);
+    sim.set_coverage(true).await;
+    assert!(matches!(flow(&suite).await, Ended::Refused { error, .. } if error == "access_denied"));
     suite.shutdown().await;
 }
 

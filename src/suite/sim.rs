@@ -80,6 +80,11 @@ impl<'a> Sim<'a> {
         Self { handle, msisdn }
     }
 
+    /// The number.
+    pub fn msisdn(&self) -> &Msisdn {
+        &self.msisdn
+    }
+
     /// What the card remembers; `None` for a number that is nobody's.
     ///
     /// # Errors
@@ -111,15 +116,21 @@ impl<'a> Sim<'a> {
             .await;
     }
 
-    /// The network reaches the handset, or no longer.
+    /// The network reaches the handset, or no longer. Stays so until it is set again, wherever the card is.
     pub async fn set_coverage(&self, on: bool) {
         self.input(Input::Coverage(on)).await;
     }
 
-    /// The user switches the handset on or off. Off in the middle of a dialogue ends the dialogue.
-    pub async fn set_power(&self, on: bool) {
-        self.input(if on { Input::PowerOn } else { Input::PowerOff })
-            .await;
+    /// The user switches the handset on or off. Off in the middle of a dialogue ends the dialogue; and it stays off until it is
+    /// switched on, also when its card was elsewhere meanwhile.
+    ///
+    /// # Errors
+    /// [`ReaderFailure`], when the card is in a reader.
+    pub async fn set_power(&self, on: bool) -> Result<(), ReaderFailure> {
+        let input = if on { Input::PowerOn } else { Input::PowerOff };
+        external::put(self.handle.network(), &self.msisdn, input)
+            .await
+            .map(drop)
     }
 
     /// The user switches the handset on, if nobody has used it yet, and chooses an item of the card's menu.
@@ -133,9 +144,15 @@ impl<'a> Sim<'a> {
         }
     }
 
-    /// The card is taken out of its handset, or put back, which restarts the handset.
-    pub async fn set_inserted(&self, inserted: bool) {
-        self.input(Input::Card { inserted }).await;
+    /// The card is taken out of its handset, or put back, which starts the handset.
+    ///
+    /// # Errors
+    /// [`ReaderFailure`], when the card is in a reader.
+    pub async fn set_inserted(&self, inserted: bool) -> Result<(), ReaderFailure> {
+        let input = Input::Card { inserted };
+        external::put(self.handle.network(), &self.msisdn, input)
+            .await
+            .map(drop)
     }
 
     /// Takes the card out of its handset and puts it into a reader. Its handset is off until the card is back; see
