@@ -31,7 +31,7 @@ async fn a_message_waits_at_the_smsc_until_the_handset_is_back() {
     assert_eq!(sim.card().await.unwrap().unwrap().applet_counter, 0);
     sim.set_coverage(false).await;
     let port = suite.rp_port();
-    let wanted = wanted(&suite);
+    let wanted = wanted(&suite, NUMBER);
     let (ended, ()) = tokio::join!(rp::run(port.as_ref(), &wanted), async {
         // The RP's first question comes after 5 s and finds nothing; then the handset is back.
         let mut traces = suite.trace_log().watch();
@@ -186,10 +186,14 @@ async fn nobody_has_the_keys_of_a_handset_whose_card_is_in_a_reader() {
     suite.shutdown().await;
 }
 
-/// Runs a flow to its end; time jumps whenever everybody waits.
 async fn flow(suite: &Running) -> Ended {
+    flow_of(suite, NUMBER).await
+}
+
+/// Runs a flow to its end; time jumps whenever everybody waits.
+pub(crate) async fn flow_of(suite: &Running, number: &str) -> Ended {
     let port = suite.rp_port();
-    let wanted = wanted(suite);
+    let wanted = wanted(suite, number);
     let jumping = async {
         loop {
             suite.clock().jump_to_next().await;
@@ -203,13 +207,13 @@ async fn flow(suite: &Running) -> Ended {
     }
 }
 
-fn wanted(suite: &Running) -> Flow {
+pub(crate) fn wanted(suite: &Running, number: &str) -> Flow {
     Flow {
         issuer: suite.op_url(),
         client_id: "poll".into(),
         client_secret: "poll-secret".into(),
         mode: Mode::Poll,
-        login_hint: NUMBER.into(),
+        login_hint: number.into(),
         acr_values: "mod-mf".into(),
         scope: "openid".into(),
         binding_message: None,

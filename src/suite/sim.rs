@@ -13,7 +13,7 @@ use sim_applet_sim::handset::{Delivered, Input, ReaderInput, Refusal};
 use super::Handle;
 use super::external::{self, Reader, ReaderFailure};
 use crate::runtime::party::HandleError;
-use crate::wiring::{Message, Receipt};
+use crate::wiring::{Effect, Message, Receipt};
 use crate::world::Persona;
 
 /// A handle on the SIM and handset of one number. See [`Handle::sim`].
@@ -93,15 +93,25 @@ impl<'a> Sim<'a> {
         self.handle.parties().phones().view(&self.msisdn).await
     }
 
-    /// From now on the user does this.
+    /// From now on the user does this, also with a prompt that waits on the screen.
     ///
     /// # Errors
     /// [`HandleError`] when the card's record cannot be read.
     pub fn set_user(&self, persona: Persona) -> Result<(), HandleError> {
-        self.handle
-            .parties()
+        let parties = self.handle.parties();
+        let effects = parties
             .phones()
-            .set_user(&self.msisdn, persona)
+            .set_user(&parties.users, &self.msisdn, persona)?;
+        for effect in effects {
+            // A user has nothing to do with the network.
+            if let Effect::Deliver(message) = effect {
+                let flight = self.handle.clock().begin();
+                self.handle
+                    .network()
+                    .deliver(message, Receipt::NONE, flight);
+            }
+        }
+        Ok(())
     }
 
     /// The user's certificate is like this from now on: revoked, say, or renewed.

@@ -136,6 +136,9 @@ impl Phones {
         changed |= step.changed;
         if changed {
             self.journal(&handset.card_key, phone, lost).await?;
+            if let Some(pin) = phone.card_state().changed_pin() {
+                lock(&handset.user).learn(pin);
+            }
         }
         Ok((outputs, events))
     }
@@ -252,10 +255,7 @@ impl Phones {
         match output {
             Output::Prompt(prompt) => self.prompt(users, msisdn, prompt),
             Output::PromptClosed { id } => {
-                users.vanish(msisdn, id);
-                if let Ok(Some(handset)) = self.handset(msisdn) {
-                    lock(&handset.user).deciding.remove(&id);
-                }
+                self.closed(users, msisdn, id);
                 Vec::new()
             }
             Output::Timer { key, due } => {

@@ -167,6 +167,15 @@ pub(super) struct OpenPrompt {
 }
 
 impl PromptKind {
+    /// Whether this is an answer to it.
+    pub fn accepts(&self, action: &Action) -> bool {
+        match (action, self) {
+            (Action::Ok, Self::Input { .. }) => false,
+            (Action::Text(typed), kind) => kind.takes(typed.as_str()).is_ok(),
+            _ => true,
+        }
+    }
+
     /// Whether the handset would take what was typed.
     pub(super) fn takes(&self, typed: &str) -> Result<(), Refusal> {
         // What the digit keys of a handset offer.

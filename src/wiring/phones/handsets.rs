@@ -65,7 +65,10 @@ impl Handset {
     /// Whether its user is the one of the world and has nothing in mind, and nobody waits for its messages.
     fn is_plain(&self) -> bool {
         let user = lock(&self.user);
-        !user.replaced && user.deciding.is_empty() && lock(&self.ended).is_empty()
+        !user.replaced
+            && user.waiting.is_none()
+            && user.deciding.is_empty()
+            && lock(&self.ended).is_empty()
     }
 }
 
@@ -105,18 +108,15 @@ impl Phones {
         };
         let card_key = format!("card/{}", subscriber.iccid.digits());
         let powered = self.powered(&subscriber, &card_key)?;
-        let knows = PersonaState::new(powered.phone.subscriber().pin.clone());
-        let script = self.script(subscriber.persona);
+        let owner = powered.phone.subscriber();
+        let pin = powered.phone.card_state().changed_pin();
+        let knows = PersonaState::new(pin.unwrap_or(&owner.pin).clone(), owner.puk.clone());
+        let user = User::new(self.script(subscriber.persona), knows);
         let handset = Arc::new(Handset {
             phone: tokio::sync::Mutex::new(powered),
             card_key,
             coverage: subscriber.coverage,
-            user: Mutex::new(User {
-                script: script.map(|script| (script, knows.clone())),
-                knows,
-                deciding: HashMap::new(),
-                replaced: false,
-            }),
+            user: Mutex::new(user),
             ended: Mutex::default(),
         });
         shard.make_room();

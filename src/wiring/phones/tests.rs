@@ -42,7 +42,9 @@ async fn idle_handsets_make_room_and_those_in_use_stay() {
     let reader = Input::Reader;
     let now = Timestamp::UNIX_EPOCH;
     // Three that would be missed: another user, no coverage, a card in a reader.
-    phones.set_user(&number(0), Persona::Cancel).unwrap();
+    phones
+        .set_user(&Users::new(), &number(0), Persona::Cancel)
+        .unwrap();
     phones
         .handle(&number(1), Input::Coverage(false), now)
         .await
@@ -185,7 +187,9 @@ async fn what_was_set_outlives_thousands_of_other_handsets() {
     let people = number(3);
     does(&phones, &people, [for_people()]).await;
     let busy = number(4);
-    phones.set_user(&busy, Persona::Busy).unwrap();
+    phones
+        .set_user(&Users::new(), &busy, Persona::Busy)
+        .unwrap();
     for n in 5..10_000 {
         look(&phones, &number(n)).await;
     }
