@@ -322,7 +322,6 @@ short_message = "027000AABB"
     );
 }
 
-/// Every example of the documentation makes a message of its kind, and that message the same again.
 /// TOML knows no integer above 2^63 - 1.
 #[test]
 fn counters_of_64_bits_come_back() {
@@ -346,6 +345,7 @@ fn counters_of_64_bits_come_back() {
     }
 }
 
+/// Every example of the documentation makes a message of its kind, and that message the same again.
 #[test]
 fn examples_of_the_documentation() {
     let page = crate::docs::find("encode").unwrap().text;
@@ -369,6 +369,28 @@ fn examples_of_the_documentation() {
     }
     for kind in Kind::ALL {
         assert!(kinds.contains(&kind), "no example of {kind}");
+    }
+}
+
+/// What `Display` writes, and nothing else that means the same number.
+#[test]
+fn numbers_in_quotes_are_plain_digits() {
+    let document = |ctr: &str| {
+        format!(
+            "kind = \"applet\"\ntid = \"0102030405060708\"\nctr = \"{ctr}\"\nmethod = \"pin\"\ntext = \"Sign in?\"\n\
+             mac = \"0011223344556677\"\n"
+        )
+    };
+    for (digits, ctr) in [("0", 0), ("7", 7), ("18446744073709551615", u64::MAX)] {
+        let (_, octets) = encode(&document(digits), &Keys::default()).unwrap();
+        assert_eq!(Challenge::parse(&octets).unwrap().ctr, ctr);
+    }
+    for digits in [
+        "+5", "-0", "00", "007", "", " 7", "7 ", "0x7", "7.0", "1_000", "\u{664}",
+    ] {
+        let problem = problem(&document(digits));
+        let expected = format!("string \"{digits}\", expected a number from 0 to");
+        assert!(problem.contains(&expected), "{digits:?}: {problem}");
     }
 }
 
