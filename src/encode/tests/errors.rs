@@ -69,6 +69,14 @@ fn errors_name_their_place() {
             "expected one key set, got 1 in KIc 12 and 2 in KID 22",
         ),
         (
+            "kind = \"command-packet\"\nspi = \"1600\"\nkic = \"12\"\nkid = \"02\"\ntar = \"B00000\"",
+            "expected one key set, got 1 in KIc 12 and 0 in KID 02",
+        ),
+        (
+            "kind = \"command-packet\"\nspi = \"1200\"\nkic = \"12\"\nkid = \"02\"\ntar = \"B00000\"",
+            "no key for the KID that SPI asks for (key set 0 of --keys or --iccid)",
+        ),
+        (
             "kind = \"smpp\"\ncommand = \"submit\"",
             "command: expected one such as submit_sm, got \"submit\"",
         ),
