@@ -113,6 +113,11 @@ impl CardState {
         self.applet.pin_tries.left()
     }
 
+    /// The applet's PIN, where it is no longer the one that the card came with.
+    pub const fn changed_pin(&self) -> Option<&PinCode> {
+        self.applet.pin.as_ref()
+    }
+
     /// Tries left for the applet's PUK.
     pub const fn puk_tries(&self) -> u8 {
         self.applet.puk_tries.left()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ota_wire::ids::Msisdn;
 use ota_wire::sms::address::Address;
-use sim_applet_sim::handset::{Delivered, ReaderError, ReaderInput, ReaderOutput};
+use sim_applet_sim::handset::{Delivered, Input, ReaderError, ReaderInput, ReaderOutput};
 use thiserror::Error;
 
 use crate::runtime::party::HandleError;
@@ -130,6 +130,15 @@ pub(super) async fn tell(
     network: &Arc<Network>,
     msisdn: &Msisdn,
     input: ReaderInput,
+) -> Result<Vec<ReaderOutput>, ReaderFailure> {
+    put(network, msisdn, Input::Reader(input)).await
+}
+
+/// The handset takes this, unless its card is in a reader and that stands against it.
+pub(super) async fn put(
+    network: &Arc<Network>,
+    msisdn: &Msisdn,
+    input: Input,
 ) -> Result<Vec<ReaderOutput>, ReaderFailure> {
     let told = network.reader(msisdn, input).await?;
     let refused = told.iter().find_map(|output| match output {
