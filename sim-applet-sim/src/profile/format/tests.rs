@@ -144,3 +144,35 @@ fn what_may_come_once_is_refused_twice() {
     assert!(same.contains("application.tar"), "{same}");
     assert!(heir("[codes.pin2]\nreference = \"01\"").contains("codes.reference"));
 }
+
+/// Levels that no packet meets, and single DES by halves: nobody could tell such a card from a good one.
+#[test]
+fn what_no_card_could_show_is_refused() {
+    let heir = |text: &str| error(&format!("inherits = \"default\"\n{text}"));
+    let signature = |msl: u8| {
+        heir(&format!(
+            "[[application]]\nkind = \"signature\"\ntar = \"4D4944\"\nmsl = \"{msl:02X}\"\n"
+        ))
+    };
+    for msl in [0x03, 0x07, 0x0B, 0x13, 0x17, 0x1F, 0x20, 0x36, 0x96] {
+        let expected = format!(
+            "application 4D4944: msl: expected 00 to 1F without digital signature (bits 2 and 1 both set), got {msl:02X}"
+        );
+        assert!(signature(msl).contains(&expected), "{}", signature(msl));
+    }
+    let leave = heir("[weak]\nsingle_des = true");
+    assert!(
+        leave.contains("weak.single_des: expected a key set of family des with it, got none"),
+        "{leave}"
+    );
+    let keys = heir("[[key_set]]\nversion = 3\nfamily = \"des\"");
+    assert!(
+        keys.contains("key_set 3: expected `single_des = true` in [weak]"),
+        "{keys}"
+    );
+    let none = heir("key_set = []");
+    assert!(
+        none.contains("key_set: expected one at least, got none"),
+        "{none}"
+    );
+}
