@@ -8,7 +8,7 @@ use ota_wire::sms::concat::split;
 use ota_wire::sms::scts::Scts;
 use ota_wire::sms::tpdu::{Deliver, Submit};
 use ota_wire::sms::udh::{Iei, Reference};
-use ota_wire::tlv::{Ber, ComprehensionReader, Writer};
+use ota_wire::tlv::{Ber, ComprehensionReader, Tag, Writer};
 
 use crate::uicc::Uicc;
 
@@ -45,10 +45,12 @@ impl Probe {
         self.answer = self.card.transmit(&next.with_le(le).emit_t0());
     }
 
-    /// One ENVELOPE (SMS-PP DOWNLOAD) for each part. The terminal has said before what it can do.
+    /// One ENVELOPE (SMS-PP DOWNLOAD) for each part. The terminal has said before what it can do, and has done what the card
+    /// wanted then: until its menu is set up a card takes no messages.
     pub(crate) fn deliver(&mut self, packet: &[u8]) {
         let profile = Command::new(0x80, Ins::TERMINAL_PROFILE, 0, 0).with_data([0xFF; 32]);
-        self.card.transmit(&profile.emit_t0());
+        self.answer = self.card.transmit(&profile.emit_t0());
+        self.do_all();
         let parts = split(packet, Reference::Eight(1), Some(Iei::COMMAND_PACKET));
         let sender = Address::short_code("8220");
         let (Ok(parts), Ok(sender)) = (parts, sender) else {
@@ -73,24 +75,57 @@ impl Probe {
         if self.answer.len() != 2 || !matches!(sw1, 0x61 | 0x91) {
             return None;
         }
-        self.get();
-        let data = self.answer[..self.answer.len().saturating_sub(2)].to_vec();
         if sw1 == 0x61 {
-            return Some(data);
+            self.get();
+            return Some(self.data().to_vec());
         }
-        let objects = Ber::read_all(&data).ok()?.value;
-        let find = |wanted| {
-            ComprehensionReader::new(objects)
-                .filter_map(Result::ok)
-                .find(|object| object.tag == wanted)
-                .map(|object| object.value.to_vec())
-        };
-        let mut response = vec![0x81, 0x03];
-        response.extend(find(tag::COMMAND_DETAILS)?);
-        response.extend([0x82, 0x02, 0x82, 0x81, 0x83, 0x01, 0x00]);
-        let submit = Submit::parse(&find(tag::SMS_TPDU)?).ok()?;
-        let response = Command::new(0x80, Ins::TERMINAL_RESPONSE, 0, 0).with_data(response);
-        self.answer = self.card.transmit(&response.emit_t0());
+        let command = self.fetch()?;
+        let submit = Submit::parse(&object(&command, tag::SMS_TPDU)?).ok()?;
+        self.done(&command)?;
         Some(submit.user_data.to_octets())
     }
+
+    /// Whatever the card wants the terminal to do is done at once.
+    fn do_all(&mut self) {
+        /// A card that never ends wanting something is left alone.
+        const MOST: usize = 16;
+        for _ in 0..MOST {
+            let command = match self.answer[..] {
+                [0x91, _] => self.fetch(),
+                _ => return,
+            };
+            if command.and_then(|command| self.done(&command)).is_none() {
+                return;
+            }
+        }
+    }
+
+    /// The proactive command that the card has announced.
+    fn fetch(&mut self) -> Option<Vec<u8>> {
+        self.get();
+        Some(Ber::read_all(self.data()).ok()?.value.to_vec())
+    }
+
+    /// TERMINAL RESPONSE: performed successfully.
+    fn done(&mut self, command: &[u8]) -> Option<()> {
+        let mut response = vec![0x81, 0x03];
+        response.extend(object(command, tag::COMMAND_DETAILS)?);
+        response.extend([0x82, 0x02, 0x82, 0x81, 0x83, 0x01, 0x00]);
+        let response = Command::new(0x80, Ins::TERMINAL_RESPONSE, 0, 0).with_data(response);
+        self.answer = self.card.transmit(&response.emit_t0());
+        Some(())
+    }
+
+    /// Data of the last answer.
+    fn data(&self) -> &[u8] {
+        &self.answer[..self.answer.len().saturating_sub(2)]
+    }
+}
+
+/// Value of the first object with this tag in a proactive command.
+fn object(command: &[u8], wanted: Tag) -> Option<Vec<u8>> {
+    ComprehensionReader::new(command)
+        .filter_map(Result::ok)
+        .find(|object| object.tag == wanted)
+        .map(|object| object.value.to_vec())
 }
