@@ -1,86 +1,22 @@
 //! Looks for the weaknesses for which SIM cards were attacked, the way a scanner does: messages in, answers out.
 //!
-//! Some need no key; for the others the one who scans is the operator and has the keys of the card. A fresh card is taken for
-//! each probe, so that none depends on the one before.
+//! Whatever makes a profile weak ([`Profile::weaknesses`](crate::profile::Profile::weaknesses)) is found, on what its cards
+//! answer alone. Some probes need no key; for the others the one who scans is the operator and has the keys of the card. A
+//! fresh card is taken for each probe, so that none depends on the one before.
 
+mod finding;
 mod probe;
 
-use std::fmt;
-
 use ota_wire::ids::{Cntr, Tar};
-use ota_wire::packet::{Command as Packet, ResponseStatus, ResponseView, Spi};
+use ota_wire::keys::KeySet;
+use ota_wire::packet::{CipherAlgorithm, Command as Packet, ResponseStatus, ResponseView, Spi};
 
 use crate::card_manager::registry::ota_key_sets;
+use crate::profile::Weakness;
 use crate::uicc::Uicc;
 
+pub use finding::Finding;
 pub(crate) use probe::Probe;
-
-/// A weakness that was shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Finding {
-    /// A stranger gets an error signed with single DES.
-    SignsWithSingleDes {
-        /// Version of the key set.
-        version: u8,
-    },
-    /// A stranger gets an error signed with something better.
-    SignsForStrangers {
-        /// Version of the key set.
-        version: u8,
-    },
-    /// An application takes packets with no protection at all.
-    NoSecurityLevel {
-        /// The application.
-        tar: Tar,
-    },
-    /// An application takes packets whose counter nobody looks at.
-    NoCounter {
-        /// The application.
-        tar: Tar,
-    },
-    /// An application takes packets that are ciphered but have no checksum.
-    CipherWithoutChecksum {
-        /// The application.
-        tar: Tar,
-    },
-    /// An error shows what a stranger's octets decipher to.
-    DecryptionOracle {
-        /// Version of the key set.
-        version: u8,
-    },
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SignsWithSingleDes { version } => write!(
-                f,
-                "key set {version}: errors are signed with single DES for everybody"
-            ),
-            Self::SignsForStrangers { version } => {
-                write!(f, "key set {version}: errors are signed for everybody")
-            }
-            Self::NoSecurityLevel { tar } => {
-                write!(f, "TAR {tar}: unprotected packets are taken")
-            }
-            Self::NoCounter { tar } => {
-                write!(
-                    f,
-                    "TAR {tar}: packets without a counter are taken, again and again"
-                )
-            }
-            Self::CipherWithoutChecksum { tar } => {
-                write!(
-                    f,
-                    "TAR {tar}: ciphered packets without a checksum are taken"
-                )
-            }
-            Self::DecryptionOracle { version } => {
-                write!(f, "key set {version}: errors show what octets decipher to")
-            }
-        }
-    }
-}
 
 /// TARs that are probed besides this card's: those of TS 101 220 annex D that cards have, and the browsers that were attacked.
 const TARS: [Tar; 10] = [
@@ -96,105 +32,231 @@ const TARS: [Tar; 10] = [
     Tar([0xBF, 0xFF, 0x00]),
 ];
 
-/// KIc and KID nibbles: single DES, triple DES with two keys and with three, AES.
-const ALGORITHMS: [u8; 4] = [0x1, 0x5, 0x9, 0x2];
+/// KIc and KID nibbles.
+const ALGORITHMS: [(u8, CipherAlgorithm); 4] = [
+    (0x1, CipherAlgorithm::Des),
+    (0x5, CipherAlgorithm::TripleDes2),
+    (0x9, CipherAlgorithm::TripleDes3),
+    (0x2, CipherAlgorithm::Aes),
+];
 
-/// Everything that is found on cards that `fresh` makes.
+/// First octets of SPI. What is not left out on purpose is at its highest, so that no other minimum can be the reason why a
+/// packet is refused.
+mod spi {
+    /// CC, ciphered, counter one higher.
+    pub(super) const WHOLE: u8 = 0x1E;
+    /// CC, counter one higher.
+    pub(super) const CLEAR: u8 = 0x1A;
+    /// CC, ciphered, counter there but not checked.
+    pub(super) const UNCOUNTED: u8 = 0x0E;
+    /// Without a CC, what a stranger can make first: nothing or an RC, then with a counter, ciphered, or both.
+    pub(super) const UNCHECKED: [u8; 8] = [0x00, 0x01, 0x18, 0x19, 0x04, 0x05, 0x1C, 0x1D];
+    pub(super) const CIPHERED: u8 = 0x04;
+}
+
+/// Second octets of SPI.
+mod por {
+    /// Always, bare.
+    pub(super) const BARE: u8 = 0x01;
+    /// Always, with CC.
+    pub(super) const SIGNED: u8 = 0x09;
+}
+
+/// Everything that is found on cards that `fresh` makes, each weakness of each key set once.
 pub fn scan(fresh: impl Fn() -> Uicc) -> Vec<Finding> {
-    let mut tars = TARS.to_vec();
     let own = fresh();
+    let mut tars = TARS.to_vec();
     tars.extend(own.profile.applications.iter().map(|it| it.tar));
-    tars.sort_unstable_by_key(|tar| tar.0);
+    tars.sort_unstable();
     tars.dedup();
+    let scan = Scan {
+        keys: ota_key_sets(&own.profile, &own.subscriber.iccid, own.state()),
+        fresh,
+    };
     let mut found = Vec::new();
-    for tar in tars.iter().filter(|tar| answers(&fresh, **tar)) {
-        found.extend(signed_or_deciphered(&fresh, *tar));
+    for tar in tars.into_iter().filter(|tar| scan.answers(*tar)) {
+        found.extend(scan.unchecked(tar));
+        found.extend(scan.in_clear(tar));
+        found.extend(scan.again(tar));
+        found.extend(scan.single_des(tar));
+        found.extend(scan.careless_errors(tar));
     }
-    for tar in tars {
-        let takes = |spi| accepted(&fresh, tar, spi);
-        let level = [
-            (0x00, Finding::NoSecurityLevel { tar }),
-            (0x06, Finding::NoCounter { tar }),
-            (0x14, Finding::CipherWithoutChecksum { tar }),
-        ];
-        found.extend(
-            level
-                .into_iter()
-                .filter(|(spi, _)| takes(*spi))
-                .map(|(_, finding)| finding),
-        );
-    }
-    found.sort();
-    found.dedup();
+    found.sort_by_key(|finding| {
+        (
+            finding.weakness,
+            finding.key_set.map(|(version, _)| version),
+        )
+    });
+    found.dedup_by_key(|finding| {
+        (
+            finding.weakness,
+            finding.key_set.map(|(version, _)| version),
+        )
+    });
     found
 }
 
-/// What an application tells a stranger with each key set and algorithm.
-fn signed_or_deciphered(fresh: &impl Fn() -> Uicc, tar: Tar) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for version in 1..=15 {
-        for nibble in ALGORITHMS {
-            let octet = version << 4 | nibble;
-            // CC, ciphered, counter; PoR always, with CC.
-            if forged(fresh, tar, [0x16, 0x09], octet).is_some_and(|por| is_signed(&por)) {
-                found.push(match nibble {
-                    0x1 => Finding::SignsWithSingleDes { version },
-                    _ => Finding::SignsForStrangers { version },
-                });
-            }
-            // The same, PoR bare: its CNTR is that of the packet, ciphered by nobody.
-            if let Some(por) = forged(fresh, tar, [0x16, 0x01], octet)
-                && bare(&por).is_some_and(|(cntr, _)| cntr != Cntr::default())
-            {
-                found.push(Finding::DecryptionOracle { version });
+struct Scan<F> {
+    fresh: F,
+    /// The operator's keys of the card.
+    keys: Vec<KeySet>,
+}
+
+impl<F: Fn() -> Uicc> Scan<F> {
+    /// Whether there is an application with this TAR that says anything to a stranger.
+    fn answers(&self, tar: Tar) -> bool {
+        let (_, por) = self.forged(tar, [0x00, por::BARE], 0x00);
+        let answer = por.as_deref().and_then(bare);
+        answer.is_some_and(|(_, status)| status != ResponseStatus::TAR_UNKNOWN)
+    }
+
+    /// A packet without a checksum, the least protected that is taken.
+    fn unchecked(&self, tar: Tar) -> Option<Finding> {
+        let probes = spi::UNCHECKED
+            .iter()
+            .flat_map(|spi| self.keys.iter().map(move |set| (*spi, set)));
+        let mut taken = probes.filter_map(|(spi, set)| {
+            let packet = sealed(tar, spi, set)?;
+            let por = Probe::new((self.fresh)()).taken(&packet)?;
+            let keyed = spi & spi::CIPHERED != 0;
+            Some(Finding {
+                key_set: keyed.then(|| named(set)),
+                ..finding(Weakness::NoChecksum { tar }, tar, set, packet, por)
+            })
+        });
+        taken.next()
+    }
+
+    /// A packet that is complete but not ciphered.
+    fn in_clear(&self, tar: Tar) -> Option<Finding> {
+        self.keys.iter().find_map(|set| {
+            let packet = sealed(tar, spi::CLEAR, set)?;
+            let por = Probe::new((self.fresh)()).taken(&packet)?;
+            Some(finding(
+                Weakness::NoCiphering { tar },
+                tar,
+                set,
+                packet,
+                por,
+            ))
+        })
+    }
+
+    /// A packet that is complete but for its counter: whoever has heard it can send it again.
+    fn again(&self, tar: Tar) -> Option<Finding> {
+        self.keys.iter().find_map(|set| {
+            let packet = sealed(tar, spi::UNCOUNTED, set)?;
+            let mut probe = Probe::new((self.fresh)());
+            probe.taken(&packet)?;
+            let por = probe.taken(&packet)?;
+            Some(finding(Weakness::NoCounter { tar }, tar, set, packet, por))
+        })
+    }
+
+    /// A complete packet whose key can be found by trying.
+    fn single_des(&self, tar: Tar) -> Option<Finding> {
+        let weak = |set: &&KeySet| set.kic.algorithm() == CipherAlgorithm::Des;
+        self.keys.iter().filter(weak).find_map(|set| {
+            let packet = sealed(tar, spi::WHOLE, set)?;
+            let por = Probe::new((self.fresh)()).taken(&packet)?;
+            Some(finding(Weakness::SingleDes, tar, set, packet, por))
+        })
+    }
+
+    /// What an application tells a stranger with each key set and algorithm.
+    fn careless_errors(&self, tar: Tar) -> Vec<Finding> {
+        let mut found = Vec::new();
+        for version in 1..=15 {
+            for (nibble, cipher) in ALGORITHMS {
+                let octet = version << 4 | nibble;
+                let finding = |weakness, packet, por| Finding {
+                    weakness,
+                    tar,
+                    key_set: Some((version, cipher)),
+                    packet,
+                    por,
+                };
+                let (packet, Some(answer)) = self.forged(tar, [spi::WHOLE, por::SIGNED], octet)
+                else {
+                    continue;
+                };
+                if bare(&answer).is_some_and(|(_, status)| status == ResponseStatus::SECURITY_ERROR)
+                {
+                    // There is no such key set.
+                    continue;
+                }
+                if is_signed(&answer) {
+                    found.push(finding(Weakness::SignsErrors, packet, answer));
+                }
+                // The same, PoR bare: its CNTR is that of the packet, ciphered by nobody.
+                if let (packet, Some(answer)) = self.forged(tar, [spi::WHOLE, por::BARE], octet)
+                    && bare(&answer).is_some_and(|(cntr, _)| cntr != Cntr::default())
+                {
+                    found.push(finding(Weakness::DeciphersForStrangers, packet, answer));
+                }
             }
         }
+        found
     }
-    found
+
+    /// A packet that nobody with a key has made, and the PoR to it.
+    fn forged(&self, tar: Tar, spi: [u8; 2], key_octet: u8) -> (Vec<u8>, Option<Vec<u8>>) {
+        const CC: u8 = 0x02;
+        let checksum = if spi[0] & CC == 0 { 0 } else { 8 };
+        let mut packet = vec![0x00, 0x00, 13 + checksum];
+        packet.extend(spi);
+        packet.extend([key_octet, key_octet]);
+        packet.extend(tar.0);
+        // CNTR, PCNTR, CC and data: whole blocks of either kind of cipher.
+        packet.extend((0..48_u8).map(|octet| octet.wrapping_mul(37) ^ 0x5A));
+        let cpl = (packet.len() - 2) as u16;
+        packet[..2].copy_from_slice(&cpl.to_be_bytes());
+        let por = Probe::new((self.fresh)()).por_to(&packet);
+        (packet, por)
+    }
 }
 
-/// Whether there is an application with this TAR that says anything to a stranger.
-fn answers(fresh: &impl Fn() -> Uicc, tar: Tar) -> bool {
-    let por = forged(fresh, tar, [0x00, 0x01], 0x00);
-    por.and_then(|por| bare(&por))
-        .is_some_and(|(_, status)| status != ResponseStatus::TAR_UNKNOWN)
+impl Probe {
+    /// The PoR to a packet, if it says that the packet was taken.
+    fn taken(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
+        let por = self.por_to(packet)?;
+        let (_, status) = bare(&por)?;
+        (status == ResponseStatus::POR_OK).then_some(por)
+    }
 }
 
-/// The PoR to a packet that nobody with a key has made.
-fn forged(fresh: &impl Fn() -> Uicc, tar: Tar, spi: [u8; 2], key_octet: u8) -> Option<Vec<u8>> {
-    const CC: u8 = 0x02;
-    let checksum = if spi[0] & CC == 0 { 0 } else { 8 };
-    let mut packet = vec![0x00, 0x00, 13 + checksum];
-    packet.extend(spi);
-    packet.extend([key_octet, key_octet]);
-    packet.extend(tar.0);
-    // CNTR, PCNTR, CC and data: whole blocks of either kind of cipher.
-    packet.extend((0..48_u8).map(|octet| octet.wrapping_mul(37) ^ 0x5A));
-    let cpl = (packet.len() - 2) as u16;
-    packet[..2].copy_from_slice(&cpl.to_be_bytes());
-    Probe::new(fresh()).por_to(&packet)
+/// A packet that the operator makes with this first octet of SPI, the first under its key set.
+fn sealed(tar: Tar, spi: u8, set: &KeySet) -> Option<Vec<u8>> {
+    const RC: u8 = 0x01;
+    const CRC_32: u8 = 0x05;
+    let kid = match spi & 0x03 {
+        RC => set.version << 4 | CRC_32,
+        _ => set.kid_octet(),
+    };
+    let packet = Packet {
+        spi: Spi([spi, por::BARE]),
+        kic: set.kic_octet(),
+        kid,
+        tar,
+        cntr: Cntr::from_bytes([0, 0, 0, 0, 1]),
+        // STATUS, which changes nothing.
+        data: vec![0x80, 0xF2, 0x00, 0x0C, 0x00],
+    };
+    packet.seal(set).ok()
 }
 
-/// Whether a packet that the operator makes with this first octet of SPI is taken.
-fn accepted(fresh: &impl Fn() -> Uicc, tar: Tar, spi: u8) -> bool {
-    let card = fresh();
-    let keys = ota_key_sets(&card.profile, &card.subscriber.iccid, card.state());
-    keys.iter().any(|set| {
-        let packet = Packet {
-            spi: Spi([spi, 0x01]),
-            kic: set.kic_octet(),
-            kid: set.kid_octet(),
-            tar,
-            cntr: Cntr::from_bytes([0, 0, 0, 0, 1]),
-            // STATUS, which changes nothing.
-            data: vec![0x80, 0xF2, 0x00, 0x0C, 0x00],
-        };
-        let por = packet
-            .seal(set)
-            .ok()
-            .and_then(|packet| Probe::new(fresh()).por_to(&packet));
-        por.and_then(|por| bare(&por)).map(|(_, status)| status) == Some(ResponseStatus::POR_OK)
-    })
+fn finding(weakness: Weakness, tar: Tar, set: &KeySet, packet: Vec<u8>, por: Vec<u8>) -> Finding {
+    Finding {
+        weakness,
+        tar,
+        key_set: Some(named(set)),
+        packet,
+        por,
+    }
+}
+
+fn named(set: &KeySet) -> (u8, CipherAlgorithm) {
+    (set.version, set.kic.algorithm())
 }
 
 /// CNTR and status of a PoR that is not ciphered.
