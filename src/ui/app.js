@@ -22,15 +22,15 @@ function notice(text) {
   $('notice').hidden = !text;
 }
 
+function post(path, body) {
+  return api(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+}
+
 async function press(form, id, action, text) {
   const hint = form.querySelector('.hint');
   hint.textContent = '';
   try {
-    await api(`prompts/${id}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ action, ...(text !== undefined && { text }) }),
-    });
+    await post(`prompts/${id}`, { action, ...(text !== undefined && { text }) });
   } catch (error) {
     hint.textContent = error.status === 404 ? 'This popup is gone.' : `Not accepted: ${error.message}.`;
   }
@@ -88,6 +88,33 @@ function showPrompts(prompts) {
   }
   $('none').hidden = cards.size > 0;
   document.title = cards.size ? `(${cards.size}) midsim` : 'midsim';
+}
+
+// A phone in hand: how its card is, and the card's menu.
+async function hold(number, choice) {
+  const path = `sims/${encodeURIComponent(number)}`;
+  $('no-phone').textContent = '';
+  try {
+    const sim = await (choice ? post(path, { user: { kind: 'human' }, select: choice }) : api(path));
+    const place = sim.place === 'handset' ? `on the network: ${sim.attached ? 'yes' : 'no'}` : `the card is not in it but in: ${sim.place}`;
+    $('about').textContent = `Card ${sim.iccid}; tries left: PIN ${sim.pin_tries}, PUK ${sim.puk_tries}; ${place}`;
+    $('held').hidden = false;
+    const key = JSON.stringify([number, sim.menu]);
+    if ($('menu').dataset.key === key) return;
+    $('menu').dataset.key = key;
+    $('menu-title').textContent = sim.menu ? `${sim.menu.title}:` : 'Its card has no menu, or has not been asked for it yet.';
+    const items = Object.entries(sim.menu?.items ?? {}).map(([item, text]) => {
+      const button = document.createElement('button');
+      button.type = 'button';
+      button.textContent = text;
+      button.addEventListener('click', () => hold(number, Number(item)));
+      return button;
+    });
+    $('menu').replaceChildren($('menu-title'), ...items);
+  } catch (error) {
+    if (!choice) $('held').hidden = true;
+    $('no-phone').textContent = `${error.message}.`;
+  }
 }
 
 function row(cells) {
@@ -212,6 +239,10 @@ $('copy').addEventListener('click', async () => {
     () => { $('copied').textContent = 'Copied.'; },
     () => { $('copied').textContent = 'The browser does not allow it; select the text.'; },
   );
+});
+$('take').addEventListener('submit', (event) => {
+  event.preventDefault();
+  hold($('number').value.trim());
 });
 api('info').then((info) => { $('curl').textContent = info.curl; }, () => {});
 follow();

@@ -43,6 +43,7 @@ try {
   await tokensByKeyboard(page, phone, ui);
   await cancelByKeyboard(page, op);
   await wrongPin(page, op);
+  await anotherPin(page, phone, op);
   await documentation(page, ui);
   await strangers(ui);
   await noLeaks([page, phone], ui);
@@ -148,6 +149,52 @@ async function wrongPin(page, op) {
   }
   assert.ok((await outcome(op, asked)).id_token);
   console.log('keyboard: a wrong PIN, told how many tries are left, then the right one');
+}
+
+// The card's menu: another PIN, which then is the right one.
+async function anotherPin(page, phone, op) {
+  for (const view of [page, phone]) {
+    await tabTo(view, '#hand summary');
+    await view.keyboard.press('Enter');
+    await tabTo(view, '#number');
+    await view.keyboard.press('Control+A');
+    await view.keyboard.type('+4477009');
+    await view.keyboard.press('Enter');
+    await view.locator('#hand').getByRole('alert').getByText('nobody').waitFor();
+    await view.keyboard.press('Control+A');
+    await view.keyboard.type(USER);
+    await view.keyboard.press('Enter');
+    await view.getByText('tries left: PIN 3, PUK 10; on the network: yes').waitFor();
+  }
+  await look('menu', page, phone);
+  // The browser itself reports the 404 of the API in its console.
+  assert.deepEqual(heard.splice(0).filter((text) => !text.includes('404')), []);
+  await tabTo(page, '#menu button');
+  await focused(page, 'Change PIN');
+  await page.keyboard.press('Enter');
+  const other = PIN.slice(4);
+  for (const typed of [PIN, other, other]) {
+    const input = page.locator('.phone input');
+    await input.waitFor();
+    const id = await input.getAttribute('aria-labelledby');
+    await tabTo(page, '.phone input');
+    await page.keyboard.type(typed);
+    await page.keyboard.press('Enter');
+    await page.waitForFunction((gone) => !document.getElementById(gone), id);
+  }
+  await page.locator('.phone .ok').waitFor();
+  await tabTo(page, '.phone .ok');
+  await page.keyboard.press('Enter');
+  await page.getByText('No phone waits').waitFor();
+  const asked = await authorize(op);
+  await tabTo(page, '.phone .ok');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.activeElement?.tagName === 'INPUT');
+  await page.keyboard.type(other);
+  await page.keyboard.press('Enter');
+  await page.getByText('No phone waits').waitFor();
+  assert.ok((await outcome(op, asked)).id_token);
+  console.log("keyboard: another PIN by the card's menu");
 }
 
 async function documentation(page, ui) {

@@ -176,3 +176,49 @@ fn what_no_card_could_show_is_refused() {
         "{none}"
     );
 }
+
+#[test]
+fn bounds_are_named() {
+    let heir = |text: &str| error(&format!("inherits = \"default\"\n{text}"));
+    assert!(heir("atr = \"3B\"").contains("2 to 33 octets"));
+    assert!(heir(&format!("atr = \"{}\"", "3B".repeat(34))).contains("2 to 33 octets"));
+    for tries in ["tries = 0", "tries = 16", "unblock_tries = 16"] {
+        let error = heir(&format!("[codes.pin2]\n{tries}"));
+        assert!(error.contains("codes.pin2: expected 1 to 15"), "{error}");
+    }
+    let file = "[[file]]\npath = \"2F50\"\naccess = \"public\"\nsize = 1\n";
+    assert!(heir(&format!("{file}sfi = 31")).contains("an sfi of 1 to 30"));
+    assert!(heir(&format!("{file}sfi = 0")).contains("an sfi of 1 to 30"));
+    assert!(error(&format!("{DEFAULT}\n{}", file.repeat(2))).contains("each path once"));
+    let link = "[[file]]\npath = \"2F50\"\nstructure = \"link\"\nto = \"7F10\"";
+    assert!(heir(link).contains("a file before it"));
+    let many: String = (0..1001)
+        .map(|n| file.replace("2F50", &format!("{:04X}", 0x5000 + n)))
+        .collect();
+    assert!(heir(&many).contains("at most 1000"));
+}
+
+/// CC, ciphering and a counter that goes up: what lacks one of them is not to be trusted.
+#[test]
+fn every_part_of_a_security_level_that_is_missing_is_named() {
+    let default = parsed(DEFAULT).unwrap();
+    for (msl, expected) in [
+        (0x16, vec![]),
+        (0x15, vec!["checksum"]),
+        (0x12, vec!["ciphering"]),
+        (0x0E, vec!["counter"]),
+        (0x1E, vec![]),
+        (0x00, vec!["checksum", "ciphering", "counter"]),
+    ] {
+        let mut profile = default.clone();
+        profile.applications[0].msl = msl;
+        let tar = profile.applications[0].tar;
+        let expected: Vec<_> = expected
+            .into_iter()
+            .map(|what| format!("TAR {tar} demands no {what}"))
+            .collect();
+        let found = profile.weaknesses();
+        let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected, "{msl:02X}");
+    }
+}
