@@ -1,5 +1,6 @@
 //! Profiles as TOML: `fixtures/profiles/default.toml` documents the format by example.
 
+mod atr;
 mod files;
 mod options;
 
@@ -295,9 +296,7 @@ impl ProfileEntry {
             });
         }
         let (tar, msl) = applet.ok_or_else(|| wrong("application", "one signature", "none"))?;
-        if self.atr.0.len() < 2 || self.atr.0.len() > 33 {
-            return Err(wrong("atr", "2 to 33 octets", &hex::encode(&self.atr.0)));
-        }
+        atr::check(&self.atr.0)?;
         let aid = self.security_domain.aid.0;
         if !files::is_aid(&aid) {
             let got = format!("{} octets", aid.len());

@@ -222,3 +222,44 @@ fn every_part_of_a_security_level_that_is_missing_is_named() {
         assert_eq!(found, expected, "{msl:02X}");
     }
 }
+
+/// A terminal would find the first of them only.
+#[test]
+fn a_short_identifier_is_given_once_in_a_directory() {
+    let heir = |text: &str| parsed(&format!("inherits = \"default\"\nname = \"heir\"\n{text}"));
+    let file = |path: &str, sfi: u8| {
+        format!("[[file]]\npath = \"{path}\"\naccess = \"public\"\nsize = 1\nsfi = {sfi}\n")
+    };
+    // EF.ICCID has 2 in the MF; in another directory, or once more for the same file, it is free.
+    let twice = heir(&file("2F50", 2)).unwrap_err().to_string();
+    assert_eq!(
+        twice,
+        "profile: file 2F50: expected an sfi that no other file of its directory has, got 2, that of 2FE2"
+    );
+    let new = heir(&(file("2F50", 9) + &file("2F51", 9))).unwrap_err();
+    assert!(
+        new.to_string().contains("file 2F51: expected an sfi"),
+        "{new}"
+    );
+    assert!(heir(&file("2F50", 9)).is_ok());
+    assert!(heir(&(file("7FF0/6F50", 20) + &file("2F50", 20))).is_ok());
+    assert!(heir(&file("2FE2", 2)).is_ok());
+    // A link has the short identifier of its file.
+    let link = "[[file]]\npath = \"2F51\"\nstructure = \"link\"\nto = \"7FF0/6F50\"\n";
+    let linked = heir(&(file("7FF0/6F50", 20) + &file("2F50", 20) + link)).unwrap_err();
+    assert!(
+        linked.to_string().contains("file 2F51: expected an sfi"),
+        "{linked}"
+    );
+}
+
+#[test]
+fn an_atr_that_no_terminal_could_read_is_refused() {
+    let heir = |atr: &str| error(&format!("inherits = \"default\"\natr = \"{atr}\""));
+    assert_eq!(
+        heir("000000"),
+        "profile: atr: TS: expected 3B or 3F, got 00"
+    );
+    let wrong = heir("3B9B95801FC78031A073BE21136D53696D00");
+    assert_eq!(wrong, "profile: atr: TCK: expected 82, got 00");
+}
