@@ -63,6 +63,55 @@ fn stdio_takes_the_iccid_too_and_names_the_line_that_is_wrong() {
     assert!(err.contains("line 2: expected a C-APDU"), "{err}");
 }
 
+/// Whatever its length, a line costs no more than the longest command.
+#[test]
+fn stdio_holds_no_line_that_is_longer_than_a_command() {
+    let long = "A".repeat(32 << 20);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_midsim"))
+        .args(["sim", "stdio", NUMBER])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    writeln!(input, "#{long}\n{long}\n00A4000C022FE2").unwrap();
+    let mut answers = String::new();
+    output.read_line(&mut answers).unwrap();
+    output.read_line(&mut answers).unwrap();
+    assert_eq!(
+        answers, "6700\n9000\n",
+        "as for any command that is too long"
+    );
+    #[cfg(target_os = "linux")]
+    {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let peak = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM"))
+            .unwrap();
+        let kilobytes: u64 = peak
+            .split_ascii_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert!(kilobytes < 64 << 10, "{peak}");
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
+
+    let blanks = " \t".repeat(1 << 20);
+    let (status, out, _) = stdio(&[NUMBER], format!("{blanks}\n00{blanks}A4000C022FE2\n"));
+    assert_eq!((status, out.as_str()), (0, "9000\n"), "blanks do not count");
+    let (status, out, err) = stdio(&[NUMBER], format!("reset\n{long}x\n"));
+    assert_eq!((status, out.lines().count()), (2, 1), "{err}");
+    assert!(err.contains("line 2: expected a C-APDU"), "{err}");
+    let (status, _, err) = stdio(&[NUMBER], format!("{long}A"));
+    assert_eq!(status, 2);
+    assert!(err.contains("line 1: expected a C-APDU"), "{err}");
+}
+
 /// Weak cards are for those who ask for them; then every command takes them, and the scanner names what is wrong.
 #[test]
 fn weak_cards_are_refused_without_leave_and_found_with_it() {
