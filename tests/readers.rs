@@ -1,8 +1,8 @@
 //! `midsim sim stdio` and `midsim sim attach`: cards for tools that are not ours. A reader's driver is played here; the real one
 //! is in `tests/interop/card-tools.sh`.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use midsim::Suite;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::Folder;
 use crate::support::process::{Up, http, port_bases};
+use crate::support::reader::Driver;
 
 const NUMBER: &str = "+447700900002";
 const ATR: &str = "3b9b95801fc78031a073be21136d53696d82";
@@ -341,29 +342,4 @@ fn a_handset_of_ones_own_is_a_reader_and_three_requests() {
     });
     assert_eq!(refused.as_deref(), Some("access_denied"));
     up.kill();
-}
-
-/// The reader's end.
-struct Driver(TcpStream);
-
-impl Driver {
-    fn send(&mut self, octets: &[u8]) {
-        let mut frame = (octets.len() as u16).to_be_bytes().to_vec();
-        frame.extend_from_slice(octets);
-        self.0.write_all(&frame).unwrap();
-    }
-
-    fn power(&mut self, control: u8) {
-        self.send(&[control]);
-    }
-
-    /// Sends octets that are answered.
-    fn ask(&mut self, octets: &str) -> String {
-        self.send(&hex::decode(octets).unwrap());
-        let mut length = [0; 2];
-        self.0.read_exact(&mut length).unwrap();
-        let mut answer = vec![0; u16::from_be_bytes(length).into()];
-        self.0.read_exact(&mut answer).unwrap();
-        hex::encode(answer)
-    }
 }
