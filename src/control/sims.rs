@@ -11,7 +11,7 @@ use ota_wire::ids::{Iccid, IdError};
 use serde::Deserialize;
 
 use super::problem;
-use crate::suite::{Handle, SelectError, Sim};
+use crate::suite::{Handle, NoSims, SelectError, Sim};
 use crate::world::Persona;
 
 /// What to change; what is left out stays.
@@ -30,6 +30,10 @@ pub(super) struct Change {
 
 /// The SIM of this number, or with this ICCID.
 pub(super) fn find<'a>(suite: &'a Handle, name: &str) -> Result<Sim<'a>, Box<Response>> {
+    if !suite.serves().sims() {
+        let detail = NoSims.to_string();
+        return Err(Box::new(problem(StatusCode::NOT_FOUND, &detail)));
+    }
     let bad = |error: IdError| Box::new(problem(StatusCode::BAD_REQUEST, &error.to_string()));
     // Numbers have at most 15 digits, ICCIDs at least 18.
     if name.len() < 18 {
@@ -44,6 +48,14 @@ pub(super) fn find<'a>(suite: &'a Handle, name: &str) -> Result<Sim<'a>, Box<Res
     })
 }
 
+/// No such subscriber.
+pub(super) fn nobody(name: &str) -> Response {
+    problem(
+        StatusCode::NOT_FOUND,
+        &format!("{name} is nobody's; `midsim world` lists the numbers"),
+    )
+}
+
 pub(super) async fn show(State(suite): State<Arc<Handle>>, Path(name): Path<String>) -> Response {
     let sim = match find(&suite, &name) {
         Ok(sim) => sim,
@@ -51,10 +63,7 @@ pub(super) async fn show(State(suite): State<Arc<Handle>>, Path(name): Path<Stri
     };
     match sim.card().await {
         Ok(Some(card)) => Json(card).into_response(),
-        Ok(None) => problem(
-            StatusCode::NOT_FOUND,
-            &format!("{name} is nobody's; `midsim world` lists the numbers"),
-        ),
+        Ok(None) => nobody(&name),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
