@@ -4,6 +4,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use midsim::Suite;
 use midsim::suite::AttachError;
@@ -204,7 +205,7 @@ fn attach_prints_what_to_try_and_what_the_reader_did() {
     assert_eq!(driver.ask("04"), ATR);
     let mut err = BufReader::new(child.stderr.take().unwrap());
     let mut told = String::new();
-    while !told.contains("opensc-tool -r 0 -a\n") {
+    while !told.contains("opensc-tool -r \"$N\" -a\n") {
         assert!(err.read_line(&mut told).unwrap() > 0, "{told}");
     }
     drop(driver);
@@ -224,10 +225,10 @@ async fn a_card_of_a_running_suite_is_in_one_place_at_a_time() {
     assert!(attached().await);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let reader = listener.local_addr().unwrap().to_string();
-    sim.attach(&reader).await.unwrap();
+    sim.attach(&reader, Duration::ZERO).await.unwrap();
     assert!(!attached().await);
     assert!(matches!(
-        sim.attach(&reader).await,
+        sim.attach(&reader, Duration::ZERO).await,
         Err(AttachError::Taken { .. })
     ));
     sim.set_power(true).await;
@@ -243,7 +244,7 @@ async fn a_card_of_a_running_suite_is_in_one_place_at_a_time() {
         driver
     });
     let driver = talk.await.unwrap();
-    let seen = sim.attached(1, std::time::Duration::ZERO).await;
+    let seen = sim.attached(1, Duration::ZERO).await;
     assert!(seen.attached);
     assert_eq!(seen.commands, 2);
     assert_eq!(seen.lines, ["002 > 0020000108****************\n    < 63C1"]);
@@ -254,7 +255,7 @@ async fn a_card_of_a_running_suite_is_in_one_place_at_a_time() {
     drop(driver);
     // The wrong codes stay: the next reader sees one try left.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    sim.attach(&listener.local_addr().unwrap().to_string())
+    sim.attach(&listener.local_addr().unwrap().to_string(), Duration::ZERO)
         .await
         .unwrap();
     let talk =
@@ -270,7 +271,7 @@ async fn attaching_to_nothing_leaves_the_handset_on() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let reader = free.local_addr().unwrap().to_string();
     drop(free);
-    let error = sim.attach(&reader).await.unwrap_err();
+    let error = sim.attach(&reader, Duration::ZERO).await.unwrap_err();
     assert!(error.to_string().contains("pcscd"), "{error}");
     assert!(sim.card().await.unwrap().unwrap().attached);
     assert!(!sim.detach().await);

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use self::handsets::{Powered, SHARDS, Shard};
 use super::parties::{Effect, Emission, Message};
-use crate::cards::Profiles;
+use crate::cards::{KnownCard, Profiles};
 use crate::runtime::chance::Chance;
 use crate::runtime::clock::Clock;
 use crate::runtime::lock;
@@ -208,6 +208,20 @@ impl Phones {
         });
         holds.await.unwrap();
         free
+    }
+
+    /// What whoever made a number's card knows of it.
+    pub(crate) async fn known(&self, msisdn: &Msisdn) -> Result<Option<KnownCard>, HandleError> {
+        let Some(handset) = self.handset(msisdn)? else {
+            return Ok(None);
+        };
+        let powered = handset.phone.lock().await;
+        let phone = &powered.phone;
+        Ok(Some(KnownCard::new(
+            phone.profile(),
+            phone.subscriber(),
+            phone.card_state(),
+        )))
     }
 
     /// The answer to reset of a number's card.
