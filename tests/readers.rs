@@ -231,7 +231,7 @@ async fn a_card_of_a_running_suite_is_in_one_place_at_a_time() {
         sim.attach(&reader, Duration::ZERO).await,
         Err(AttachError::Taken { .. })
     ));
-    sim.set_power(true).await;
+    assert!(sim.set_power(true).await.is_err());
     assert!(!attached().await, "there is no card in the handset");
 
     let talk = tokio::task::spawn_blocking(move || {
@@ -302,6 +302,22 @@ fn a_handset_of_ones_own_is_a_reader_and_three_requests() {
     let mut driver = Driver(listener.accept().unwrap().0);
     driver.power(1);
     assert_eq!(driver.ask("801000000403000502"), "9000");
+    let sim = format!("/sims/{NUMBER}");
+    for change in [
+        r#"{"inserted": true}"#,
+        r#"{"inserted": false}"#,
+        r#"{"power": false}"#,
+        r#"{"power": true, "user": {"kind": "ignore"}}"#,
+        r#"{"select": 1}"#,
+    ] {
+        let (status, problem) = api("POST", &sim, change);
+        assert_eq!(status, 409, "{change}: {problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        let leaving = format!("DELETE /api/v1/sims/{NUMBER}/attach");
+        assert!(detail.contains(&reader.to_string()), "{detail}");
+        assert!(detail.contains(&leaving), "{detail}");
+    }
+    assert_eq!(api("GET", &sim, "").1["place"], "reader");
     let (status, nothing) = api("GET", &format!("{handset}/inbox"), "");
     assert_eq!((status, nothing), (200, json!({"messages": []})));
 

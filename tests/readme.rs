@@ -87,7 +87,7 @@ fn the_quickstart_prints_the_example_that_is_tested() {
     assert!(QUICKSTART.contains(example.trim_end()));
 }
 
-fn blocks<'a>(text: &'a str, language: &'a str) -> impl Iterator<Item = &'a str> {
+pub(crate) fn blocks<'a>(text: &'a str, language: &'a str) -> impl Iterator<Item = &'a str> {
     text.split("\n```")
         .filter_map(move |block| block.strip_prefix(language)?.strip_prefix('\n'))
 }

@@ -31,7 +31,7 @@ async fn a_message_waits_at_the_smsc_until_the_handset_is_back() {
     assert_eq!(sim.card().await.unwrap().unwrap().applet_counter, 0);
     sim.set_coverage(false).await;
     let port = suite.rp_port();
-    let wanted = wanted(&suite);
+    let wanted = wanted(&suite, NUMBER);
     let (ended, ()) = tokio::join!(rp::run(port.as_ref(), &wanted), async {
         // The RP's first question comes after 5 s and finds nothing; then the handset is back.
         let mut traces = suite.trace_log().watch();
@@ -115,10 +115,10 @@ async fn whoever_has_the_card_in_a_reader_plays_the_handset() {
         "the handset again"
     );
 
-    sim.set_inserted(false).await;
+    sim.set_inserted(false).await.unwrap();
     let card = sim.card().await.unwrap().unwrap();
     assert_eq!((card.place, card.attached), (Place::Out, false));
-    sim.set_inserted(true).await;
+    sim.set_inserted(true).await.unwrap();
     assert!(sim.card().await.unwrap().unwrap().attached);
     suite.shutdown().await;
 }
@@ -157,10 +157,43 @@ async fn a_person_unblocks_the_pin_from_the_menu_of_the_card() {
     suite.shutdown().await;
 }
 
-/// Runs a flow to its end; time jumps whenever everybody waits.
+/// What somebody does with a handset whose card is elsewhere would put the card in two places, or do nothing.
+#[tokio::test]
+async fn nobody_has_the_keys_of_a_handset_whose_card_is_in_a_reader() {
+    let suite = Suite::builder().frozen_clock().start().await.unwrap();
+    let sim = suite.sim(NUMBER.parse().unwrap());
+    let reader = sim.reader().await.unwrap();
+    reader.reset().await.unwrap();
+    for refused in [
+        sim.set_inserted(true).await,
+        sim.set_inserted(false).await,
+        sim.set_power(true).await,
+        sim.set_power(false).await,
+    ] {
+        let error = refused.unwrap_err();
+        assert!(error.to_string().contains("in a reader"), "{error}");
+    }
+    assert_eq!(sim.card().await.unwrap().unwrap().place, Place::Reader);
+    let query = hex::decode("0020000100").unwrap();
+    assert_eq!(reader.transmit(&query).await.unwrap(), [0x63, 0xC3]);
+    // These are the network's and the user's own business, and stay.
+    sim.set_coverage(false).await;
+    sim.set_user(Persona::Cancel).unwrap();
+    reader.eject().await.unwrap();
+    assert!(!sim.card().await.unwrap().unwrap().attached);
+    sim.set_coverage(true).await;
+    assert!(matches!(flow(&suite).await, Ended::Refused { error, .. } if error == "access_denied"));
+    suite.shutdown().await;
+}
+
 async fn flow(suite: &Running) -> Ended {
+    flow_of(suite, NUMBER).await
+}
+
+/// Runs a flow to its end; time jumps whenever everybody waits.
+pub(crate) async fn flow_of(suite: &Running, number: &str) -> Ended {
     let port = suite.rp_port();
-    let wanted = wanted(suite);
+    let wanted = wanted(suite, number);
     let jumping = async {
         loop {
             suite.clock().jump_to_next().await;
@@ -174,13 +207,13 @@ async fn flow(suite: &Running) -> Ended {
     }
 }
 
-fn wanted(suite: &Running) -> Flow {
+pub(crate) fn wanted(suite: &Running, number: &str) -> Flow {
     Flow {
         issuer: suite.op_url(),
         client_id: "poll".into(),
         client_secret: "poll-secret".into(),
         mode: Mode::Poll,
-        login_hint: NUMBER.into(),
+        login_hint: number.into(),
         acr_values: "mod-mf".into(),
         scope: "openid".into(),
         binding_message: None,

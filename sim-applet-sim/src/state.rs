@@ -124,6 +124,11 @@ impl CardState {
         self.applet.pin_tries.left()
     }
 
+    /// The applet's PIN, where it is no longer the one that the card came with.
+    pub const fn changed_pin(&self) -> Option<&PinCode> {
+        self.applet.pin.as_ref()
+    }
+
     /// Tries left for the applet's PUK.
     pub const fn puk_tries(&self) -> u8 {
         self.applet.puk_tries.left()
@@ -188,6 +193,11 @@ impl CardState {
         if let Some(keys) = stored.iter().find(|keys| keys.version == version) {
             return keys.counter;
         }
+        self.factory_counter(profile, version)
+    }
+
+    /// CNTR of the key set of this version that the card came with, also when PUT KEY has brought another one.
+    pub(crate) fn factory_counter(&self, profile: &Profile, version: u8) -> Cntr {
         let place = self.place_of(profile, version);
         place.map_or_else(Cntr::default, |place| self.counters[place].get())
     }

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::handset::{Action, Prompt, PromptKind, Typed};
-use crate::pin::PinCode;
+use crate::pin::{CODE_LEN, PinCode};
 
 /// How somebody behaves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,9 +38,9 @@ pub struct Reaction {
 pub enum Gesture {
     /// Presses OK.
     Ok,
-    /// Types the PIN.
+    /// Types the code that is asked for: the PIN, or the PUK. Asked for a new PIN, the PIN that they have.
     RightPin,
-    /// Types a wrong PIN.
+    /// Types a wrong code; a new PIN is never wrong.
     WrongPin,
     /// Ends it.
     Cancel,
@@ -52,21 +52,38 @@ pub enum Gesture {
     Busy,
 }
 
-/// Where somebody is in a dialogue.
+/// Where somebody is in a dialogue, and the codes they know.
 #[derive(Clone, Debug)]
 pub struct PersonaState {
     pin: PinCode,
+    puk: PinCode,
     texts: usize,
     questions: usize,
 }
 
 impl PersonaState {
-    /// At the beginning; `pin` is the one this person knows.
-    pub const fn new(pin: PinCode) -> Self {
+    /// At the beginning; `pin` and `puk` are those that this person knows.
+    pub const fn new(pin: PinCode, puk: PinCode) -> Self {
         Self {
             pin,
+            puk,
             texts: 0,
             questions: 0,
+        }
+    }
+
+    /// The PIN is this one from now on.
+    pub fn learn(&mut self, pin: PinCode) {
+        self.pin = pin;
+    }
+
+    /// The code that a question asks for. The PUK always has eight digits (TS 102 221 §9.5.1); a question that leaves a choice
+    /// is about the PIN, whatever else it says.
+    pub fn code(&self, question: &str, min: u8) -> &PinCode {
+        if usize::from(min) == CODE_LEN && question.contains("PUK") {
+            &self.puk
+        } else {
+            &self.pin
         }
     }
 }
@@ -109,7 +126,8 @@ impl Persona {
         })
     }
 
-    /// What this person does with a prompt, and how long after it came up; `None`: nothing.
+    /// What this person does with a prompt, and how long after it came up; `None`: nothing. One who has no answer that the
+    /// prompt takes ends it.
     pub fn react(
         &self,
         state: &mut PersonaState,
@@ -134,21 +152,37 @@ impl Persona {
             PromptKind::Input { .. } => (&self.questions, &mut state.questions),
         };
         let reaction = reactions.get(*seen).or_else(|| reactions.last())?;
-        *seen += 1;
-        if reaction.gesture.ends_the_dialogue() {
-            state.texts = 0;
-            state.questions = 0;
-        }
-        let action = match reaction.gesture {
+        let gesture = reaction.gesture;
+        let new_pin = matches!(&prompt.kind, PromptKind::Input { text, .. } if NEW_PIN.contains(&text.as_str()));
+        // A new PIN is neither right nor wrong.
+        let counts = !(new_pin && matches!(gesture, Gesture::RightPin | Gesture::WrongPin));
+        *seen += usize::from(counts);
+        let mut action = match gesture {
             Gesture::Ok if by_key => Action::Text(Typed::new(YES)),
             Gesture::Ok => Action::Ok,
-            Gesture::RightPin => Action::Text(Typed::new(state.pin.digits())),
-            Gesture::WrongPin => Action::Text(Typed::new(other_than(&state.pin))),
+            Gesture::RightPin | Gesture::WrongPin => {
+                let code = match &prompt.kind {
+                    PromptKind::Input { text, min, .. } => state.code(text, *min),
+                    PromptKind::Display { .. } => &state.pin,
+                };
+                Action::Text(match gesture == Gesture::WrongPin && !new_pin {
+                    true => Typed::new(other_than(code)),
+                    false => Typed::new(code.digits()),
+                })
+            }
             Gesture::Cancel => Action::Cancel,
             Gesture::Back => Action::Back,
             Gesture::NoResponse => Action::NoResponse,
             Gesture::Busy => Action::Busy,
         };
+        let at_a_loss = !prompt.kind.accepts(&action);
+        if at_a_loss {
+            action = Action::Cancel;
+        }
+        if at_a_loss || counts && gesture.ends_the_dialogue() {
+            state.texts = 0;
+            state.questions = 0;
+        }
         Some((
             action,
             SignedDuration::from_millis(reaction.after_ms.into()),
@@ -174,6 +208,9 @@ fn reactions(gestures: &[Gesture], after_ms: u32) -> Vec<Reaction> {
     gestures.iter().map(reaction).collect()
 }
 
+/// The questions for a new PIN.
+const NEW_PIN: [&str; 2] = ["New PIN", "New PIN again"];
+
 /// The key that says yes.
 const YES: &str = "1";
 
@@ -195,6 +232,10 @@ mod tests {
     use super::*;
     use crate::profile::Profile;
     use crate::testing::{self, World, submit};
+
+    fn knows() -> PersonaState {
+        PersonaState::new("1234".parse().unwrap(), "12345678".parse().unwrap())
+    }
 
     /// Plays a challenge with a persona until it is answered or the persona does nothing.
     fn play(world: &mut World, name: &str, state: &mut PersonaState) -> Option<(ResultCode, u8)> {
@@ -233,7 +274,7 @@ mod tests {
         ] {
             assert!(Persona::NAMES.contains(&name));
             let mut world = World::new();
-            let mut state = PersonaState::new("1234".parse().unwrap());
+            let mut state = knows();
             assert_eq!(play(&mut world, name, &mut state), expected, "{name}");
             if name == "slow" {
                 assert_eq!(world.now.to_string(), "2026-11-22T12:00:03Z");
@@ -260,7 +301,7 @@ mod tests {
         ] {
             let persona = Persona::named(name).unwrap();
             for (method, text) in [(Method::Confirm, "Log in?"), (Method::Pin, &long)] {
-                let mut state = PersonaState::new("1234".parse().unwrap());
+                let mut state = knows();
                 let challenge = world.challenge(method, text);
                 let mut step = world.send_challenge(&challenge);
                 while submit(&step).is_none() {
@@ -278,10 +319,94 @@ mod tests {
     #[test]
     fn wrong_once_is_wrong_once_in_every_dialogue() {
         let mut world = World::new();
-        let mut state = PersonaState::new("1234".parse().unwrap());
+        let mut state = knows();
         for _ in 0..5 {
             let answer = play(&mut world, "wrong-once", &mut state);
             assert_eq!(answer, Some((ResultCode::OK, 3)));
         }
+    }
+
+    #[test]
+    fn every_dialogue_begins_with_the_first_gesture() {
+        let persona = Persona::named("wrong-once").unwrap();
+        let mut state = knows();
+        let prompt = question("PIN", 4, 8);
+        for _ in 0..3 {
+            for typed in ["2345", "1234"] {
+                let (action, _) = persona.react(&mut state, &prompt).unwrap();
+                assert_eq!(action, Action::Text(Typed::new(typed)));
+            }
+        }
+    }
+
+    fn question(text: &str, min: u8, max: u8) -> Prompt {
+        let kind = PromptKind::Input {
+            text: text.to_owned(),
+            hidden: true,
+            digits_only: true,
+            min,
+            max,
+        };
+        Prompt { id: 1, kind }
+    }
+
+    #[test]
+    fn a_person_types_the_code_that_is_asked_for_and_gives_up_where_none_fits() {
+        let typed = |text: &str| Action::Text(Typed::new(text));
+        for (text, (min, max), right, wrong) in [
+            ("PIN", (4, 8), typed("1234"), typed("2345")),
+            ("PUK", (8, 8), typed("12345678"), typed("23456789")),
+            ("New PIN", (4, 8), typed("1234"), typed("1234")),
+            ("New PIN again", (4, 8), typed("1234"), typed("1234")),
+            // The text of a challenge in the question for the PIN.
+            (
+                "A new PUK for sale? PIN",
+                (4, 8),
+                typed("1234"),
+                typed("2345"),
+            ),
+            ("Your PIN please", (5, 8), Action::Cancel, Action::Cancel),
+            ("Which way?", (1, 3), Action::Cancel, Action::Cancel),
+        ] {
+            let prompt = question(text, min, max);
+            for (name, expected) in [("approve", right), ("wrong-always", wrong)] {
+                let persona = Persona::named(name).unwrap();
+                let (action, _) = persona.react(&mut knows(), &prompt).unwrap();
+                assert_eq!(action, expected, "{name}: {text}");
+            }
+        }
+        let (ok, text) = (
+            Reaction {
+                gesture: Gesture::Ok,
+                after_ms: 0,
+            },
+            "PIN",
+        );
+        let persona = Persona {
+            texts: Vec::new(),
+            questions: vec![ok],
+        };
+        let (action, _) = persona.react(&mut knows(), &question(text, 4, 8)).unwrap();
+        assert_eq!(action, Action::Cancel, "there is no OK on a question");
+    }
+
+    #[test]
+    fn a_new_pin_does_not_count_among_the_codes_that_were_wrong() {
+        let persona = Persona::named("wrong-once").unwrap();
+        let mut state = knows();
+        for (text, typed) in [
+            ("New PIN", "1234"),
+            ("PIN", "2345"),
+            ("PIN", "1234"),
+            ("New PIN", "1234"),
+            ("New PIN again", "1234"),
+            ("PIN", "2345"),
+        ] {
+            let (action, _) = persona.react(&mut state, &question(text, 4, 8)).unwrap();
+            assert_eq!(action, Action::Text(Typed::new(typed)), "{text}");
+        }
+        state.learn("86420".parse().unwrap());
+        let (action, _) = persona.react(&mut state, &question("PIN", 4, 8)).unwrap();
+        assert_eq!(action, Action::Text(Typed::new("86420")));
     }
 }

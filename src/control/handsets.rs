@@ -127,7 +127,7 @@ fn octets(text: &str) -> Result<Vec<u8>, Box<Response>> {
     })
 }
 
-fn refused(failure: &ReaderFailure) -> Response {
+pub(super) fn refused(failure: &ReaderFailure) -> Response {
     let status = match failure {
         ReaderFailure::NoSims(_)
         | ReaderFailure::Nobody { .. }

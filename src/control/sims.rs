@@ -1,6 +1,7 @@
 //! `/api/v1/sims/{sim}`, by number or ICCID: what a card remembers; what its user does, and whether the network reaches the handset.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -9,9 +10,10 @@ use axum::response::{IntoResponse, Response};
 use mssp::pki::credential::CertificateState;
 use ota_wire::ids::{Iccid, IdError};
 use serde::Deserialize;
+use sim_applet_sim::handset::ReaderError;
 
-use super::problem;
-use crate::suite::{Handle, NoSims, SelectError, Sim};
+use super::{handsets, problem};
+use crate::suite::{Handle, NoSims, Place, ReaderFailure, SelectError, Sim};
 use crate::world::Persona;
 
 /// What to change; what is left out stays.
@@ -77,6 +79,14 @@ pub(super) async fn change(
         Ok(sim) => sim,
         Err(problem) => return *problem,
     };
+    if change.power.is_some() || change.inserted.is_some() || change.select.is_some() {
+        // Before anything is changed.
+        match sim.card().await {
+            Ok(Some(card)) if card.place == Place::Reader => return in_reader(&sim).await,
+            Ok(_) => {}
+            Err(error) => return problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        }
+    }
     if let Some(Err(error)) = change.user.map(|persona| sim.set_user(persona)) {
         return problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string());
     }
@@ -86,11 +96,15 @@ pub(super) async fn change(
     if let Some(state) = change.certificate {
         sim.set_certificate(state).await;
     }
-    if let Some(on) = change.power {
-        sim.set_power(on).await;
+    if let Some(on) = change.power
+        && let Err(failure) = sim.set_power(on).await
+    {
+        return failed(&sim, &failure).await;
     }
-    if let Some(inserted) = change.inserted {
-        sim.set_inserted(inserted).await;
+    if let Some(inserted) = change.inserted
+        && let Err(failure) = sim.set_inserted(inserted).await
+    {
+        return failed(&sim, &failure).await;
     }
     if let Some(item) = change.select {
         match sim.select(item).await {
@@ -105,4 +119,25 @@ pub(super) async fn change(
         }
     }
     show(State(suite.clone()), Path(name)).await
+}
+
+/// Nobody has a hand on a card that is in a reader, nor a screen or a power key for it.
+async fn in_reader(sim: &Sim<'_>) -> Response {
+    let reader = sim.attached(0, Duration::ZERO).await.reader;
+    let detail = match reader {
+        Some(reader) => format!(
+            "the card is in the reader at {reader}; `midsim sim detach {number}` or DELETE \
+             /api/v1/sims/{number}/attach takes it out",
+            number = sim.msisdn()
+        ),
+        None => "the card is in a reader of the program that runs this midsim".to_owned(),
+    };
+    problem(StatusCode::CONFLICT, &detail)
+}
+
+async fn failed(sim: &Sim<'_>, failure: &ReaderFailure) -> Response {
+    match failure {
+        ReaderFailure::Refused(ReaderError::Taken) => in_reader(sim).await,
+        failure => handsets::refused(failure),
+    }
 }

@@ -111,14 +111,14 @@ impl Handle {
     }
 
     fn key(&self, prompt: &OpenPrompt, decision: Decision) -> Press {
-        let pin = || {
-            let subscriber = self.world.subscriber(&prompt.msisdn)?;
-            let text = String::from_utf8(subscriber.pin.expose().to_vec()).ok()?;
-            Some(Zeroizing::new(text))
+        let code = || {
+            let phones = self.parties().phones();
+            let code = phones.code(&prompt.msisdn, &prompt.text, prompt.min).ok()?;
+            Some(Zeroizing::new(code?.digits().to_owned()))
         };
         let (action, text) = match (decision, prompt.kind) {
             (Decision::Deny, _) => (Key::Cancel, None),
-            (Decision::Allow, "input") => (Key::Text, pin()),
+            (Decision::Allow, "input") => (Key::Text, code()),
             (Decision::Allow, _) => (Key::Ok, None),
         };
         Press { action, text }

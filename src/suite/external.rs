@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ota_wire::ids::Msisdn;
 use ota_wire::sms::address::Address;
-use sim_applet_sim::handset::{Delivered, ReaderError, ReaderInput, ReaderOutput};
+use sim_applet_sim::handset::{Delivered, Input, ReaderError, ReaderInput, ReaderOutput};
 use thiserror::Error;
 
 use crate::runtime::party::HandleError;
@@ -112,19 +112,24 @@ impl Reader {
     /// # Errors
     /// [`ReaderFailure`].
     pub async fn eject(mut self) -> Result<(), ReaderFailure> {
+        let ejected = self.put_back();
         self.inserted = false;
-        tell(&self.network, &self.msisdn, ReaderInput::Eject)
-            .await
-            .map(drop)
+        // Without an answer the whole suite is going.
+        ejected.await.unwrap_or(Ok(()))
+    }
+
+    /// Goes on when nobody waits for it any more: the card would stay here for ever.
+    fn put_back(&self) -> tokio::task::JoinHandle<Result<(), ReaderFailure>> {
+        let (network, msisdn) = (self.network.clone(), self.msisdn.clone());
+        tokio::spawn(async move { tell(&network, &msisdn, ReaderInput::Eject).await.map(drop) })
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
         // Without a runtime the whole suite is going.
-        if let (true, Ok(runtime)) = (self.inserted, tokio::runtime::Handle::try_current()) {
-            let (network, msisdn) = (self.network.clone(), self.msisdn.clone());
-            runtime.spawn(async move { tell(&network, &msisdn, ReaderInput::Eject).await });
+        if self.inserted && tokio::runtime::Handle::try_current().is_ok() {
+            self.put_back();
         }
     }
 }
@@ -133,6 +138,15 @@ pub(super) async fn tell(
     network: &Arc<Network>,
     msisdn: &Msisdn,
     input: ReaderInput,
+) -> Result<Vec<ReaderOutput>, ReaderFailure> {
+    put(network, msisdn, Input::Reader(input)).await
+}
+
+/// The handset takes this, unless its card is in a reader and that stands against it.
+pub(super) async fn put(
+    network: &Arc<Network>,
+    msisdn: &Msisdn,
+    input: Input,
 ) -> Result<Vec<ReaderOutput>, ReaderFailure> {
     if !network.parties().serves.sims() {
         return Err(NoSims.into());

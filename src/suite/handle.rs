@@ -21,7 +21,6 @@ use crate::trace::TraceLog;
 use crate::users::{Press, PressError, Users};
 use crate::wiring::sockets::Network;
 use crate::wiring::{Message, Parties, Receipt};
-use crate::world::World;
 
 /// What can be seen of a running suite and done to it.
 pub struct Handle {
@@ -32,7 +31,6 @@ pub struct Handle {
     pub(super) receiver: Arc<Receiver>,
     pub(super) keys: Arc<KeyRing>,
     pub(super) chance: Chance,
-    pub(super) world: World,
     pub(super) urls: Urls,
     pub(super) ports: Vec<(Service, u16)>,
     pub(super) stopper: Stopper,

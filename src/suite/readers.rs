@@ -248,7 +248,7 @@ impl Sim<'_> {
             return AttachError::Taken { msisdn, reader };
         }
         AttachError::Occupied {
-            iccid: self.handle.world.card(&msisdn),
+            iccid: self.handle.parties().phones().card_of(&msisdn),
             msisdn,
             reader,
         }

@@ -171,7 +171,6 @@ pub(super) async fn start(builder: Builder) -> Result<Running, StartError> {
         receiver: Arc::new(Receiver::new(clock.clone())),
         keys,
         chance: chance.clone(),
-        world: builder.world.clone(),
         urls,
         ports: [
             (Service::Ui, ui_at, true),

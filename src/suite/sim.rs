@@ -13,7 +13,7 @@ use sim_applet_sim::handset::{Delivered, Input, ReaderInput, Refusal};
 use super::Handle;
 use super::external::{self, Reader, ReaderFailure};
 use crate::runtime::party::HandleError;
-use crate::wiring::{Message, Receipt};
+use crate::wiring::{Effect, Message, Receipt};
 use crate::world::Persona;
 
 /// A handle on the SIM and handset of one number. See [`Handle::sim`].
@@ -80,6 +80,11 @@ impl<'a> Sim<'a> {
         Self { handle, msisdn }
     }
 
+    /// The number.
+    pub fn msisdn(&self) -> &Msisdn {
+        &self.msisdn
+    }
+
     /// What the card remembers; `None` for a number that is nobody's.
     ///
     /// # Errors
@@ -88,15 +93,25 @@ impl<'a> Sim<'a> {
         self.handle.parties().phones().view(&self.msisdn).await
     }
 
-    /// From now on the user does this.
+    /// From now on the user does this, also with a prompt that waits on the screen.
     ///
     /// # Errors
     /// [`HandleError`] when the card's record cannot be read.
     pub fn set_user(&self, persona: Persona) -> Result<(), HandleError> {
-        self.handle
-            .parties()
+        let parties = self.handle.parties();
+        let effects = parties
             .phones()
-            .set_user(&self.msisdn, persona)
+            .set_user(&parties.users, &self.msisdn, persona)?;
+        for effect in effects {
+            // A user has nothing to do with the network.
+            if let Effect::Deliver(message) = effect {
+                let flight = self.handle.clock().begin();
+                self.handle
+                    .network()
+                    .deliver(message, Receipt::NONE, flight);
+            }
+        }
+        Ok(())
     }
 
     /// The user's certificate is like this from now on: revoked, say, or renewed.
@@ -111,15 +126,21 @@ impl<'a> Sim<'a> {
             .await;
     }
 
-    /// The network reaches the handset, or no longer.
+    /// The network reaches the handset, or no longer. Stays so until it is set again, wherever the card is.
     pub async fn set_coverage(&self, on: bool) {
         self.input(Input::Coverage(on)).await;
     }
 
-    /// The user switches the handset on or off. Off in the middle of a dialogue ends the dialogue.
-    pub async fn set_power(&self, on: bool) {
-        self.input(if on { Input::PowerOn } else { Input::PowerOff })
-            .await;
+    /// The user switches the handset on or off. Off in the middle of a dialogue ends the dialogue; and it stays off until it is
+    /// switched on, also when its card was elsewhere meanwhile.
+    ///
+    /// # Errors
+    /// [`ReaderFailure`], when the card is in a reader.
+    pub async fn set_power(&self, on: bool) -> Result<(), ReaderFailure> {
+        let input = if on { Input::PowerOn } else { Input::PowerOff };
+        external::put(self.handle.network(), &self.msisdn, input)
+            .await
+            .map(drop)
     }
 
     /// The user switches the handset on, if nobody has used it yet, and chooses an item of the card's menu.
@@ -133,9 +154,15 @@ impl<'a> Sim<'a> {
         }
     }
 
-    /// The card is taken out of its handset, or put back, which restarts the handset.
-    pub async fn set_inserted(&self, inserted: bool) {
-        self.input(Input::Card { inserted }).await;
+    /// The card is taken out of its handset, or put back, which starts the handset.
+    ///
+    /// # Errors
+    /// [`ReaderFailure`], when the card is in a reader.
+    pub async fn set_inserted(&self, inserted: bool) -> Result<(), ReaderFailure> {
+        let input = Input::Card { inserted };
+        external::put(self.handle.network(), &self.msisdn, input)
+            .await
+            .map(drop)
     }
 
     /// Takes the card out of its handset and puts it into a reader. Its handset is off until the card is back; see

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ota_wire::ids::Msisdn;
 use ota_wire::trace::Id;
-use sim_applet_sim::handset::{ReaderInput, ReaderOutput};
+use sim_applet_sim::handset::ReaderOutput;
 
 use super::convert;
 use super::http::Refused;
@@ -290,14 +290,13 @@ impl Parties {
         Ok(emissions)
     }
 
-    /// One step of a handset for whoever has its card in a reader: what they get to hear, and what else is to be done.
+    /// One step of a handset, with what somebody who has its card in a reader gets to hear, and what else is to be done.
     pub(super) async fn reader(
         &self,
         msisdn: &Msisdn,
-        input: ReaderInput,
+        input: sim_applet_sim::handset::Input,
     ) -> Result<(Vec<ReaderOutput>, Vec<Emission>), HandleError> {
         let now = self.clock.now();
-        let input = sim_applet_sim::handset::Input::Reader(input);
         let (outputs, events) = self.phones.handle(msisdn, input, now).await?;
         self.trace
             .record(now, events.into_iter().map(AnyEvent::Sim));

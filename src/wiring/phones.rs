@@ -83,34 +83,44 @@ impl Phones {
             return Ok((Vec::new(), Vec::new()));
         };
         let mut powered = handset.phone.lock().await;
+        let (mut outputs, mut events, mut changed) = (Vec::new(), Vec::new(), false);
         if powered.lost {
             let Some(subscriber) = self.world.subscriber(msisdn) else {
                 return Ok((Vec::new(), Vec::new()));
             };
-            let in_reader = powered.phone.is_in_reader();
-            *powered = self.powered(&subscriber, &handset.card_key)?;
-            if in_reader {
-                powered.stay_off();
-                powered.first.push(Input::Reader(ReaderInput::Insert));
-            }
+            let state = self.journaled(&subscriber, &handset.card_key)?;
+            let was_on = powered.phone.has_card() && !powered.phone.is_kept_off();
+            let step = powered
+                .phone
+                .lose_power(state, now, &mut self.chance.seldom());
+            outputs.extend(step.outputs);
+            events.extend(step.events);
+            powered.asleep = was_on;
+            powered.lost = false;
+        }
+        if matches!(input, Input::Reader(ReaderInput::Eject)) && powered.phone.is_in_reader() {
+            lock(&handset.ended).clear();
         }
         if matches!(input, Input::Reader(ReaderInput::Eject)) && powered.phone.may_stay_off() {
             // It is switched on when it is next used, and made anew then or now.
-            if self.put_away(msisdn, &handset) {
-                return Ok((Vec::new(), Vec::new()));
+            if !self.put_away(msisdn, &handset, &powered.phone) {
+                powered.phone.put_back();
+                powered.asleep = !powered.phone.is_kept_off();
             }
-            if let Some(subscriber) = self.world.subscriber(msisdn) {
-                *powered = self.powered(&subscriber, &handset.card_key)?;
-                return Ok((Vec::new(), Vec::new()));
-            }
+            return Ok((outputs, events));
         }
-        if matches!(input, Input::Reader(ReaderInput::Insert)) {
-            powered.stay_off();
-        }
-        let Powered { phone, first, lost } = &mut *powered;
-        let (mut outputs, mut events, mut changed) = (Vec::new(), Vec::new(), false);
-        for input in first.drain(..) {
-            let step = phone.step(input, now, &mut self.chance.seldom());
+        let Powered {
+            phone,
+            asleep,
+            lost,
+        } = &mut *powered;
+        let waking = match *asleep {
+            true => Waking::by(&input),
+            false => Waking::Not,
+        };
+        *asleep &= matches!(waking, Waking::Not);
+        if matches!(waking, Waking::First) {
+            let step = phone.step(Input::PowerOn, now, &mut self.chance.seldom());
             // That a phone of the world is on is no news to the SMSC.
             outputs.extend(
                 step.outputs
@@ -124,11 +134,20 @@ impl Phones {
         if step.outputs.iter().any(ends_dialogue) {
             lock(&handset.user).begin_again();
         }
+        for output in &step.outputs {
+            if let Output::Reader(ReaderOutput::Submitted { mr }) = output {
+                // That of an earlier message with this reference, which nobody has waited for.
+                lock(&handset.ended).remove(mr);
+            }
+        }
         outputs.extend(step.outputs);
         events.extend(step.events);
         changed |= step.changed;
         if changed {
             self.journal(&handset.card_key, phone, lost).await?;
+            if let Some(pin) = phone.card_state().changed_pin() {
+                lock(&handset.user).learn(pin);
+            }
         }
         Ok((outputs, events))
     }
@@ -162,6 +181,11 @@ impl Phones {
         Some(self.world.by_iccid(iccid)?.msisdn)
     }
 
+    /// The card of a number.
+    pub(crate) fn card_of(&self, msisdn: &Msisdn) -> Option<Iccid> {
+        self.world.card(msisdn)
+    }
+
     /// What the card of a number remembers.
     pub(crate) async fn view(&self, msisdn: &Msisdn) -> Result<Option<CardView>, HandleError> {
         let Some(handset) = self.handset(msisdn)? else {
@@ -169,6 +193,10 @@ impl Phones {
         };
         let powered = handset.phone.lock().await;
         let card = powered.phone.card_state();
+        let menu = match powered.asleep {
+            true => powered.phone.menu_to_come(),
+            false => powered.phone.menu().cloned(),
+        };
         Ok(Some(CardView {
             iccid: powered.phone.subscriber().iccid.digits().to_owned(),
             pin_tries: card.pin_tries(),
@@ -176,13 +204,16 @@ impl Phones {
             applet_counter: card.applet_counter(),
             cntr: card.counters().into_iter().map(Cntr::get).collect(),
             // A handset that nobody has used yet is switched on when it is.
-            attached: powered.phone.is_attached() || !powered.first.is_empty(),
-            menu: powered.phone.menu().map(|menu| MenuView {
-                title: menu.title.clone(),
+            attached: match powered.asleep {
+                true => powered.phone.has_coverage(),
+                false => powered.phone.is_attached(),
+            },
+            menu: menu.map(|menu| MenuView {
+                title: menu.title,
                 items: menu
                     .items
-                    .iter()
-                    .map(|item| (item.id, item.text.clone()))
+                    .into_iter()
+                    .map(|item| (item.id, item.text))
                     .collect(),
             }),
             place: if powered.phone.is_in_reader() {
@@ -252,10 +283,7 @@ impl Phones {
         match output {
             Output::Prompt(prompt) => self.prompt(users, msisdn, prompt),
             Output::PromptClosed { id } => {
-                users.vanish(msisdn, id);
-                if let Ok(Some(handset)) = self.handset(msisdn) {
-                    lock(&handset.user).deciding.remove(&id);
-                }
+                self.closed(users, msisdn, id);
                 Vec::new()
             }
             Output::Timer { key, due } => {
@@ -287,6 +315,29 @@ impl Phones {
                 Vec::new()
             }
             Output::Rp(_) => vec![Effect::Network(Emission::Phone(msisdn.clone(), output))],
+        }
+    }
+}
+
+/// What becomes of a handset that nobody has used yet.
+enum Waking {
+    /// It is switched on first.
+    First,
+    /// What happens to it says by itself whether it is on.
+    Itself,
+    /// It has nothing to do with it.
+    Not,
+}
+
+impl Waking {
+    const fn by(input: &Input) -> Self {
+        match input {
+            Input::PowerOn
+            | Input::PowerOff
+            | Input::Card { inserted: false }
+            | Input::Reader(ReaderInput::Insert) => Self::Itself,
+            Input::Reader(_) => Self::Not,
+            _ => Self::First,
         }
     }
 }

@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use ota::smpp::{EsmeConfig, SmscConfig};
 use ota_wire::ids::Msisdn;
-use sim_applet_sim::handset::{Input, Output, ReaderInput, ReaderOutput, Refusal};
+use sim_applet_sim::handset::{Input, Output, ReaderOutput, Refusal};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -149,11 +149,11 @@ impl Network {
         }
     }
 
-    /// Does something with a card that is in a reader; what comes of it there.
+    /// Does something with a card that is in a reader, or would be in the way of whoever has it there; what comes of it there.
     pub async fn reader(
         self: &Arc<Self>,
         msisdn: &Msisdn,
-        input: ReaderInput,
+        input: Input,
     ) -> Result<Vec<ReaderOutput>, HandleError> {
         let flight = self.parties.clock.begin();
         let (told, emissions) = self.parties.reader(msisdn, input).await?;

@@ -3,6 +3,7 @@
 
 mod card;
 mod network;
+mod power;
 mod prompt;
 mod reader;
 mod timers;
@@ -43,6 +44,8 @@ use timers::CardTimer;
 pub struct Phone {
     card: Uicc,
     coverage: bool,
+    /// Whether its user switched it off, so that it stays off when its card comes back.
+    kept_off: bool,
     inbox: Vec<InboxMessage>,
     place: Place,
     /// Whether the network has tried in vain since the phone was last reachable.
@@ -53,9 +56,10 @@ pub struct Phone {
 /// Something that happens to a phone.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// The user switches it on; a phone that is on restarts.
+    /// The user switches it on; a phone that is on restarts. Refused while the card is in a reader, as are the next one
+    /// and [`Input::Card`].
     PowerOn,
-    /// The user switches it off, or the battery is empty.
+    /// The user switches it off, or the battery is empty; it stays off until it is switched on.
     PowerOff,
     /// An RP message came from the network (TS 24.011 §7.3).
     Rp(Vec<u8>),
@@ -73,7 +77,7 @@ pub enum Input {
     },
     /// There is coverage now, or none.
     Coverage(bool),
-    /// The card is put into the handset, which restarts, or taken out of it.
+    /// The card is put into the handset, which starts unless it was switched off, or taken out of it.
     Card {
         /// Whether it is in the handset now.
         inserted: bool,
@@ -138,6 +142,7 @@ impl Phone {
         Self {
             card: Uicc::new(profile, subscriber, state),
             coverage: true,
+            kept_off: false,
             inbox: Vec::new(),
             place: Place::Handset,
             missed: false,
@@ -152,9 +157,12 @@ impl Phone {
             rng,
             step: Step::default(),
         };
+        if self.no_card(&input, &mut turn) {
+            return turn.step;
+        }
         match input {
-            Input::PowerOn => self.power_on(&mut turn),
-            Input::PowerOff => self.power_off(&mut turn),
+            Input::PowerOn => self.switch(true, &mut turn),
+            Input::PowerOff => self.switch(false, &mut turn),
             Input::Rp(octets) => self.receive(octets, &mut turn),
             Input::User(reply) => self.user(reply, &mut turn),
             Input::Select { item } => self.select_item(item, &mut turn),
@@ -254,54 +262,6 @@ impl Phone {
     /// Short messages that were not for the card, oldest first.
     pub fn inbox(&self) -> &[InboxMessage] {
         &self.inbox
-    }
-
-    fn power_on(&mut self, turn: &mut Turn<'_>) {
-        if !matches!(self.place, Place::Handset) {
-            // Without a card there is nothing to do for it; it starts when it has one again.
-            return;
-        }
-        if self.powered.is_some() {
-            self.power_off(turn);
-        }
-        self.powered = Some(Box::new(Powered::new(turn)));
-        let atr = self.card.atr().to_vec();
-        self.note(EventKind::PowerOn { atr }, turn);
-        self.start_card(turn);
-        if self.coverage {
-            self.attach(true, turn);
-        }
-    }
-
-    fn power_off(&mut self, turn: &mut Turn<'_>) {
-        if self.powered.is_none() {
-            return;
-        }
-        self.close_prompt(turn);
-        self.stop_waiting_for_network(turn);
-        self.stop_card_timers(turn);
-        if self.is_attached() {
-            self.attach(false, turn);
-        }
-        self.note(EventKind::PowerOff, turn);
-        self.powered = None;
-        self.card.power_off();
-    }
-
-    fn cover(&mut self, coverage: bool, turn: &mut Turn<'_>) {
-        let before = self.is_attached();
-        self.coverage = coverage;
-        if self.is_attached() != before {
-            self.attach(coverage, turn);
-        }
-    }
-
-    fn attach(&mut self, attached: bool, turn: &mut Turn<'_>) {
-        if attached {
-            self.missed = false;
-        }
-        self.note(EventKind::Attached(attached), turn);
-        turn.step.outputs.push(Output::Attached(attached));
     }
 
     fn timer(&mut self, key: &str, turn: &mut Turn<'_>) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ota_wire::cat::{CommandDetails, ResponseLength};
+use ota_wire::cat::{CommandDetails, Item, ResponseLength};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -118,6 +118,9 @@ pub enum Refusal {
     /// The card is busy with something else.
     #[error("the card is busy")]
     CardBusy,
+    /// The card is not in the handset.
+    #[error("the card is in a reader")]
+    CardInReader,
 }
 
 /// The card's menu (SET UP MENU).
@@ -139,6 +142,18 @@ pub struct MenuItem {
 }
 
 impl Menu {
+    /// What SET UP MENU brought; a menu without items is none.
+    pub(super) fn of_card(title: String, items: Vec<Item>) -> Option<Self> {
+        let items: Vec<MenuItem> = items
+            .into_iter()
+            .map(|item| MenuItem {
+                id: item.id,
+                text: item.text.to_text(),
+            })
+            .collect();
+        (!items.is_empty()).then_some(Self { title, items })
+    }
+
     pub(super) fn has(&self, id: u8) -> bool {
         self.items.iter().any(|item| item.id == id)
     }
@@ -152,6 +167,15 @@ pub(super) struct OpenPrompt {
 }
 
 impl PromptKind {
+    /// Whether this is an answer to it.
+    pub fn accepts(&self, action: &Action) -> bool {
+        match (action, self) {
+            (Action::Ok, Self::Input { .. }) => false,
+            (Action::Text(typed), kind) => kind.takes(typed.as_str()).is_ok(),
+            _ => true,
+        }
+    }
+
     /// Whether the handset would take what was typed.
     pub(super) fn takes(&self, typed: &str) -> Result<(), Refusal> {
         // What the digit keys of a handset offer.

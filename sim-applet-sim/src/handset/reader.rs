@@ -50,7 +50,7 @@ pub(super) struct Reader {
 pub enum ReaderInput {
     /// Takes the card out of the handset and puts it into the reader.
     Insert,
-    /// Puts it back into the handset.
+    /// Puts it back into the handset, which starts unless its user had switched it off.
     Eject,
     /// Gives the card power, or resets it.
     Reset,
@@ -120,8 +120,8 @@ pub struct Delivered {
 /// Why something cannot be done with a reader.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum ReaderError {
-    /// The card is in another reader.
-    #[error("the card is in a reader already")]
+    /// The card is in a reader already.
+    #[error("the card is in a reader")]
     Taken,
     /// The card is not in a reader.
     #[error("the card is not in a reader")]
@@ -141,12 +141,12 @@ impl Phone {
     /// The card is taken out of the handset and lies on the table.
     pub(super) fn remove_card(&mut self, turn: &mut Turn<'_>) {
         if matches!(self.place, Place::Handset) {
-            self.power_off(turn);
+            self.go_off(turn);
             self.place = Place::Out;
         }
     }
 
-    /// The card is put into the handset, which is switched on.
+    /// The card is put into the handset, which starts unless its user has switched it off.
     pub(super) fn insert_card(&mut self, turn: &mut Turn<'_>) {
         if self.has_card() {
             return;
@@ -159,7 +159,9 @@ impl Phone {
             Place::Reader(reader) => reader.waiting,
         };
         self.card.power_off();
-        self.power_on(turn);
+        if !self.kept_off {
+            self.power_on(turn);
+        }
         for octets in waiting {
             self.receive(octets, turn);
         }

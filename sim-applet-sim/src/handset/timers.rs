@@ -9,7 +9,7 @@ use ota_wire::cat::{
 };
 use ota_wire::sms::scts::Scts;
 
-use super::prompt::{Menu, MenuItem};
+use super::prompt::Menu;
 use super::{Output, Phone, Refusal, TimerKey, Turn};
 use crate::event::EventKind;
 
@@ -155,14 +155,7 @@ impl Phone {
     /// SET UP MENU: no items take it away.
     pub(super) fn set_menu(&mut self, title: String, items: Vec<Item>) {
         if let Some(powered) = &mut self.powered {
-            let items: Vec<MenuItem> = items
-                .into_iter()
-                .map(|item| MenuItem {
-                    id: item.id,
-                    text: item.text.to_text(),
-                })
-                .collect();
-            powered.menu = (!items.is_empty()).then_some(Menu { title, items });
+            powered.menu = Menu::of_card(title, items);
         }
     }
 
@@ -173,6 +166,7 @@ impl Phone {
                 Some(Refusal::ScreenInUse)
             }
             Some(powered) if powered.menu.as_ref().is_some_and(|menu| menu.has(item)) => None,
+            None if self.is_in_reader() => Some(Refusal::CardInReader),
             _ => Some(Refusal::NoSuchItem),
         };
         if let Some(reason) = refused {

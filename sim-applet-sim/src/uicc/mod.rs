@@ -59,11 +59,12 @@ impl Uicc {
     /// A card with the same contents, without power.
     #[must_use]
     pub fn another(&self) -> Self {
-        Self::new(
-            self.profile.clone(),
-            self.subscriber.clone(),
-            self.state.clone(),
-        )
+        self.holding(self.state.clone())
+    }
+
+    /// This card with other contents, without power.
+    pub(crate) fn holding(&self, state: CardState) -> Self {
+        Self::new(self.profile.clone(), self.subscriber.clone(), state)
     }
 
     /// Answer to reset.

@@ -157,7 +157,7 @@ impl Uicc {
     }
 
     /// The menu for a terminal that can show it; a locked applet has none.
-    fn menu(&self, terminal: &TerminalProfile) -> Option<ProactiveCommand> {
+    pub(crate) fn menu(&self, terminal: &TerminalProfile) -> Option<ProactiveCommand> {
         applet::set_up_menu(&self.profile.applet, terminal).filter(|_| !self.state.applet_locked())
     }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use ota_wire::ids::Msisdn;
-use sim_applet_sim::handset::{Input, Phone};
+use sim_applet_sim::handset::Phone;
 use sim_applet_sim::state::CardState;
 use sim_applet_sim::user::PersonaState;
 
@@ -36,6 +36,8 @@ pub(super) struct Shard {
 pub(super) struct Handset {
     pub(super) phone: tokio::sync::Mutex<Powered>,
     pub(super) card_key: String,
+    /// Whether the world has coverage where it is.
+    coverage: bool,
     pub(super) user: Mutex<User>,
     /// What the network said to messages that were sent for a card in a reader: RP-Cause by RP-MR.
     pub(super) ended: Mutex<HashMap<u8, Option<u8>>>,
@@ -43,17 +45,10 @@ pub(super) struct Handset {
 
 pub(super) struct Powered {
     pub(super) phone: Phone,
-    /// What happens to a new handset before anything else.
-    pub(super) first: Vec<Input>,
+    /// It is switched on when it is next used.
+    pub(super) asleep: bool,
     /// It knows what its card's journal does not: it starts again from the journal.
     pub(super) lost: bool,
-}
-
-impl Powered {
-    /// Does not switch a new handset on, as it would only lose its card.
-    pub(super) fn stay_off(&mut self) {
-        self.first.retain(|input| !matches!(input, Input::PowerOn));
-    }
 }
 
 impl Handset {
@@ -61,14 +56,19 @@ impl Handset {
     fn is_idle(&self) -> bool {
         self.is_plain()
             && self.phone.try_lock().is_ok_and(|powered| {
-                !powered.lost && (!powered.first.is_empty() || powered.phone.is_idle())
+                !powered.lost
+                    && (powered.asleep || powered.phone.is_idle())
+                    && powered.phone.is_as_made(self.coverage)
             })
     }
 
     /// Whether its user is the one of the world and has nothing in mind, and nobody waits for its messages.
     fn is_plain(&self) -> bool {
         let user = lock(&self.user);
-        !user.replaced && user.deciding.is_empty() && lock(&self.ended).is_empty()
+        !user.replaced
+            && user.waiting.is_none()
+            && user.deciding.is_empty()
+            && lock(&self.ended).is_empty()
     }
 }
 
@@ -108,17 +108,15 @@ impl Phones {
         };
         let card_key = format!("card/{}", subscriber.iccid.digits());
         let powered = self.powered(&subscriber, &card_key)?;
-        let knows = PersonaState::new(powered.phone.subscriber().pin.clone());
-        let script = self.script(subscriber.persona);
+        let owner = powered.phone.subscriber();
+        let pin = powered.phone.card_state().changed_pin();
+        let knows = PersonaState::new(pin.unwrap_or(&owner.pin).clone(), owner.puk.clone());
+        let user = User::new(self.script(subscriber.persona), knows);
         let handset = Arc::new(Handset {
             phone: tokio::sync::Mutex::new(powered),
             card_key,
-            user: Mutex::new(User {
-                script: script.map(|script| (script, knows.clone())),
-                knows,
-                deciding: HashMap::new(),
-                replaced: false,
-            }),
+            coverage: subscriber.coverage,
+            user: Mutex::new(user),
             ended: Mutex::default(),
         });
         shard.make_room();
@@ -128,12 +126,23 @@ impl Phones {
     }
 
     /// The handset of a subscriber, about to be switched on, with the card as its journal has it.
-    pub(super) fn powered(
+    fn powered(&self, subscriber: &Subscriber, card_key: &str) -> Result<Powered, HandleError> {
+        let profile = self.profiles.of(subscriber);
+        let state = self.journaled(subscriber, card_key)?;
+        let owner = owner(subscriber).map_err(|error| damaged("world", &error))?;
+        Ok(Powered {
+            phone: Phone::new(profile.clone(), owner, state).with_coverage(subscriber.coverage),
+            asleep: true,
+            lost: false,
+        })
+    }
+
+    /// A subscriber's card as its journal has it.
+    pub(super) fn journaled(
         &self,
         subscriber: &Subscriber,
         card_key: &str,
-    ) -> Result<Powered, HandleError> {
-        let profile = self.profiles.of(subscriber);
+    ) -> Result<CardState, HandleError> {
         let record = self
             .store
             .get(card_key)
@@ -141,28 +150,20 @@ impl Phones {
                 party: TIMERS,
                 error,
             })?;
-        let state = match record.map(|record| CardState::from_bytes(&record.value)) {
-            Some(Ok(state)) => state,
-            Some(Err(error)) => return Err(damaged(card_key, &error)),
-            None => fresh_state(subscriber, profile),
-        };
-        let mut first = vec![Input::PowerOn];
-        if !subscriber.coverage {
-            first.push(Input::Coverage(false));
+        match record.map(|record| CardState::from_bytes(&record.value)) {
+            Some(Ok(state)) => Ok(state),
+            Some(Err(error)) => Err(damaged(card_key, &error)),
+            None => Ok(fresh_state(subscriber, self.profiles.of(subscriber))),
         }
-        let owner = owner(subscriber).map_err(|error| damaged("world", &error))?;
-        Ok(Powered {
-            phone: Phone::new(profile.clone(), owner, state),
-            first,
-            lost: false,
-        })
     }
 
     /// Lets go of a handset of which the card's record tells everything, unless somebody else has it in hand.
-    pub(super) fn put_away(&self, msisdn: &Msisdn, handset: &Arc<Handset>) -> bool {
+    pub(super) fn put_away(&self, msisdn: &Msisdn, handset: &Arc<Handset>, phone: &Phone) -> bool {
         let mut shard = lock(self.shard(msisdn));
         // The shard has it, and the caller.
-        let put_away = Arc::strong_count(handset) == 2 && handset.is_plain();
+        let put_away = Arc::strong_count(handset) == 2
+            && handset.is_plain()
+            && phone.is_as_made(handset.coverage);
         if put_away {
             shard.handsets.remove(msisdn);
             if let Some(at) = shard.order.iter().rposition(|other| other == msisdn) {

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ota_wire::rp::Cause;
+
 use super::handsets::READY;
 use super::*;
 use crate::runtime::store::{CommitFuture, MemoryStore, Record, StoreError};
@@ -42,7 +44,9 @@ async fn idle_handsets_make_room_and_those_in_use_stay() {
     let reader = Input::Reader;
     let now = Timestamp::UNIX_EPOCH;
     // Three that would be missed: another user, no coverage, a card in a reader.
-    phones.set_user(&number(0), Persona::Cancel).unwrap();
+    phones
+        .set_user(&Users::new(), &number(0), Persona::Cancel)
+        .unwrap();
     phones
         .handle(&number(1), Input::Coverage(false), now)
         .await
@@ -87,6 +91,142 @@ async fn idle_handsets_make_room_and_those_in_use_stay() {
         .unwrap();
     let tries = ReaderOutput::Response(vec![0x63, 0xC2]);
     assert_eq!(outputs, [Output::Reader(tries)]);
+}
+
+/// Looks at a card as the control API does.
+async fn look(phones: &Phones, msisdn: &Msisdn) -> CardView {
+    phones.view(msisdn).await.unwrap().unwrap()
+}
+
+async fn does(phones: &Phones, msisdn: &Msisdn, inputs: impl IntoIterator<Item = Input>) {
+    for input in inputs {
+        let now = Timestamp::UNIX_EPOCH;
+        phones.handle(msisdn, input, now).await.unwrap();
+    }
+}
+
+fn reader(input: ReaderInput) -> Input {
+    Input::Reader(input)
+}
+
+/// The one whom the world puts out of coverage, and one whom it does not.
+fn out_and_in() -> [(Msisdn, bool); 2] {
+    let out = "+447700900008".parse().unwrap();
+    [(out, false), (number(0), true)]
+}
+
+#[tokio::test]
+async fn a_handset_that_nobody_has_used_says_how_it_will_be() {
+    let phones = phones();
+    for (msisdn, coverage) in out_and_in() {
+        let fresh = look(&phones, &msisdn).await;
+        assert_eq!(fresh.attached, coverage, "{msisdn}");
+        does(&phones, &msisdn, [Input::PowerOn]).await;
+        assert_eq!(look(&phones, &msisdn).await, fresh, "{msisdn}");
+    }
+    let with_menu = "+447700900006".parse().unwrap();
+    let fresh = look(&phones, &with_menu).await;
+    assert_eq!(fresh.menu.as_ref().unwrap().items[&2], "Unblock PIN");
+    does(&phones, &with_menu, [Input::PowerOn]).await;
+    assert_eq!(look(&phones, &with_menu).await, fresh);
+}
+
+/// Whether it was set before the card was taken out or meanwhile, and whether anybody played the handset.
+#[tokio::test]
+async fn coverage_that_was_set_outlives_a_stay_in_a_reader() {
+    let take = || reader(ReaderInput::Take { acknowledge: true });
+    let query = || reader(ReaderInput::Apdu(hex::decode("0020000100").unwrap()));
+    for (set_before, listens) in [(true, false), (false, false), (true, true), (false, true)] {
+        let phones = phones();
+        for (msisdn, of_world) in out_and_in() {
+            let set = Input::Coverage(!of_world);
+            let (before, meanwhile) = match set_before {
+                true => (Some(set), None),
+                false => (None, Some(set)),
+            };
+            does(&phones, &msisdn, before).await;
+            does(&phones, &msisdn, [reader(ReaderInput::Insert), query()]).await;
+            does(&phones, &msisdn, meanwhile).await;
+            does(&phones, &msisdn, listens.then(take)).await;
+            does(&phones, &msisdn, [reader(ReaderInput::Eject)]).await;
+            let case = format!("{msisdn}, {set_before}, {listens}");
+            assert_eq!(look(&phones, &msisdn).await.attached, !of_world, "{case}");
+            let again = [reader(ReaderInput::Insert), reader(ReaderInput::Eject)];
+            does(&phones, &msisdn, again).await;
+            assert_eq!(look(&phones, &msisdn).await.attached, !of_world, "{case}");
+            // In use again, it is as it was set.
+            does(&phones, &msisdn, [Input::Select { item: 9 }]).await;
+            assert_eq!(look(&phones, &msisdn).await.attached, !of_world, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_handset_that_was_switched_off_stays_off_when_its_card_comes_back() {
+    let phones = phones();
+    let msisdn = number(0);
+    for away in [
+        [reader(ReaderInput::Insert), reader(ReaderInput::Eject)],
+        [false, true].map(|inserted| Input::Card { inserted }),
+    ] {
+        does(&phones, &msisdn, [Input::PowerOff]).await;
+        does(&phones, &msisdn, away).await;
+        assert!(!look(&phones, &msisdn).await.attached);
+        does(&phones, &msisdn, [Input::PowerOn]).await;
+        assert!(look(&phones, &msisdn).await.attached);
+    }
+}
+
+#[tokio::test]
+async fn what_was_set_outlives_thousands_of_other_handsets() {
+    let phones = phones();
+    let [(out, _), (covered, _)] = out_and_in();
+    does(&phones, &out, [Input::Coverage(true)]).await;
+    does(&phones, &covered, [Input::Coverage(false)]).await;
+    let (off, table) = (number(1), number(2));
+    does(&phones, &off, [Input::PowerOff]).await;
+    does(&phones, &table, [Input::Card { inserted: false }]).await;
+    let people = number(3);
+    does(&phones, &people, [for_people()]).await;
+    let busy = number(4);
+    phones
+        .set_user(&Users::new(), &busy, Persona::Busy)
+        .unwrap();
+    for n in 5..10_000 {
+        look(&phones, &number(n)).await;
+    }
+    assert!(look(&phones, &out).await.attached);
+    does(&phones, &out, [Input::Select { item: 9 }]).await;
+    assert!(look(&phones, &out).await.attached);
+    assert!(!look(&phones, &covered).await.attached);
+    assert!(!look(&phones, &off).await.attached);
+    assert_eq!(look(&phones, &table).await.place, Place::Out);
+    assert_eq!(inbox(&phones, &people).await, 1);
+    assert!(lock(&phones.handset(&busy).unwrap().unwrap().user).replaced);
+}
+
+#[tokio::test]
+async fn messages_for_people_outlive_a_stay_in_a_reader() {
+    let phones = phones();
+    let msisdn = number(0);
+    does(&phones, &msisdn, [for_people()]).await;
+    let away = [reader(ReaderInput::Insert), reader(ReaderInput::Eject)];
+    does(&phones, &msisdn, away).await;
+    assert_eq!(inbox(&phones, &msisdn).await, 1);
+}
+
+/// RP-DATA with an SMS-DELIVER that has no class.
+fn for_people() -> Input {
+    let (rp, tpdu) = (
+        "0101 0791447700090000 00 14",
+        "040C91447700099099 00 04 62112212000000 01 41",
+    );
+    Input::Rp(hex::decode([rp, tpdu].concat().replace(' ', "")).unwrap())
+}
+
+async fn inbox(phones: &Phones, msisdn: &Msisdn) -> usize {
+    let handset = phones.handset(msisdn).unwrap().unwrap();
+    handset.phone.lock().await.phone.inbox().len()
 }
 
 /// A store whose medium is full for a while.
@@ -153,4 +293,46 @@ async fn what_the_journal_has_not_taken_has_not_happened() {
     assert_eq!(command(wrong).await.as_deref(), Some("63C1"));
     assert_eq!(command(right).await.as_deref(), Some("9000"));
     assert_eq!(command("0020000100").await.as_deref(), Some("63C3"));
+}
+
+/// What the network has said to a message of which nobody wants to know any more.
+#[tokio::test]
+async fn an_answer_that_nobody_took_is_not_that_of_a_later_message() {
+    let (phones, users) = (phones(), Users::default());
+    let (msisdn, now) = (number(0), Timestamp::UNIX_EPOCH);
+    let handle = async |input| {
+        let (outputs, _) = phones
+            .handle(&msisdn, Input::Reader(input), now)
+            .await
+            .unwrap();
+        outputs
+    };
+    let submit = async || {
+        let tpdu = hex::decode("0100048121430000013A").unwrap();
+        let outputs = handle(ReaderInput::Submit {
+            service_centre: None,
+            tpdu,
+        });
+        let told = outputs.await.into_iter().find_map(|output| match output {
+            Output::Reader(ReaderOutput::Submitted { mr }) => Some(mr),
+            _ => None,
+        });
+        told.unwrap()
+    };
+    let ended = |mr, cause| Output::Reader(ReaderOutput::Ended { mr, cause });
+    handle(ReaderInput::Insert).await;
+    let first = submit().await;
+    phones.effects(&users, &msisdn, ended(first, Some(Cause::CONGESTION)));
+    for n in 1..=255 {
+        let mr = submit().await;
+        assert_eq!(mr, first.wrapping_add(n));
+        phones.effects(&users, &msisdn, ended(mr, None));
+        assert_eq!(phones.take_ended(&msisdn, mr), Ok(Some(None)));
+    }
+    assert_eq!(submit().await, first);
+    assert_eq!(phones.take_ended(&msisdn, first), Ok(None), "not yet");
+    phones.effects(&users, &msisdn, ended(first, None));
+    // Nor does it outlast the reader: nothing is left to wait for.
+    handle(ReaderInput::Eject).await;
+    assert_eq!(phones.take_ended(&msisdn, first), Ok(None));
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use ota_wire::ids::Msisdn;
 use sim_applet_sim::handset::{Input, Prompt, Reply};
+use sim_applet_sim::pin::PinCode;
 use sim_applet_sim::user::{Gesture, Persona as Script, PersonaState, Reaction};
 
 use super::{Humans, Phones, TIMERS};
@@ -22,11 +23,32 @@ pub(super) struct User {
     pub(super) knows: PersonaState,
     /// Keys that will be pressed when their timer is due, by prompt.
     pub(super) deciding: HashMap<u64, Reply>,
+    /// What is on the screen and waits for an answer.
+    pub(super) waiting: Option<Prompt>,
     /// Whether it is another one than the world has.
     pub(super) replaced: bool,
 }
 
 impl User {
+    /// Somebody who begins with this.
+    pub(super) fn new(script: Option<Script>, knows: PersonaState) -> Self {
+        Self {
+            script: script.map(|script| (script, knows.clone())),
+            knows,
+            deciding: HashMap::new(),
+            waiting: None,
+            replaced: false,
+        }
+    }
+
+    /// The PIN of the card is another one since.
+    pub(super) fn learn(&mut self, pin: &PinCode) {
+        self.knows.learn(pin.clone());
+        if let Some((_, state)) = &mut self.script {
+            state.learn(pin.clone());
+        }
+    }
+
     pub(super) fn begin_again(&mut self) {
         if let Some((_, state)) = &mut self.script {
             *state = self.knows.clone();
@@ -35,16 +57,41 @@ impl User {
 }
 
 impl Phones {
-    /// From now on the user of a number does this. A number that is nobody's has no user.
-    pub(crate) fn set_user(&self, msisdn: &Msisdn, persona: Persona) -> Result<(), HandleError> {
-        if let Some(handset) = self.handset(msisdn)? {
-            let mut user = lock(&handset.user);
-            user.replaced = true;
-            user.script = self
-                .script(persona)
-                .map(|script| (script, user.knows.clone()));
+    /// From now on the user of a number does this, also with a prompt that waits. A number that is nobody's has no user.
+    pub(crate) fn set_user(
+        &self,
+        users: &Users,
+        msisdn: &Msisdn,
+        persona: Persona,
+    ) -> Result<Vec<Effect>, HandleError> {
+        let Some(handset) = self.handset(msisdn)? else {
+            return Ok(Vec::new());
+        };
+        let mut user = lock(&handset.user);
+        user.replaced = true;
+        user.script = self
+            .script(persona)
+            .map(|script| (script, user.knows.clone()));
+        // What the last one had in mind is not done any more.
+        for prompt in std::mem::take(&mut user.deciding).into_keys() {
+            self.clock.cancel(TIMERS, &deciding_key(msisdn, prompt));
         }
-        Ok(())
+        let Some(prompt) = user.waiting.clone() else {
+            return Ok(Vec::new());
+        };
+        users.vanish(msisdn, prompt.id);
+        Ok(self.ask(users, msisdn, &mut user, prompt))
+    }
+
+    /// The code that the user of a number would type.
+    pub(crate) fn code(
+        &self,
+        msisdn: &Msisdn,
+        question: &str,
+        min: u8,
+    ) -> Result<Option<PinCode>, HandleError> {
+        let handset = self.handset(msisdn)?;
+        Ok(handset.map(|handset| lock(&handset.user).knows.code(question, min).clone()))
     }
 
     /// The message for which a timer of ours was set.
@@ -64,14 +111,31 @@ impl Phones {
         Some(Message::Phone(msisdn, input))
     }
 
-    /// Shows a prompt to the user: a script decides at once what it will do and when, a person takes their time.
+    /// Shows a prompt to the user.
     pub(super) fn prompt(&self, users: &Users, msisdn: &Msisdn, prompt: Prompt) -> Vec<Effect> {
         let Ok(Some(handset)) = self.handset(msisdn) else {
             return Vec::new();
         };
         let mut user = lock(&handset.user);
+        user.waiting = Some(prompt.clone());
+        self.ask(users, msisdn, &mut user, prompt)
+    }
+
+    /// A prompt is gone from the screen.
+    pub(super) fn closed(&self, users: &Users, msisdn: &Msisdn, prompt: u64) {
+        let Ok(Some(handset)) = self.handset(msisdn) else {
+            return;
+        };
+        let mut user = lock(&handset.user);
+        user.waiting.take_if(|waiting| waiting.id == prompt);
+        user.deciding.remove(&prompt);
+        users.vanish(msisdn, prompt);
+    }
+
+    /// A script decides at once what it will do and when, a person takes their time. The user is locked meanwhile, so that nobody is
+    /// shown what has just gone.
+    fn ask(&self, users: &Users, msisdn: &Msisdn, user: &mut User, prompt: Prompt) -> Vec<Effect> {
         let Some((script, state)) = &mut user.script else {
-            drop(user);
             users.appear(msisdn.clone(), prompt);
             return Vec::new();
         };
@@ -94,11 +158,8 @@ impl Phones {
             .now()
             .saturating_add(after)
             .unwrap_or(Timestamp::MAX);
-        self.clock.set(
-            TIMERS,
-            &format!("{}/user/{}", msisdn.digits(), prompt.id),
-            due,
-        );
+        self.clock
+            .set(TIMERS, &deciding_key(msisdn, prompt.id), due);
         Vec::new()
     }
 
@@ -134,4 +195,9 @@ impl Phones {
             }
         })
     }
+}
+
+/// The name of the timer of a key that will be pressed.
+fn deciding_key(msisdn: &Msisdn, prompt: u64) -> String {
+    format!("{}/user/{prompt}", msisdn.digits())
 }

@@ -225,7 +225,10 @@ proptest! {
                     world.send_packet(&packet)
                 }
                 Move::Persona(name) => {
-                    let mut state = PersonaState::new("1234".parse().unwrap());
+                    let mut state = PersonaState::new(
+                        "1234".parse().unwrap(),
+                        "12345678".parse().unwrap(),
+                    );
                     let reaction = world.phone.prompt().cloned().and_then(|prompt| {
                         Persona::named(name)?.react(&mut state, &prompt)
                     });
