@@ -1,5 +1,7 @@
 //! From subscribers of the world to their cards, and a card by itself, outside every handset.
 
+mod known;
+
 use std::io;
 use std::sync::Arc;
 
@@ -17,6 +19,8 @@ use sim_applet_sim::uicc::Uicc;
 use crate::runtime::chance::Chance;
 use crate::sockets::vpcd;
 use crate::world::{Applet, Subscriber, World};
+
+pub use self::known::{KnownCard, KnownCode};
 
 /// The kinds of cards that a world has, shared by all its cards.
 pub struct Profiles {
