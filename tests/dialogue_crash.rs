@@ -170,20 +170,16 @@ impl Test {
         }
         let sim = format!("/api/v1/sims/{}/attach", number(self.subscriber));
         let address = self.driver.local_addr().unwrap();
-        assert!(up.change(&sim, &format!(r#"{{"reader": "{address}"}}"#)));
-        let stream = self.driver.accept().unwrap().0;
-        stream.set_nodelay(true).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(30)))
-            .unwrap();
-        let mut reader = Reader {
-            stream,
-            left: u32::MAX,
-            impatient: false,
-            yields: 0,
-            place: "before anything",
-        };
-        reader.frame(&[0x01]);
+        // The answer waits for the reader to ask for its card.
+        let order = format!(r#"{{"reader": "{address}"}}"#);
+        let mut reader = std::thread::scope(|scope| {
+            let attached = scope.spawn(|| up.change(&sim, &order));
+            let stream = self.driver.accept().unwrap().0;
+            let mut reader = Reader::of(stream);
+            reader.frame(&[0x01]);
+            assert!(attached.join().unwrap());
+            reader
+        });
         // With MORE TIME, which the card wants before it signs.
         let sw = reader.command("8010000004 03000D02", "power on");
         assert!(sw.is_ok_and(|answer| answer == [0x90, 0x00]));
@@ -380,6 +376,19 @@ struct Reader {
 }
 
 impl Reader {
+    fn of(stream: TcpStream) -> Self {
+        stream.set_nodelay(true).unwrap();
+        let patience = Some(Duration::from_secs(30));
+        stream.set_read_timeout(patience).unwrap();
+        Self {
+            stream,
+            left: u32::MAX,
+            impatient: false,
+            yields: 0,
+            place: "before anything",
+        }
+    }
+
     fn frame(&mut self, octets: &[u8]) {
         let mut frame = (octets.len() as u16).to_be_bytes().to_vec();
         frame.extend_from_slice(octets);

@@ -12,7 +12,8 @@ const FOUND: u8 = 10;
 
 /// Try the known attacks on a card and name those that work
 ///
-/// Messages go to fresh cards of the profile, as over the air. Exit status: 0 if nothing is found, 10 if anything is.
+/// Messages go to fresh cards of the profile, as over the air; where a stranger gets nowhere, with the operator's keys. There
+/// is a line for each weakness, with the packet that has shown it. Exit status: 0 if nothing is found, 10 if anything is.
 #[derive(Args)]
 pub(in crate::cli) struct Scan {
     #[command(flatten)]
