@@ -173,6 +173,26 @@ fn a_terminal_that_closes_puts_the_card_back_and_detach_does_when_nobody_can() {
 }
 
 #[test]
+fn whoever_is_to_ignore_hangups_does() {
+    let (listener, reader) = listener();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]);
+    shell
+        .arg(env!("CARGO_BIN_EXE_midsim"))
+        .args(["sim", "attach"]);
+    let mut attach = Attach::spawn(shell.args([NUMBER, "--alone", "--reader", &reader]));
+    let mut driver = Driver(listener.accept().unwrap().0);
+    driver.ask("04");
+    attach.told_until(IN_READER);
+    attach.signal("HUP");
+    for _ in 0..100 {
+        assert_eq!(driver.ask("04"), ATR);
+    }
+    attach.signal("TERM");
+    assert_eq!(attach.ends(), Some(0));
+}
+
+#[test]
 fn what_attach_prints_runs_as_printed_and_fits_the_card() {
     let lab = Suite::start("prints", &["up"], &["--card-profile", LAB]);
     let ui = lab.up.url("ui").to_owned();
@@ -342,7 +362,10 @@ struct Attach {
 impl Attach {
     fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_midsim"));
-        command.args(["sim", "attach"]).args(arguments);
+        Self::spawn(command.args(["sim", "attach"]).args(arguments))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

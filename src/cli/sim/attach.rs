@@ -51,7 +51,12 @@ impl Attach {
     pub(super) fn run(self) -> u8 {
         log_to_stderr();
         match tokio::runtime::Runtime::new() {
-            Ok(runtime) => runtime.block_on(self.stay()),
+            Ok(runtime) => {
+                let code = runtime.block_on(self.stay());
+                // Whoever is still looking a name up is not waited for.
+                runtime.shutdown_background();
+                code
+            }
             Err(error) => complain(&error, FAILURE),
         }
     }
