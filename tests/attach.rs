@@ -99,6 +99,12 @@ fn a_reader_that_takes_no_card_is_not_waited_for_for_ever() {
     let suite = Suite::start("full", &["up"], &[]);
     let full = FullReader::new();
     let reader = full.address.to_string();
+    for no_address in ["nonsense", "127.0.0.1", "127.0.0.1:123456"] {
+        let (status, problem) = suite.attach(NUMBER, no_address);
+        let detail = problem["detail"].as_str().unwrap();
+        assert_eq!(status, 422, "{problem}");
+        assert!(detail.contains("expected HOST:PORT"), "{detail}");
+    }
     let (status, problem) = suite.attach(NUMBER, &reader);
     let detail = problem["detail"].as_str().unwrap();
     assert_eq!(status, 504, "{problem}");
@@ -107,6 +113,9 @@ fn a_reader_that_takes_no_card_is_not_waited_for_for_ever() {
     let (_, seen) = suite.api("GET", NUMBER, "/attach", "");
     assert_eq!(seen["attached"], false);
 
+    let mut nowhere = Attach::start(&[NUMBER, "--reader", "nonsense", "--alone"]);
+    nowhere.told_until("expected HOST:PORT");
+    assert_eq!(nowhere.ends(), Some(2));
     let mut alone = Attach::start(&[NUMBER, "--reader", &reader, "--alone"]);
     let told = alone.told_until("another card");
     assert!(!told.contains(IN_READER), "{told}");

@@ -44,6 +44,9 @@ pub trait Card: Send {
 /// Why a reader takes no card.
 #[derive(Debug, thiserror::Error)]
 pub enum NoReader {
+    /// No such thing can be an address.
+    #[error("reader {0:?}: expected HOST:PORT, {READER} for example")]
+    Address(String),
     /// Nobody listens there.
     #[error("no reader at {reader}: {why}; is pcscd running, with vsmartcard-vpcd?")]
     Nobody {
@@ -72,6 +75,9 @@ pub async fn find(reader: &str) -> Result<Vec<SocketAddr>, NoReader> {
     let found = timeout(CONNECTS_WITHIN, lookup_host(reader)).await;
     match found.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
         Ok(found) => Ok(found.map(plain).collect()),
+        Err(why) if why.kind() == io::ErrorKind::InvalidInput => {
+            Err(NoReader::Address(reader.to_owned()))
+        }
         Err(why) => Err(NoReader::Nobody {
             reader: reader.to_owned(),
             why,

@@ -8,8 +8,9 @@ if [ "${2:-}" = inside ]; then
     # What the answer to a request contains. `grep -q` would leave before the other end has written all.
     has() { grep -e "$1" >/dev/null || { echo "card-tools: no $1" >&2 && exit 1; }; }
     api() { curl -sf -H 'Content-Type: application/json' "$@"; }
-    # The reader has asked for it when that is answered, so that it can be used.
-    api "$sim/attach" -d '{}' | has '"asked":true'
+    # As soon as the reader has asked for it the card can be used; mostly that is so when the request is answered.
+    asked() { api "$@" | grep -e '"asked":true' >/dev/null; }
+    asked "$sim/attach" -d '{}' || asked "$sim/attach?wait=10" || asked "$sim/attach"
     curl -s -H 'Content-Type: application/json' "$sims/+447700900002/attach" -d '{}' | has '"status":409'
     opensc-tool -r 0 -s 00A40004023F00 2>/dev/null | has 'SW1=0x90'
     opensc-tool -r 0 -s 002000010839393939FFFFFFFF 2>/dev/null | has 'SW1=0x63, SW2=0xC2'
