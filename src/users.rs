@@ -29,7 +29,7 @@ pub struct OpenPrompt {
     pub id: u64,
     /// Whose phone.
     pub msisdn: Msisdn,
-    /// `display` or `input`.
+    /// `display`, `yes-no` or `input`.
     pub kind: &'static str,
     /// The text on the screen.
     pub text: String,
@@ -62,7 +62,9 @@ pub enum Key {
     Back,
     /// Ends the dialogue.
     Cancel,
-    /// Accepts what is shown.
+    /// Says no to a question of yes or no.
+    No,
+    /// Accepts what is shown; yes.
     Ok,
     /// Types and accepts.
     Text,
@@ -130,7 +132,8 @@ impl Users {
             (Key::Back, ..) => Action::Back,
             (Key::Cancel, ..) => Action::Cancel,
             (Key::Wait, ..) => Action::NoResponse,
-            (Key::Ok, PromptKind::Display { .. }, None) => Action::Ok,
+            (Key::Ok, PromptKind::Display { .. } | PromptKind::YesNo { .. }, None) => Action::Ok,
+            (Key::No, PromptKind::YesNo { .. }, None) => Action::No,
             (
                 Key::Text,
                 PromptKind::Input {
@@ -159,6 +162,12 @@ impl Users {
                     expected: "ok, back, cancel or wait, without text".into(),
                 });
             }
+            (_, PromptKind::YesNo { .. }, _) => {
+                return Err(PressError::NotThatKey {
+                    id,
+                    expected: "ok (yes), no, back, cancel or wait, without text".into(),
+                });
+            }
             (_, PromptKind::Input { .. }, _) => {
                 let expected = "text (with `text`), back, cancel or wait".into();
                 return Err(PressError::NotThatKey { id, expected });
@@ -185,6 +194,7 @@ impl Users {
             .map(|(id, (msisdn, prompt))| {
                 let (kind, text, hidden, digits, min, max) = match &prompt.kind {
                     PromptKind::Display { text, .. } => ("display", text, false, false, 0, 0),
+                    PromptKind::YesNo { text } => ("yes-no", text, false, false, 0, 0),
                     PromptKind::Input {
                         text,
                         hidden,

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use midsim::Suite;
 use midsim::rp::{self, Ended};
-use midsim::suite::Running;
+use midsim::suite::{Builder, Running};
 use midsim::users::Press;
 use midsim::wiring::Humans;
-use midsim::world::Persona;
+use midsim::world::{Persona, World};
+use ota_wire::cat::{Facility, TerminalProfile};
 
 use crate::readme::blocks;
-use crate::sims::{flow_of, wanted};
+use crate::sims::{flow_as, flow_of, wanted};
 use crate::support::Folder;
 use crate::support::process::{Up, http, port_bases};
 
@@ -219,6 +220,75 @@ async fn a_flow_that_meets_a_menu_goes_on_when_that_is_closed() {
         () = playing => unreachable!("it never ends"),
     };
     assert!(matches!(ended, Ended::Tokens(_)), "{ended:?}");
+    suite.shutdown().await;
+}
+
+/// TS 102 223 §6.4.3: GET INKEY, yes or no, on a handset that has nothing else for texts.
+#[tokio::test]
+async fn a_question_of_yes_or_no_is_answered_with_no() {
+    let facilities = [
+        Facility::SMS_PP_DATA_DOWNLOAD,
+        Facility::SEND_SHORT_MESSAGE,
+        Facility::GET_INKEY,
+        Facility::BINARY_CHOICE,
+        Facility::GET_INPUT,
+    ];
+    let profile = hex::encode(TerminalProfile::with(&facilities).octets());
+    let profile = format!(
+        "inherits = \"default\"\nname = \"binary\"\n[handset]\nterminal_profile = \"{profile}\"\n"
+    );
+    let mut world = World::default();
+    world.use_card_profile(&profile, false).unwrap();
+    let suite = Builder::new(world).humans(Humans::Ask);
+    let suite = suite.frozen_clock().start().await.unwrap();
+    let sim = suite.sim(SILENT.parse().unwrap());
+    let port = suite.rp_port();
+    let mut wanted = wanted(&suite, SILENT);
+    wanted.acr_values = "mod-pr".into();
+
+    sim.set_user(Persona::Human).unwrap();
+    for (key, denied) in [("no", true), ("ok", false)] {
+        let playing = async {
+            asked(&suite).await;
+            let prompt = suite.users().open().remove(0);
+            assert_eq!((prompt.kind, prompt.hidden), ("yes-no", false));
+            let typed = serde_json::from_str(r#"{"action": "text", "text": "0"}"#).unwrap();
+            let refused = suite.press(prompt.id, typed).unwrap_err();
+            assert!(refused.to_string().contains("ok (yes), no"), "{refused}");
+            let press = serde_json::from_str(&format!(r#"{{"action": "{key}"}}"#)).unwrap();
+            suite.press(prompt.id, press).unwrap();
+            suite.clock().idle().await;
+            suite.clock().advance(Duration::from_secs(15)).await;
+        };
+        let (ended, ()) = tokio::join!(rp::run(port.as_ref(), &wanted), playing);
+        assert_eq!(self::denied(&ended), denied, "{key}: {ended:?}");
+        assert_eq!(
+            matches!(ended, Ended::Tokens(_)),
+            !denied,
+            "{key}: {ended:?}"
+        );
+    }
+    // Scripted users, too: one says yes, one says no, one leaves.
+    for (kind, tokens) in [("approve", true), ("decline", false), ("cancel", false)] {
+        let persona = serde_json::from_str(&format!(r#"{{"kind": "{kind}"}}"#)).unwrap();
+        sim.set_user(persona).unwrap();
+        let ended = flow_as(&suite, &wanted).await;
+        assert_eq!(
+            matches!(ended, Ended::Tokens(_)),
+            tokens,
+            "{kind}: {ended:?}"
+        );
+        assert_eq!(denied(&ended), !tokens, "{kind}: {ended:?}");
+    }
+    let traces = suite.trace_log().list(10);
+    let lines = traces.iter().flat_map(|trace| trace.render().lines);
+    // GET INKEY answered with 00, from the person and from the script.
+    let said_no = lines.filter(|line| line.name.starts_with("TERMINAL RESPONSE"));
+    let said_no = said_no.filter(|line| {
+        let octets = line.octets.as_ref();
+        octets.is_some_and(|octets| octets.hex.to_lowercase().contains("8301008d020400"))
+    });
+    assert_eq!(said_no.count(), 2);
     suite.shutdown().await;
 }
 

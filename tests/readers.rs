@@ -135,20 +135,32 @@ fn weak_cards_are_refused_without_leave_and_found_with_it() {
         );
     }
     for (profile, found) in [
+        ("single-des", "(key set 3, single DES)\n4 findings\n"),
         (
-            "single-des",
-            "errors are signed with single DES for everybody\n",
+            "no-level",
+            "TAR B00000 demands no checksum: it took 00130D0001",
         ),
-        ("no-level", "TAR B00000: unprotected packets are taken\n"),
+        ("no-level", "\n3 findings\n"),
         (
-            "no-counter",
-            "packets without a counter are taken, again and again\n1 finding\n",
+            "rc-only",
+            "(a CRC, no key needed)\nTAR B00000 demands no ciphering: it took 0",
         ),
+        ("no-counter", " twice (key set 1, AES)\n1 finding\n"),
+        (
+            "counter-not-checked",
+            " twice (key set 1, AES)\n1 finding\n",
+        ),
+        ("no-ciphering", " (in clear, key set 1, AES)\n1 finding\n"),
         (
             "cipher-without-checksum",
-            "ciphered packets without a checksum are taken\n1 finding\n",
+            " (no check at all, key set 1, AES)\n1 finding\n",
         ),
-        ("oracle", "errors show what octets decipher to\n1 finding\n"),
+        ("des-key-set", "single DES is taken: TAR 000000 took 0"),
+        (
+            "signed-errors",
+            "error PoRs are signed for strangers: TAR 000000 answered 027100",
+        ),
+        ("oracle", "\n2 findings\n"),
     ] {
         let profile = format!("weak/{profile}");
         let (status, out, err) = scan(&profile, &[]);
@@ -158,6 +170,11 @@ fn weak_cards_are_refused_without_leave_and_found_with_it() {
         assert_eq!(status, 10, "{profile}: {err}");
         assert!(out.contains(found), "{profile}: {out}");
     }
+    // A card with a menu is as weak as one without.
+    let mut menu = Command::new(env!("CARGO_BIN_EXE_midsim"));
+    menu.args(["sim", "scan", "+447700900001", "--allow-weak-cards"]);
+    menu.args(["--card-profile", "fixtures/profiles/weak/rc-only.toml"]);
+    assert_eq!(menu.output().unwrap().status.code(), Some(10));
     let weak = "fixtures/profiles/weak/oracle.toml";
     let (status, out, err) = stdio(&[NUMBER, "--card-profile", weak], "00A4000C023F00\n");
     assert_eq!((status, out.as_str()), (2, ""), "{err}");

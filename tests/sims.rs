@@ -192,8 +192,11 @@ async fn flow(suite: &Running) -> Ended {
 
 /// Runs a flow to its end; time jumps whenever everybody waits.
 pub(crate) async fn flow_of(suite: &Running, number: &str) -> Ended {
+    flow_as(suite, &wanted(suite, number)).await
+}
+
+pub(crate) async fn flow_as(suite: &Running, wanted: &Flow) -> Ended {
     let port = suite.rp_port();
-    let wanted = wanted(suite, number);
     let jumping = async {
         loop {
             suite.clock().jump_to_next().await;
@@ -202,7 +205,7 @@ pub(crate) async fn flow_of(suite: &Running, number: &str) -> Ended {
     };
     tokio::select! {
         biased;
-        ended = rp::run(port.as_ref(), &wanted) => ended,
+        ended = rp::run(port.as_ref(), wanted) => ended,
         () = jumping => unreachable!("it never ends"),
     }
 }

@@ -282,7 +282,7 @@ impl World {
     /// The text on the screen.
     pub(crate) fn screen(&self) -> Option<String> {
         self.phone.prompt().map(|prompt| match &prompt.kind {
-            PromptKind::Display { text, .. } => text.clone(),
+            PromptKind::Display { text, .. } | PromptKind::YesNo { text } => text.clone(),
             PromptKind::Input { text, .. } => format!("{text}?"),
         })
     }

@@ -36,8 +36,10 @@ pub struct Reaction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gesture {
-    /// Presses OK.
+    /// Presses OK, or says yes.
     Ok,
+    /// Says no where that is asked; ends it elsewhere.
+    No,
     /// Types the code that is asked for: the PIN, or the PUK. Asked for a new PIN, the PIN that they have.
     RightPin,
     /// Types a wrong code; a new PIN is never wrong.
@@ -90,10 +92,11 @@ impl PersonaState {
 
 impl Persona {
     /// The names that [`Persona::named`] knows.
-    pub const NAMES: [&str; 10] = [
+    pub const NAMES: [&str; 11] = [
         "approve",
         "slow",
         "cancel",
+        "decline",
         "back",
         "wrong-once",
         "wrong-always",
@@ -105,12 +108,13 @@ impl Persona {
 
     /// One of the built-in personas. `ignore` and `human` do nothing by themselves.
     pub fn named(name: &str) -> Option<Self> {
-        use Gesture::{Back, Busy, Cancel, NoResponse, Ok, RightPin, WrongPin};
+        use Gesture::{Back, Busy, Cancel, No, NoResponse, Ok, RightPin, WrongPin};
 
         let (after_ms, texts, questions): (_, &[Gesture], &[Gesture]) = match name {
             "approve" => (0, &[Ok], &[RightPin]),
             "slow" => (3000, &[Ok], &[RightPin]),
             "cancel" => (0, &[Cancel], &[Cancel]),
+            "decline" => (0, &[No], &[No]),
             "back" => (0, &[Back], &[Back]),
             "wrong-once" => (0, &[Ok], &[WrongPin, RightPin]),
             "wrong-always" => (0, &[Ok], &[WrongPin]),
@@ -147,7 +151,9 @@ impl Persona {
                 wait_for_user: false,
                 ..
             } => return None,
-            PromptKind::Display { .. } => (&self.texts, &mut state.texts),
+            PromptKind::Display { .. } | PromptKind::YesNo { .. } => {
+                (&self.texts, &mut state.texts)
+            }
             PromptKind::Input { .. } if by_key => (&self.texts, &mut state.texts),
             PromptKind::Input { .. } => (&self.questions, &mut state.questions),
         };
@@ -160,10 +166,12 @@ impl Persona {
         let mut action = match gesture {
             Gesture::Ok if by_key => Action::Text(Typed::new(YES)),
             Gesture::Ok => Action::Ok,
+            Gesture::No if by_key => Action::Text(Typed::new(NO)),
+            Gesture::No => Action::No,
             Gesture::RightPin | Gesture::WrongPin => {
                 let code = match &prompt.kind {
                     PromptKind::Input { text, min, .. } => state.code(text, *min),
-                    PromptKind::Display { .. } => &state.pin,
+                    PromptKind::Display { .. } | PromptKind::YesNo { .. } => &state.pin,
                 };
                 Action::Text(match gesture == Gesture::WrongPin && !new_pin {
                     true => Typed::new(other_than(code)),
@@ -194,7 +202,7 @@ impl Gesture {
     /// Whether the next prompt belongs to something new.
     const fn ends_the_dialogue(self) -> bool {
         match self {
-            Self::RightPin | Self::Cancel | Self::Back | Self::NoResponse => true,
+            Self::RightPin | Self::No | Self::Cancel | Self::Back | Self::NoResponse => true,
             Self::Ok | Self::WrongPin | Self::Busy => false,
         }
     }
@@ -213,6 +221,8 @@ const NEW_PIN: [&str; 2] = ["New PIN", "New PIN again"];
 
 /// The key that says yes.
 const YES: &str = "1";
+/// One that does not.
+const NO: &str = "0";
 
 /// A code of the same length in which every digit is another one.
 fn other_than(pin: &PinCode) -> String {
@@ -264,6 +274,7 @@ mod tests {
             ("approve", Some((ResultCode::OK, 3))),
             ("slow", Some((ResultCode::OK, 3))),
             ("cancel", Some((ResultCode::CANCELLED, 3))),
+            ("decline", Some((ResultCode::CANCELLED, 3))),
             ("back", Some((ResultCode::BACK, 3))),
             ("wrong-once", Some((ResultCode::OK, 3))),
             ("wrong-always", Some((ResultCode::PIN_BLOCKED, 0))),
@@ -297,6 +308,7 @@ mod tests {
         let long = "Ж".repeat(119);
         for (name, expected) in [
             ("approve", ResultCode::OK),
+            ("decline", ResultCode::CANCELLED),
             ("cancel", ResultCode::CANCELLED),
         ] {
             let persona = Persona::named(name).unwrap();

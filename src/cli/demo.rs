@@ -395,7 +395,7 @@ impl Kind {
             Persona::Approve { after_ms: 0 } => Self::Approve,
             Persona::Approve { .. } => Self::Slow,
             Persona::Busy => Self::Busy,
-            Persona::Cancel => Self::Cancel,
+            Persona::Cancel | Persona::Decline => Self::Cancel,
             Persona::Human => Self::Human,
             Persona::Ignore => Self::Ignore,
             Persona::WrongPin { .. } => Self::WrongPin,

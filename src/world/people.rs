@@ -71,6 +71,8 @@ pub enum Persona {
     Busy,
     /// Presses cancel.
     Cancel,
+    /// Says no where the handset asks for yes or no; presses cancel elsewhere.
+    Decline,
     /// Somebody at the browser or the API; approves where nobody is there (`demo`, `exec`).
     Human,
     /// Never presses a key.

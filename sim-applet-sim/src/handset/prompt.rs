@@ -25,6 +25,11 @@ pub enum PromptKind {
         /// Whether it stays until the user does something.
         wait_for_user: bool,
     },
+    /// A question of yes or no (GET INKEY with binary choice).
+    YesNo {
+        /// The question.
+        text: String,
+    },
     /// A question (GET INPUT, GET INKEY).
     Input {
         /// The question.
@@ -52,8 +57,10 @@ pub struct Reply {
 /// What a user can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Press OK on a text.
+    /// Press OK on a text; yes.
     Ok,
+    /// No, to a question of yes or no.
+    No,
     /// Type and press OK.
     Text(Typed),
     /// End it (result 10).
@@ -171,6 +178,7 @@ impl PromptKind {
     pub fn accepts(&self, action: &Action) -> bool {
         match (action, self) {
             (Action::Ok, Self::Input { .. }) => false,
+            (Action::No, kind) => matches!(kind, Self::YesNo { .. }),
             (Action::Text(typed), kind) => kind.takes(typed.as_str()).is_ok(),
             _ => true,
         }
@@ -183,7 +191,7 @@ impl PromptKind {
             '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', '+',
         ];
         match *self {
-            Self::Display { .. } => Err(Refusal::WrongKind),
+            Self::Display { .. } | Self::YesNo { .. } => Err(Refusal::WrongKind),
             Self::Input {
                 digits_only,
                 min,

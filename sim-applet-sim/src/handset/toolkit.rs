@@ -3,8 +3,8 @@
 use jiff::SignedDuration;
 use ota_wire::apdu::{Command, Ins, Sw};
 use ota_wire::cat::{
-    Body, Coding, CommandDetails, CommandType, InputText, ProactiveCommand, Qualifier,
-    ResponseLength, TerminalResponse, TerminalResult, TextString,
+    Body, Coding, CommandDetails, InputText, ProactiveCommand, Qualifier, ResponseLength,
+    TerminalResponse, TerminalResult, TextString,
 };
 
 use super::prompt::OpenPrompt;
@@ -17,6 +17,10 @@ const MAX_IN_A_ROW: usize = 32;
 
 /// Additional information on result 20.
 const SCREEN_BUSY: u8 = 0x01;
+
+/// The answers to GET INKEY with binary choice (TS 102 223 §6.8.5, §8.15).
+const YES: u8 = 0x01;
+const NO: u8 = 0x00;
 
 /// What came of a proactive command.
 pub(super) enum Performed {
@@ -166,9 +170,8 @@ impl Phone {
                 }
                 let one = ResponseLength { min: 1, max: 1 };
                 let kind = if details.qualifier.has(Qualifier::INKEY_YES_NO) {
-                    PromptKind::Display {
+                    PromptKind::YesNo {
                         text: text.to_text(),
-                        wait_for_user: true,
                     }
                 } else {
                     question(text.to_text(), details.qualifier, one)
@@ -247,7 +250,7 @@ impl Phone {
 
 fn shown(id: u64, kind: &PromptKind) -> EventKind {
     let (text, input, hidden) = match kind {
-        PromptKind::Display { text, .. } => (text, None, false),
+        PromptKind::Display { text, .. } | PromptKind::YesNo { text } => (text, None, false),
         PromptKind::Input {
             text,
             hidden,
@@ -277,11 +280,13 @@ fn question(text: String, qualifier: Qualifier, length: ResponseLength) -> Promp
 /// The TERMINAL RESPONSE for what the user did, or why the handset does not take it.
 fn answer_to(open: &OpenPrompt, action: &Action) -> Result<TerminalResponse, Refusal> {
     let with = |result| TerminalResponse::new(open.details, result);
+    let chosen = |octet| {
+        with(TerminalResult::OK).with_input(InputText::from_value([Coding::EIGHT_BIT.0, octet]))
+    };
     Ok(match (action, &open.prompt.kind) {
-        // A question that is answered by yes or no.
-        (Action::Ok, PromptKind::Display { .. }) if open.details.kind == CommandType::GET_INKEY => {
-            with(TerminalResult::OK).with_input(InputText::from_value([Coding::EIGHT_BIT.0, 0x01]))
-        }
+        (Action::Ok, PromptKind::YesNo { .. }) => chosen(YES),
+        (Action::No, PromptKind::YesNo { .. }) => chosen(NO),
+        (Action::No, _) => return Err(Refusal::WrongKind),
         (Action::Ok, PromptKind::Display { .. }) => with(TerminalResult::OK),
         (Action::Ok, PromptKind::Input { .. }) => return Err(Refusal::WrongKind),
         (Action::Text(typed), kind) => {

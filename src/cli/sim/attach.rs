@@ -206,7 +206,6 @@ impl Attach {
     }
 
     // A terminal that has closed takes no more text, which must not end us before the card is back.
-
     fn greet(&self, what: &str, card: &KnownCard) {
         let _ = writeln!(
             io::stderr(),

@@ -87,16 +87,30 @@ async fn a_card_goes_back_when_nobody_waits_for_its_reader_to_eject_it() {
     let reader = sim.reader().await.unwrap();
     assert!(!card().await.attached);
     assert!(give_up(&sim, reader.eject(), 1, false).await.is_none());
-    for _ in 0..20 {
-        yield_now().await;
-    }
+    go_on().await;
     assert!(card().await.attached, "the handset is on again");
     // And nobody else's is put back for it.
     let reader = sim.reader().await.unwrap();
-    for _ in 0..20 {
-        yield_now().await;
-    }
+    go_on().await;
     reader.reset().await.unwrap();
     reader.eject().await.unwrap();
+    suite.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_card_that_this_program_reads_itself_is_not_to_be_had() {
+    let suite = Suite::builder().frozen_clock().start().await.unwrap();
+    let sim = suite.sim(MSISDN.parse().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let reader = sim.reader().await.unwrap();
+    let refused = sim.attach(&address, Duration::ZERO).await.unwrap_err();
+    assert!(matches!(refused, AttachError::Card(_)), "{refused}");
+    assert!(!sim.attached(u64::MAX, LONG).await.attached);
+    assert!(!sim.detach().await);
+    reader.reset().await.unwrap();
+    reader.eject().await.unwrap();
+    sim.attach(&address, Duration::ZERO).await.unwrap();
+    assert!(sim.detach().await);
     suite.shutdown().await;
 }

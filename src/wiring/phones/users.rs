@@ -184,6 +184,7 @@ impl Phones {
         Some(match persona {
             Persona::Approve { after_ms } => script(&[Gesture::Ok], &[Gesture::RightPin], after_ms),
             Persona::Busy => script(&[Gesture::Busy], &[Gesture::Busy], 0),
+            Persona::Decline => script(&[Gesture::No], &[Gesture::No], 0),
             Persona::Cancel => script(&[Gesture::Cancel], &[Gesture::Cancel], 0),
             Persona::Human if self.humans == Humans::Ask => return None,
             Persona::Human => script(&[Gesture::Ok], &[Gesture::RightPin], 0),

@@ -78,7 +78,8 @@ impl Session {
                     2 => Action::Back,
                     3 => Action::Busy,
                     4 => Action::NoResponse,
-                    5..=8 => Action::Text(Typed::new("1234")),
+                    5 => Action::No,
+                    6..=8 => Action::Text(Typed::new("1234")),
                     9 => Action::Text(Typed::new("12345678")),
                     _ => Action::Text(Typed::new(String::from_utf8_lossy(input.piece()))),
                 };

@@ -75,7 +75,7 @@ fn play(world: &mut World, challenge: &Challenge) -> (Vec<ProactiveCommand>, Res
     while submit(&step).is_none() {
         let prompt = world.phone.prompt().expect("asked or answered");
         step = match &prompt.kind {
-            PromptKind::Display { .. } => world.act(Action::Ok),
+            PromptKind::Display { .. } | PromptKind::YesNo { .. } => world.act(Action::Ok),
             PromptKind::Input { hidden: true, .. } if std::mem::take(&mut wrong) => {
                 world.type_in("9999")
             }

@@ -203,11 +203,12 @@ impl Player {
     fn user(&mut self, action: &[&str]) -> Checked {
         let action = match action {
             ["ok"] => Action::Ok,
+            ["no"] => Action::No,
             ["cancel"] => Action::Cancel,
             ["back"] => Action::Back,
             ["busy"] => Action::Busy,
             ["types", typed] => Action::Text(Typed::new(*typed)),
-            _ => return Err("ok, cancel, back, busy or types".to_owned()),
+            _ => return Err("ok, no, cancel, back, busy or types".to_owned()),
         };
         let prompt = self.world.phone.prompt().ok_or("the screen is empty")?.id;
         self.input(Input::User(Reply { prompt, action }))?;

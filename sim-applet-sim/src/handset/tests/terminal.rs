@@ -203,9 +203,22 @@ fn a_handset_without_display_text_asks_with_get_inkey_and_get_input() {
     let step = world.act(Action::Ok);
     assert_eq!(world.answer(&step, &challenge).0, ResultCode::OK);
     world.acknowledge(&step);
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    world.send_challenge(&challenge);
+    let step = world.type_in("0");
+    assert!(submit(&step).is_none(), "nothing is typed there");
+    let step = world.act(Action::No);
+    assert_eq!(world.answer(&step, &challenge).0, ResultCode::CANCELLED);
+    world.acknowledge(&step);
     let challenge = world.challenge(Method::Pin, TEXT);
     let step = world.send_challenge(&challenge);
     assert_eq!(world.answer(&step, &challenge).0, ResultCode::UNSUPPORTED);
+    // A text has no no.
+    let mut world = World::new();
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    world.send_challenge(&challenge);
+    world.act(Action::No);
+    assert_eq!(world.screen().as_deref(), Some(TEXT));
 }
 
 #[test]
