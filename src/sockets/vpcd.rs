@@ -271,6 +271,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_reader_is_found_under_all_of_its_names() {
+        let expected = find("127.0.0.1:35963").await.unwrap();
+        assert_eq!(expected.len(), 1);
+        for name in [
+            "0.0.0.0:35963",
+            "[::ffff:127.0.0.1]:35963",
+            "localhost:35963",
+        ] {
+            assert!(find(name).await.unwrap().contains(&expected[0]), "{name}");
+        }
+        for no_address in ["35963", "127.0.0.1", "127.0.0.1:x", ""] {
+            let found = find(no_address).await;
+            assert!(matches!(found, Err(NoReader::Address(_))), "{no_address}");
+        }
+    }
+
+    #[tokio::test]
     async fn no_more_of_a_frame_is_kept_than_a_command_can_have() {
         let frame = format!("ffff{}", "ab".repeat(65_535));
         let (answers, result, _) = session(&[&frame, "000401020304"]).await;
