@@ -2,17 +2,16 @@
 //! A reader's driver is played here; the real one is in `tests/interop/card-tools.sh`.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::net::TcpSocket;
 
 use crate::support::Folder;
 use crate::support::process::{Up, http, port_bases};
-use crate::support::reader::Driver;
+use crate::support::reader::{Driver, FullReader};
 
 const NUMBER: &str = "+447700900002";
 const ICCID: &str = "8944770090000000026";
@@ -99,6 +98,12 @@ fn a_reader_that_takes_no_card_is_not_waited_for_for_ever() {
     let suite = Suite::start("full", &["up"], &[]);
     let full = FullReader::new();
     let reader = full.address.to_string();
+    for no_address in ["nonsense", "127.0.0.1", "127.0.0.1:123456"] {
+        let (status, problem) = suite.attach(NUMBER, no_address);
+        let detail = problem["detail"].as_str().unwrap();
+        assert_eq!(status, 422, "{problem}");
+        assert!(detail.contains("expected HOST:PORT"), "{detail}");
+    }
     let (status, problem) = suite.attach(NUMBER, &reader);
     let detail = problem["detail"].as_str().unwrap();
     assert_eq!(status, 504, "{problem}");
@@ -107,6 +112,9 @@ fn a_reader_that_takes_no_card_is_not_waited_for_for_ever() {
     let (_, seen) = suite.api("GET", NUMBER, "/attach", "");
     assert_eq!(seen["attached"], false);
 
+    let mut nowhere = Attach::start(&[NUMBER, "--reader", "nonsense", "--alone"]);
+    nowhere.told_until("expected HOST:PORT");
+    assert_eq!(nowhere.ends(), Some(2));
     let mut alone = Attach::start(&[NUMBER, "--reader", &reader, "--alone"]);
     let told = alone.told_until("another card");
     assert!(!told.contains(IN_READER), "{told}");
@@ -170,6 +178,42 @@ fn a_terminal_that_closes_puts_the_card_back_and_detach_does_when_nobody_can() {
         assert_eq!(code, Some(1));
         assert!(told.contains("in no reader"), "{told}");
     }
+}
+
+#[test]
+fn nobody_to_print_for_is_no_reason_to_leave_the_card_in_the_reader() {
+    let suite = Suite::start("pipe", &["up"], &[]);
+    let (listener, reader) = listener();
+    let ui = suite.up.url("ui");
+    let mut attach = Attach::start(&[NUMBER, "--reader", &reader, "--ui", ui, "--trace"]);
+    let mut driver = Driver(listener.accept().unwrap().0);
+    driver.ask("04");
+    attach.told_until(IN_READER);
+    drop(attach.stdout.take());
+    driver.ask("00a4000c023f00");
+    attach.told_until("Broken pipe");
+    assert_eq!(attach.child.wait().unwrap().code(), Some(1));
+    assert!(suite.in_handset(NUMBER));
+}
+
+#[test]
+fn whoever_is_to_ignore_hangups_does() {
+    let (listener, reader) = listener();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]);
+    shell
+        .arg(env!("CARGO_BIN_EXE_midsim"))
+        .args(["sim", "attach"]);
+    let mut attach = Attach::spawn(shell.args([NUMBER, "--alone", "--reader", &reader]));
+    let mut driver = Driver(listener.accept().unwrap().0);
+    driver.ask("04");
+    attach.told_until(IN_READER);
+    attach.signal("HUP");
+    for _ in 0..100 {
+        assert_eq!(driver.ask("04"), ATR);
+    }
+    attach.signal("TERM");
+    assert_eq!(attach.ends(), Some(0));
 }
 
 #[test]
@@ -342,7 +386,10 @@ struct Attach {
 impl Attach {
     fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_midsim"));
-        command.args(["sim", "attach"]).args(arguments);
+        Self::spawn(command.args(["sim", "attach"]).args(arguments))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -408,48 +455,4 @@ fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let reader = listener.local_addr().unwrap().to_string();
     (listener, reader)
-}
-
-/// A reader that has a card and another one waiting: like pcscd's driver it lets one wait at most, and hears no more.
-struct FullReader {
-    address: SocketAddr,
-    runtime: tokio::runtime::Runtime,
-    _listener: tokio::net::TcpListener,
-    _waiting: TcpStream,
-}
-
-impl FullReader {
-    fn new() -> Self {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let listener = {
-            let _runtime = runtime.enter();
-            let socket = TcpSocket::new_v4().unwrap();
-            socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-            socket.listen(0).unwrap()
-        };
-        let address = listener.local_addr().unwrap();
-        let waiting = TcpStream::connect(address).unwrap();
-        Self {
-            address,
-            runtime,
-            _listener: listener,
-            _waiting: waiting,
-        }
-    }
-
-    /// Returns when somebody has begun to connect, proc_net_tcp(5): SYN_SENT is 02.
-    #[cfg(target_os = "linux")]
-    fn somebody_knocks(&self) {
-        let knock = format!("0100007F:{:04X} 02 ", self.address.port());
-        let knocked = async {
-            while !std::fs::read_to_string("/proc/net/tcp")
-                .unwrap()
-                .contains(&knock)
-            {
-                tokio::task::yield_now().await;
-            }
-        };
-        let knocked = async { tokio::time::timeout(LONG, knocked).await };
-        self.runtime.block_on(knocked).unwrap();
-    }
 }

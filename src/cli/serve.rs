@@ -13,7 +13,8 @@ use crate::suite::{Builder, Running, Serves};
 /// Start some parties alone and stay; their neighbours are reached by URL
 ///
 /// All of them must be given the same world. Each process wants a data folder of its own. An MSSP sends its messages to the OTA
-/// platform's HTTP API and gets the results from there; either may be stopped and started again at any time.
+/// platform's HTTP API and gets the results from there; either may be stopped and started again at any time. Only the process that
+/// serves `sim` has cards; the others refuse what is asked about one.
 #[derive(Args)]
 #[command(after_help = EXAMPLE, after_long_help = CONFIGURATION)]
 pub(super) struct Serve {

@@ -71,6 +71,7 @@ pub(super) async fn attach(
                 | AttachError::Occupied { .. }
                 | AttachError::Gone { .. }
                 | AttachError::Card(_) => StatusCode::CONFLICT,
+                AttachError::Reader(NoReader::Address(_)) => StatusCode::UNPROCESSABLE_ENTITY,
                 AttachError::Reader(NoReader::Nobody { .. }) => StatusCode::BAD_GATEWAY,
                 AttachError::Reader(NoReader::Silent { .. }) => StatusCode::GATEWAY_TIMEOUT,
                 AttachError::Unknown(_) | AttachError::NoSims(_) => StatusCode::NOT_FOUND,

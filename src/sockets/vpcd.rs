@@ -44,6 +44,9 @@ pub trait Card: Send {
 /// Why a reader takes no card.
 #[derive(Debug, thiserror::Error)]
 pub enum NoReader {
+    /// No such thing can be an address.
+    #[error("reader {0:?}: expected HOST:PORT, {READER} for example")]
+    Address(String),
     /// Nobody listens there.
     #[error("no reader at {reader}: {why}; is pcscd running, with vsmartcard-vpcd?")]
     Nobody {
@@ -72,6 +75,9 @@ pub async fn find(reader: &str) -> Result<Vec<SocketAddr>, NoReader> {
     let found = timeout(CONNECTS_WITHIN, lookup_host(reader)).await;
     match found.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
         Ok(found) => Ok(found.map(plain).collect()),
+        Err(why) if why.kind() == io::ErrorKind::InvalidInput => {
+            Err(NoReader::Address(reader.to_owned()))
+        }
         Err(why) => Err(NoReader::Nobody {
             reader: reader.to_owned(),
             why,
@@ -262,6 +268,23 @@ mod tests {
         assert_eq!(answers, "00023b00000609b00000900000023b00");
         assert!(result.is_ok());
         assert_eq!(power, ["reset", "reset", "off"]);
+    }
+
+    #[tokio::test]
+    async fn one_reader_is_found_under_all_of_its_names() {
+        let expected = find("127.0.0.1:35963").await.unwrap();
+        assert_eq!(expected.len(), 1);
+        for name in [
+            "0.0.0.0:35963",
+            "[::ffff:127.0.0.1]:35963",
+            "localhost:35963",
+        ] {
+            assert!(find(name).await.unwrap().contains(&expected[0]), "{name}");
+        }
+        for no_address in ["35963", "127.0.0.1", "127.0.0.1:x", ""] {
+            let found = find(no_address).await;
+            assert!(matches!(found, Err(NoReader::Address(_))), "{no_address}");
+        }
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use crate::cards::{KnownCard, LooseCard};
 use crate::cli::{FAILURE, OK, USAGE, complain, log_to_stderr};
 use crate::runtime::chance::Chance;
 use crate::sockets::shutdown::{self, Shutdown};
-use crate::sockets::vpcd;
+use crate::sockets::vpcd::{self, NoReader};
 
 /// How long a reader may take to ask for its card before its user is told that it has not. pcscd does so twice a second.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -51,7 +51,12 @@ impl Attach {
     pub(super) fn run(self) -> u8 {
         log_to_stderr();
         match tokio::runtime::Runtime::new() {
-            Ok(runtime) => runtime.block_on(self.stay()),
+            Ok(runtime) => {
+                let code = runtime.block_on(self.stay());
+                // Whoever is still looking a name up is not waited for.
+                runtime.shutdown_background();
+                code
+            }
             Err(error) => complain(&error, FAILURE),
         }
     }
@@ -95,8 +100,10 @@ impl Attach {
         };
         let watched = until(stop, self.watch(midsim, seen?, begun)).await;
         match watched {
-            // It is in the reader no longer.
-            Some(Ok(())) => Err(failed("the reader has gone".to_owned())),
+            Some(Ok(())) => Err(failed(
+                "the card is in the reader no longer: the reader has gone, or somebody has taken the card out"
+                    .to_owned(),
+            )),
             // Whatever is wrong with us, the card must not stay there.
             Some(Err(why)) => {
                 let _ = midsim.detach().await;
@@ -172,9 +179,9 @@ impl Attach {
         });
         let playing = async {
             let at = vpcd::find(&self.reader).await;
-            let at = at.map_err(|error| failed(error.to_string()))?;
+            let at = at.map_err(no_reader)?;
             let stream = vpcd::connect(&self.reader, &at).await;
-            let stream = stream.map_err(|error| failed(error.to_string()))?;
+            let stream = stream.map_err(no_reader)?;
             let broken = |error: io::Error| failed(error.to_string());
             if self.asked(&stream).await.map_err(broken)? {
                 self.greet(
@@ -223,6 +230,14 @@ async fn until<T>(stop: &Shutdown, work: impl Future<Output = T>) -> Option<T> {
         done = work => Some(done),
         () = stop.draining() => None,
     }
+}
+
+fn no_reader(error: NoReader) -> Failed {
+    let code = match error {
+        NoReader::Address(_) => USAGE,
+        NoReader::Nobody { .. } | NoReader::Silent { .. } => FAILURE,
+    };
+    (error.to_string(), code)
 }
 
 fn failed(why: String) -> Failed {

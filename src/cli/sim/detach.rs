@@ -25,7 +25,9 @@ impl Detach {
             Err(error) => return complain(&error, FAILURE),
         };
         let midsim = Midsim::new(&self.midsim, &self.card);
-        match runtime.block_on(midsim.detach()) {
+        let detached = runtime.block_on(midsim.detach());
+        runtime.shutdown_background();
+        match detached {
             Ok(()) => OK,
             Err(why) => complain(&why, FAILURE),
         }

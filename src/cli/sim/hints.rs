@@ -13,7 +13,13 @@ pub(super) fn hints(reader: &str, card: &KnownCard) -> String {
     let mut text = String::from("# Try in another terminal:\nopensc-tool -l\n");
     let number = match slot(reader) {
         // As pcscd counts where it has no other readers.
-        Some(slot) => slot.to_string(),
+        Some(slot) => {
+            let _ = writeln!(
+                text,
+                "# Reader {slot}, unless there are others than the virtual ones."
+            );
+            slot.to_string()
+        }
         None => {
             text.push_str(
                 "# The number of the reader: here that of the first one with a card.\n\

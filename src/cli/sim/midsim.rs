@@ -107,7 +107,8 @@ impl Midsim {
             answer: Some(4 << 20),
         };
         let response = self.client.send(request, bounds).await.result;
-        let response = response.map_err(|error| format!("{url}: {error}"))?;
+        let response =
+            response.map_err(|error| format!("{url}: {error}; does a midsim run there?"))?;
         let answer: Value = serde_json::from_slice(response.body()).unwrap_or_default();
         if response.status().is_success() {
             return Ok(answer);
