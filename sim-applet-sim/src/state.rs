@@ -169,6 +169,11 @@ impl CardState {
         if let Some(keys) = stored.iter().find(|keys| keys.version == version) {
             return keys.counter;
         }
+        self.factory_counter(profile, version)
+    }
+
+    /// CNTR of the key set of this version that the card came with, also when PUT KEY has brought another one.
+    pub(crate) fn factory_counter(&self, profile: &Profile, version: u8) -> Cntr {
         let place = self.place_of(profile, version);
         place.map_or_else(Cntr::default, |place| self.counters[place].get())
     }

@@ -338,6 +338,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_dialogue_begins_with_the_first_gesture() {
+        let persona = Persona::named("wrong-once").unwrap();
+        let mut state = knows();
+        let prompt = question("PIN", 4, 8);
+        for _ in 0..3 {
+            for typed in ["2345", "1234"] {
+                let (action, _) = persona.react(&mut state, &prompt).unwrap();
+                assert_eq!(action, Action::Text(Typed::new(typed)));
+            }
+        }
+    }
+
     fn question(text: &str, min: u8, max: u8) -> Prompt {
         let kind = PromptKind::Input {
             text: text.to_owned(),

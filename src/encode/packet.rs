@@ -52,7 +52,10 @@ impl Fields for CommandPacket {
             script: None,
             applet: None,
         };
-        let set = key_set(keys, view.kic(), view.kid());
+        let Some(version) = view.spi().key_set(view.kic(), view.kid()) else {
+            return Some(closed);
+        };
+        let set = key_set(keys, version);
         let Ok(command) = Command::unseal(octets, &set) else {
             return Some(closed);
         };
@@ -112,8 +115,11 @@ impl Fields for CommandPacket {
             cntr: counter(self.cntr)?,
             data,
         };
-        one_key_set(self.kic.0, self.kid.0)?;
-        let set = key_set(keys, self.kic.0, self.kid.0);
+        let version = spi.key_set(self.kic.0, self.kid.0);
+        let set = key_set(
+            keys,
+            version.ok_or_else(|| two_key_sets(self.kic.0, self.kid.0))?,
+        );
         command.seal(&set).map_err(|error| {
             EncodeError(format!(
                 "{error} (key set {} of --keys or --iccid)",
@@ -230,9 +236,10 @@ impl Fields for ResponsePacket {
                 Some(spi) => {
                     let kic = self.kic.unwrap_or_default().0;
                     let kid = self.kid.unwrap_or_default().0;
-                    one_key_set(kic, kid)?;
-                    let set = key_set(keys, kic, kid);
-                    response.seal(Spi(spi.array("spi")?), kic, kid, Some(&set))
+                    let spi = Spi(spi.array("spi")?);
+                    let version = spi.por_key_set(kic, kid);
+                    let set = key_set(keys, version.ok_or_else(|| two_key_sets(kic, kid))?);
+                    response.seal(spi, kic, kid, Some(&set))
                 }
             };
             sealed.map_err(EncodeError::new)?
@@ -270,23 +277,18 @@ fn open_response(
     Some((sent.cntr, checked.status, checked.data))
 }
 
-/// The key set that KIc and KID name, or one without keys.
-fn key_set(keys: &Keys, kic: u8, kid: u8) -> KeySet {
-    let version = (kic >> 4).max(kid >> 4);
+/// The key set of this version, or one without keys.
+fn key_set(keys: &Keys, version: u8) -> KeySet {
     let set = keys.key_sets.iter().find(|set| set.version == version);
     set.cloned().unwrap_or_else(|| keyless(version))
 }
 
-/// KIc and KID name the same key set, where both name one.
-fn one_key_set(kic: u8, kid: u8) -> Result<()> {
-    match (kic >> 4, kid >> 4) {
-        (ciphers, checks) if ciphers != checks && ciphers != 0 && checks != 0 => {
-            Err(EncodeError(format!(
-                "kic, kid: expected one key set, got {ciphers} in KIc {kic:02X} and {checks} in KID {kid:02X}"
-            )))
-        }
-        _ => Ok(()),
-    }
+/// KIc and KID name two key sets, and both keys are used.
+fn two_key_sets(kic: u8, kid: u8) -> EncodeError {
+    let (ciphers, checks) = (kic >> 4, kid >> 4);
+    EncodeError(format!(
+        "kic, kid: expected one key set, got {ciphers} in KIc {kic:02X} and {checks} in KID {kid:02X}"
+    ))
 }
 
 fn keyless(version: u8) -> KeySet {

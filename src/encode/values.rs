@@ -119,8 +119,12 @@ impl Visitor<'_> for WideVisitor {
     }
 
     fn visit_str<E: Error>(self, digits: &str) -> std::result::Result<Wide, E> {
-        let wrong = |_| E::invalid_value(Unexpected::Str(digits), &self);
-        digits.parse().map(Wide).map_err(wrong)
+        let number = digits.parse::<u64>().ok();
+        // `parse` also takes a sign and leading zeros.
+        let plain = number.filter(|number| number.to_string() == digits);
+        plain
+            .map(Wide)
+            .ok_or_else(|| E::invalid_value(Unexpected::Str(digits), &self))
     }
 }
 

@@ -147,11 +147,11 @@ fn padded_with_zeros(packet: &[u8], cipher: Option<&CipherKey>) -> bool {
 
 /// A card takes it too, unless SPI asks for a PoR that no card should give, or KIc and KID name two key sets.
 fn check_open(command: &Command, packet: &[u8], keys: KeySet) -> Result<(), String> {
-    let versions = [command.kic >> 4, command.kid >> 4];
-    let same_set = versions.contains(&0) || versions[0] == versions[1];
-    if !command.spi.por_fits_command() || !same_set {
+    let version = command.spi.key_set(command.kic, command.kid);
+    let (true, Some(version)) = (command.spi.por_fits_command(), version) else {
         return Ok(());
-    }
+    };
+    let keys = KeySet { version, ..keys };
     // The counter before the one of the packet. There is none before zero, so zero can only be refused.
     let below = command.cntr.get().checked_sub(1).and_then(Cntr::new);
     let card = Card {

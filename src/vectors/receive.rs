@@ -85,9 +85,10 @@ fn check_counters(
     card: &Card,
 ) -> Result<(), String> {
     let named = |packet: &Vec<u8>| {
-        CommandView::new_checked(packet).map_or(0, |view| (view.kic() >> 4).max(view.kid() >> 4))
+        let view = CommandView::new_checked(packet).ok()?;
+        view.spi().key_set(view.kic(), view.kid())
     };
-    let named: Vec<u8> = packets.iter().map(named).collect();
+    let named: Vec<u8> = packets.iter().filter_map(named).collect();
     for (version, counter) in &card.counters {
         let expected = if card.counters.len() == 1 || named.contains(version) {
             cntr(expect, "cntr_after")?

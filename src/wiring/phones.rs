@@ -98,6 +98,9 @@ impl Phones {
             powered.asleep = was_on;
             powered.lost = false;
         }
+        if matches!(input, Input::Reader(ReaderInput::Eject)) && powered.phone.is_in_reader() {
+            lock(&handset.ended).clear();
+        }
         if matches!(input, Input::Reader(ReaderInput::Eject)) && powered.phone.may_stay_off() {
             // It is switched on when it is next used, and made anew then or now.
             if !self.put_away(msisdn, &handset, &powered.phone) {
@@ -130,6 +133,12 @@ impl Phones {
         let step = phone.step(input, now, &mut self.chance.seldom());
         if step.outputs.iter().any(ends_dialogue) {
             lock(&handset.user).begin_again();
+        }
+        for output in &step.outputs {
+            if let Output::Reader(ReaderOutput::Submitted { mr }) = output {
+                // That of an earlier message with this reference, which nobody has waited for.
+                lock(&handset.ended).remove(mr);
+            }
         }
         outputs.extend(step.outputs);
         events.extend(step.events);

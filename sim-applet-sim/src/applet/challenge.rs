@@ -253,7 +253,7 @@ impl Applet<'_> {
     }
 
     /// The user did what was asked.
-    fn done(&mut self, mut signing: Signing, response: &TerminalResponse) -> Turn {
+    fn done(&mut self, signing: Signing, response: &TerminalResponse) -> Turn {
         match signing.stage {
             Stage::Text if self.asks_by_key() && said_yes(response) != Some(true) => {
                 match said_yes(response) {
@@ -278,10 +278,7 @@ impl Applet<'_> {
                     _ => self.ask(signing, Stage::Pin),
                 }
             }
-            _ => {
-                signing.repeated = 0;
-                self.ask(signing, Stage::Pin)
-            }
+            _ => self.ask(signing, Stage::Pin),
         }
     }
 

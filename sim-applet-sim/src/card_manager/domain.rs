@@ -6,7 +6,7 @@
 
 use ota_wire::apdu::{self, Ins, Response, Sw};
 use ota_wire::ids::Cntr;
-use ota_wire::keys::CipherKey;
+use ota_wire::keys::{CipherKey, KeySet};
 use ota_wire::packet::CipherAlgorithm;
 use ota_wire::remote_apdu::ram::{GetStatus, LifeCycle, PutKey, Scope, SetStatus, StatusEntry};
 use ota_wire::secret::Secret;
@@ -356,13 +356,8 @@ impl Uicc {
             counter: Cntr::default(),
             keys,
         };
-        let before = registry::ota_key_sets(&self.profile, &self.subscriber.iccid, &self.state);
-        let before = before.iter().find(|keys| keys.version == replaces);
-        if let (Some(before), Some(after)) = (before, stored.ota())
-            && before.kid == after.kid
-        {
-            // Whoever recorded packets could send them again.
-            stored.counter = self.state.counter(&self.profile, replaces);
+        if let Some(after) = stored.ota() {
+            stored.counter = self.counter_with(&after, replaces);
         }
         let domain = self.state.domain.get_or_insert_default();
         match place {
@@ -372,6 +367,25 @@ impl Uicc {
         }
         self.changed = true;
         Ok(order.response_data())
+    }
+}
+
+impl Uicc {
+    /// CNTR that a new OTA key set begins with: whoever has recorded packets must not be able to send them again. So it is that
+    /// of the set in whose place it comes, or of the one of its version that the card came with, if the KID is the same.
+    fn counter_with(&self, keys: &KeySet, replaces: u8) -> Cntr {
+        let (profile, iccid) = (&*self.profile, &self.subscriber.iccid);
+        let before = registry::ota_key_sets(profile, iccid, &self.state);
+        let before = before.into_iter().find(|set| set.version == replaces);
+        let factory = registry::factory_keys(profile, iccid, keys.version);
+        let same = |set: &KeySet| set.kid == keys.kid;
+        let of_before = before
+            .filter(same)
+            .map(|set| self.state.counter(profile, set.version));
+        let of_factory = factory
+            .filter(same)
+            .map(|set| self.state.factory_counter(profile, set.version));
+        of_before.max(of_factory).unwrap_or_default()
     }
 }
 

@@ -160,4 +160,20 @@ mod tests {
         assert_eq!(first_or_second(96, 1), (true, 3), "the oldest of the four");
         assert_eq!(first_or_second(95, 1), (false, 4), "one that has made room");
     }
+
+    #[test]
+    fn a_message_of_nine_parts_is_too_much() {
+        for (len, expected) in [(1000, None), (1200, Some(Sw::NOT_ENOUGH_MEMORY))] {
+            let parts = split(
+                &vec![0; len],
+                Reference::Eight(1),
+                Some(Iei::COMMAND_PACKET),
+            );
+            let part = parts.unwrap().swap_remove(0);
+            let sender = Address::short_code("8220").unwrap();
+            let deliver = Deliver::for_card(sender, Scts::utc(Timestamp::UNIX_EPOCH), part);
+            let arrived = arrive(&mut super::parts(), &deliver.emit(), &mut Vec::new());
+            assert_eq!(arrived.err(), expected, "{len} octets");
+        }
+    }
 }

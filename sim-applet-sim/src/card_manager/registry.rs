@@ -79,6 +79,13 @@ pub(crate) fn ota_key_sets(profile: &Profile, iccid: &Iccid, state: &CardState) 
         .collect()
 }
 
+/// The OTA key set of this version that a card comes with.
+pub(crate) fn factory_keys(profile: &Profile, iccid: &Iccid, version: u8) -> Option<KeySet> {
+    let mut sets = profile.key_sets.iter();
+    let keys = sets.find(|keys| keys.version() == version)?;
+    profile_keys(profile, iccid, *keys)
+}
+
 fn profile_keys(profile: &Profile, iccid: &Iccid, keys: KeySetProfile) -> Option<KeySet> {
     let master = &profile.master_key;
     match keys {

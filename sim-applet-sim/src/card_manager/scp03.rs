@@ -283,25 +283,45 @@ pub(crate) mod host {
     use crate::testing::send;
     use crate::uicc::Uicc;
 
-    /// A host with a session whose commands carry a MAC.
+    /// A host with a session, whose commands carry a MAC and what else the level asks for.
     pub(crate) struct Host {
         channel: Channel,
         pub(crate) dek: CipherKey,
+        level: u8,
     }
 
     impl Host {
         /// Opens a session with the keys that the card has under this version.
         pub(crate) fn open(card: &mut Uicc, version: u8) -> Self {
+            Self::open_at(card, version, C_MAC)
+        }
+
+        pub(crate) fn open_at(card: &mut Uicc, version: u8, level: u8) -> Self {
             let mut host = Self::begin(card, version);
-            assert_eq!(host.authenticate(card, C_MAC), "9000");
+            assert_eq!(host.authenticate(card, level), "9000");
+            host.level = level;
             host
         }
 
         /// EXTERNAL AUTHENTICATE.
         pub(crate) fn authenticate(&mut self, card: &mut Uicc, level: u8) -> String {
             let cryptogram = self.channel.cryptogram(constant::HOST_CRYPTOGRAM);
+            self.authenticate_with(card, level, &cryptogram)
+        }
+
+        pub(crate) fn authenticate_with(
+            &mut self,
+            card: &mut Uicc,
+            level: u8,
+            cryptogram: &[u8],
+        ) -> String {
             let authenticate = Command::new(0x80, Ins::EXTERNAL_AUTHENTICATE, level, 0);
             self.send(card, &authenticate.with_data(cryptogram))
+        }
+
+        /// What proves to the card that the host has the keys.
+        pub(crate) fn cryptogram(&self) -> [u8; SHORT] {
+            self.channel.cryptogram(constant::HOST_CRYPTOGRAM)
         }
 
         /// A session as INITIALIZE UPDATE leaves it.
@@ -318,12 +338,21 @@ pub(crate) mod host {
             Self {
                 channel: Channel::new(&keys, version, &chosen, &challenge),
                 dek: CipherKey::new(CipherAlgorithm::Aes, dek).unwrap(),
+                level: 0,
             }
         }
 
-        /// Sends a command with its MAC.
+        /// Sends a command with its protection (§6.2.4, §6.2.6).
         pub(crate) fn send(&mut self, card: &mut Uicc, command: &Command) -> String {
             let mut command = command.clone();
+            if self.level & C_DECRYPTION != 0 {
+                self.channel.counter += 1;
+                if !command.data.is_empty() {
+                    pad(&mut command.data);
+                    let iv = self.channel.iv(0);
+                    encrypt(&self.channel.enc, &iv, &mut command.data);
+                }
+            }
             command.cla |= SECURE_MESSAGING;
             let Command {
                 cla, ins, p1, p2, ..
@@ -337,6 +366,17 @@ pub(crate) mod host {
             self.channel.chaining = mac;
             command.data.extend_from_slice(&mac[..SHORT]);
             hex::encode_upper(card.transmit(&command.emit_t0()))
+        }
+
+        /// The response data that waits, its MAC checked and taken off (§6.2.5), still enciphered.
+        pub(crate) fn response(&self, card: &mut Uicc, sw: &str) -> Vec<u8> {
+            let len = sw.strip_prefix("61").expect("response data waits");
+            let answer = hex::decode(send(card, &format!("00C00000{len}"))).unwrap();
+            let data = answer.strip_suffix(&[0x90, 0x00]).expect("it is all");
+            let (data, received) = data.split_last_chunk::<SHORT>().unwrap();
+            let parts = [&self.channel.chaining[..], data, &[0x90, 0x00]];
+            assert_eq!(cmac(&*self.channel.rmac, &parts)[..SHORT], *received);
+            data.to_vec()
         }
     }
 }

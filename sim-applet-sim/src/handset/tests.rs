@@ -19,6 +19,7 @@ mod results;
 mod scenarios;
 mod security;
 mod terminal;
+mod toolkit_commands;
 mod trace;
 
 const TEXT: &str = "Pay 20 EUR to Ace?";

@@ -117,6 +117,20 @@ fn cut_off_or_foreign_octets_are_refused() {
     );
 }
 
+/// As many as PUT KEY can have brought, and no more.
+#[test]
+fn a_ninth_key_set_is_damage() {
+    let mut state = used();
+    let keys = &mut state.domain.as_mut().unwrap().keys;
+    let one = keys[0].clone();
+    keys.resize(MOST_STORED, one.clone());
+    let bytes = state.to_bytes();
+    assert_eq!(CardState::from_bytes(&bytes).as_ref(), Ok(&state));
+    state.domain.as_mut().unwrap().keys.push(one);
+    let bytes = state.to_bytes();
+    assert_eq!(CardState::from_bytes(&bytes), Err(StateError::Damaged));
+}
+
 proptest! {
     #[test]
     fn any_octets_are_read_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..200), versioned: bool) {

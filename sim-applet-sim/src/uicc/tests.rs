@@ -364,6 +364,33 @@ fn a_body_that_is_announced_and_missing_is_a_wrong_length() {
     );
 }
 
+/// TS 102 221 §11.1.15: no octets twice, not even those of one answer.
+#[test]
+fn challenges_differ_within_a_session() {
+    let mut card = card();
+    card.reset();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        let answer = send(&mut card, "0084000020");
+        let (first, second) = answer[..64].split_at(32);
+        seen.extend([first.to_owned(), second.to_owned()]);
+    }
+    assert_eq!(seen.len(), 40);
+}
+
+/// A reader's program takes none, and may go on for years.
+#[test]
+fn what_nobody_wants_to_know_is_forgotten() {
+    let mut card = card();
+    send(&mut card, "801000000403000502");
+    for _ in 0..200 {
+        // An SMS-DELIVER of one octet.
+        assert_eq!(send(&mut card, "80C2000009 D107 82028381 8B0100"), "6A80");
+    }
+    assert_eq!(card.take_notes().len(), 64);
+    assert!(card.take_notes().is_empty());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

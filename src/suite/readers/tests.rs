@@ -68,3 +68,26 @@ async fn a_card_goes_back_when_whoever_asked_for_it_hangs_up() {
     }
     suite.shutdown().await;
 }
+
+/// Whoever gives up waiting for the card to be back has still given it back.
+#[tokio::test]
+async fn a_card_goes_back_when_nobody_waits_for_its_reader_to_eject_it() {
+    let suite = Suite::builder().frozen_clock().start().await.unwrap();
+    let sim = suite.sim(MSISDN.parse().unwrap());
+    let card = async || sim.card().await.unwrap().unwrap();
+    let reader = sim.reader().await.unwrap();
+    assert!(!card().await.attached);
+    assert!(give_up(&sim, reader.eject(), 1, false).await.is_none());
+    for _ in 0..20 {
+        yield_now().await;
+    }
+    assert!(card().await.attached, "the handset is on again");
+    // And nobody else's is put back for it.
+    let reader = sim.reader().await.unwrap();
+    for _ in 0..20 {
+        yield_now().await;
+    }
+    reader.reset().await.unwrap();
+    reader.eject().await.unwrap();
+    suite.shutdown().await;
+}

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ota_wire::rp::Cause;
+
 use super::handsets::READY;
 use super::*;
 use crate::runtime::store::{CommitFuture, MemoryStore, Record, StoreError};
@@ -291,4 +293,46 @@ async fn what_the_journal_has_not_taken_has_not_happened() {
     assert_eq!(command(wrong).await.as_deref(), Some("63C1"));
     assert_eq!(command(right).await.as_deref(), Some("9000"));
     assert_eq!(command("0020000100").await.as_deref(), Some("63C3"));
+}
+
+/// What the network has said to a message of which nobody wants to know any more.
+#[tokio::test]
+async fn an_answer_that_nobody_took_is_not_that_of_a_later_message() {
+    let (phones, users) = (phones(), Users::default());
+    let (msisdn, now) = (number(0), Timestamp::UNIX_EPOCH);
+    let handle = async |input| {
+        let (outputs, _) = phones
+            .handle(&msisdn, Input::Reader(input), now)
+            .await
+            .unwrap();
+        outputs
+    };
+    let submit = async || {
+        let tpdu = hex::decode("0100048121430000013A").unwrap();
+        let outputs = handle(ReaderInput::Submit {
+            service_centre: None,
+            tpdu,
+        });
+        let told = outputs.await.into_iter().find_map(|output| match output {
+            Output::Reader(ReaderOutput::Submitted { mr }) => Some(mr),
+            _ => None,
+        });
+        told.unwrap()
+    };
+    let ended = |mr, cause| Output::Reader(ReaderOutput::Ended { mr, cause });
+    handle(ReaderInput::Insert).await;
+    let first = submit().await;
+    phones.effects(&users, &msisdn, ended(first, Some(Cause::CONGESTION)));
+    for n in 1..=255 {
+        let mr = submit().await;
+        assert_eq!(mr, first.wrapping_add(n));
+        phones.effects(&users, &msisdn, ended(mr, None));
+        assert_eq!(phones.take_ended(&msisdn, mr), Ok(Some(None)));
+    }
+    assert_eq!(submit().await, first);
+    assert_eq!(phones.take_ended(&msisdn, first), Ok(None), "not yet");
+    phones.effects(&users, &msisdn, ended(first, None));
+    // Nor does it outlast the reader: nothing is left to wait for.
+    handle(ReaderInput::Eject).await;
+    assert_eq!(phones.take_ended(&msisdn, first), Ok(None));
 }

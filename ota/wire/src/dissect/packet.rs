@@ -72,7 +72,8 @@ struct ClearHeader {
     check_len: usize,
     spi: Spi,
     tar: Tar,
-    key_version: u8,
+    /// `None` where KIc and KID name two key sets.
+    key_version: Option<u8>,
 }
 
 /// CPL to TAR, which are never ciphered.
@@ -106,7 +107,7 @@ fn clear_header(c: &mut Cursor<'_>) -> Option<ClearHeader> {
         check_len,
         spi,
         tar,
-        key_version: (kic >> 4).max(kid >> 4),
+        key_version: spi.key_set(kic, kid),
     })
 }
 
@@ -118,11 +119,16 @@ fn command_fields(c: &mut Cursor<'_>, part: Part<'_>, keys: &Keys) -> Option<()>
         key_version,
     } = clear_header(c)?;
     let keyless = KeySet {
-        version: key_version,
+        version: key_version.unwrap_or_default(),
         kic: CipherKey::none(),
         kid: IntegrityKey::none(),
     };
-    let keys_of = keys.key_sets.iter().find(|set| set.version == key_version);
+    let keys_of =
+        key_version.and_then(|version| keys.key_sets.iter().find(|set| set.version == version));
+    let not_at_hand = key_version.map_or_else(
+        || "KIc and KID name different key sets".to_owned(),
+        |version| format!("key set {version} is not at hand"),
+    );
     let opened = Command::unseal(part.bytes, keys_of.unwrap_or(&keyless));
     let body = part.slice(c.at()..part.bytes.len());
     match (&opened, spi.ciphered()) {
@@ -133,7 +139,7 @@ fn command_fields(c: &mut Cursor<'_>, part: Part<'_>, keys: &Keys) -> Option<()>
         (Err(reason), true) => {
             c.rest();
             let why = match (keys_of, reason) {
-                (None, _) => format!("ciphered, key set {key_version} is not at hand"),
+                (None, _) => format!("ciphered, {not_at_hand}"),
                 (Some(_), RejectReason::Integrity) => {
                     "ciphered, RC/CC failed: changed, or another key".to_owned()
                 }
@@ -144,9 +150,7 @@ fn command_fields(c: &mut Cursor<'_>, part: Part<'_>, keys: &Keys) -> Option<()>
         (Err(reason), false) => {
             let verdict = match (spi.integrity(), keys_of, reason) {
                 (Integrity::None, ..) => String::new(),
-                (Integrity::Cc, None, _) => {
-                    format!("not checked, key set {key_version} is not at hand")
-                }
+                (Integrity::Cc, None, _) => format!("not checked, {not_at_hand}"),
                 (_, _, RejectReason::Integrity) => "failed".to_owned(),
                 (_, _, reason) => format!("not checked: {reason}"),
             };

@@ -1,3 +1,4 @@
+mod key_sets;
 mod remote;
 
 use proptest::collection::vec;

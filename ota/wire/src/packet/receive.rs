@@ -12,7 +12,7 @@ pub trait Receiver {
     fn msl(&self, tar: Tar) -> Option<u8>;
 
     /// The key set of this version, 0 to 15. Version 0 is what a sender means who leaves the choice to the card; a card
-    /// should have none there.
+    /// should have none there, and refuses the packet then.
     fn key_set(&self, version: u8) -> Option<&KeySet>;
 
     /// The last counter accepted with this key set.
@@ -42,7 +42,7 @@ pub struct Opened {
     pub tar: Tar,
     /// CNTR.
     pub cntr: Cntr,
-    /// Version of the key set, from KIc and KID.
+    /// Version of the key set, from KIc and KID: [`Spi::key_set`].
     pub key_version: u8,
     /// Whether a key was shown: a right CC. False for packets that the security level of the application lets through
     /// without.
@@ -281,11 +281,9 @@ fn admit<'r>(
     if !spi.por_fits_command() {
         return Err(RejectReason::PorProtection { spi });
     }
-    let key_version = match (kic >> 4, kid >> 4) {
-        (version, 0) | (0, version) => version,
-        (version, other) if version == other => version,
-        _ => return Err(RejectReason::KeyVersions { kic, kid }),
-    };
+    let key_version = spi
+        .key_set(kic, kid)
+        .ok_or(RejectReason::KeyVersions { kic, kid })?;
     let keys = receiver.key_set(key_version);
     let protection = match Protection::of_command(spi, kic, kid, keys) {
         Err(AlgorithmError::NoKey { .. }) if keys.is_none() => {

@@ -167,7 +167,9 @@ pub struct Por {
 impl Por {
     /// Version of the key set that [`Por::seal`] needs.
     pub fn key_version(&self) -> u8 {
-        (self.kic >> 4).max(self.kid >> 4)
+        // Where there are two the command was refused, and no key is used.
+        let version = self.spi.por_key_set(self.kic, self.kid);
+        version.unwrap_or_default()
     }
 
     /// The packet with its user data header. `keys` is the key set of the command; it is not used for an unsecured PoR.

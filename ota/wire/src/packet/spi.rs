@@ -58,6 +58,19 @@ impl Spi {
         self.0[1] & 0x20 != 0
     }
 
+    /// Version of the key set that a command with this KIc and KID comes under; `None` where they name two.
+    ///
+    /// Each octet names the set of one key (TS 102 225 §5.1.2, §5.1.3), so KIc counts where the command is ciphered and
+    /// KID where it has a CC. With no key at all KID says whose counter CNTR is. 0 is a version like any other.
+    pub fn key_set(self, kic: u8, kid: u8) -> Option<u8> {
+        named(self.integrity(), self.ciphered(), kic, kid)
+    }
+
+    /// The same for the PoR.
+    pub fn por_key_set(self, kic: u8, kid: u8) -> Option<u8> {
+        named(self.por_integrity(), self.por_ciphered(), kic, kid)
+    }
+
     /// Whether the command is protected at least as `msl` says: a minimum security level of TS 102 226 §8.2.1.3.2.4,
     /// coded as the first octet of SPI. Integrity, ciphering and counter are compared one by one.
     pub fn meets(self, msl: u8) -> bool {
@@ -76,6 +89,14 @@ impl Spi {
         unwanted
             || (integrity == Integrity::None || integrity == self.integrity())
                 && (!self.por_ciphered() || self.ciphered())
+    }
+}
+
+fn named(integrity: Integrity, ciphered: bool, kic: u8, kid: u8) -> Option<u8> {
+    match (integrity == Integrity::Cc, ciphered) {
+        (true, true) if kic >> 4 != kid >> 4 => None,
+        (false, true) => Some(kic >> 4),
+        _ => Some(kid >> 4),
     }
 }
 

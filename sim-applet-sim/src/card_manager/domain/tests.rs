@@ -11,6 +11,8 @@ use crate::scan::Probe;
 use crate::state::CardState;
 use crate::testing::{master, network, profile, send, subscriber};
 
+mod keys;
+
 fn card() -> Uicc {
     let profile = profile();
     let state = CardState::fresh(&profile);
@@ -54,6 +56,10 @@ fn a_recorded_packet_is_worthless_when_a_channel_has_replaced_its_keys() {
     let taken = check_response(&por, &recorded.sent(), &own()).unwrap();
     assert_eq!(taken.status, ResponseStatus::POR_OK);
 
+    // Whatever it is that comes next, the card has its keys at hand from then on.
+    let mut corrupted = octets.clone();
+    *corrupted.last_mut().unwrap() ^= 1;
+    probe.por_to(&corrupted).unwrap();
     let mut host = Host::open(&mut probe.card, 0x30);
     let command = new_keys(1, 1, &host.dek);
     assert_eq!(host.send(&mut probe.card, &command), "610A");
@@ -104,7 +110,7 @@ fn a_session_takes_only_what_it_was_opened_for() {
     let mut card = card();
     let mut host = Host::begin(&mut card, 0x30);
     assert_eq!(send(&mut card, PLAIN), "6982", "nobody is authenticated");
-    for level in [0x02, 0x10, 0x23, 0x30, 0xFF] {
+    for level in [0x02, 0x10, 0x23, 0x30, 0x31, 0xFF] {
         assert_eq!(host.authenticate(&mut card, level), "6A86", "{level:02X}");
         host = Host::begin(&mut card, 0x30);
     }
@@ -119,6 +125,66 @@ fn a_session_takes_only_what_it_was_opened_for() {
     assert_eq!(host.send(&mut card, &status), "6985", "another has begun");
 }
 
+/// Amendment D §7.1.2: the host, too, has to show that it has the keys.
+#[test]
+fn a_host_without_the_right_cryptogram_gets_no_session() {
+    let mut card = card();
+    let right = Host::begin(&mut card, 0x30).cryptogram();
+    let another = {
+        let mut another = Host::begin(&mut card, 0x30);
+        assert_ne!(another.cryptogram(), right, "of the session before");
+        another.authenticate_with(&mut card, C_MAC, &right)
+    };
+    assert_eq!(another, "6300");
+    for len in [7, 9, 16] {
+        let mut host = Host::begin(&mut card, 0x30);
+        let mut cryptogram = host.cryptogram().to_vec();
+        cryptogram.resize(len, 0);
+        let got = host.authenticate_with(&mut card, C_MAC, &cryptogram);
+        assert_eq!(got, "6700", "{len} octets");
+        let status = GetStatus::all(Scope::APPLICATIONS).command();
+        assert_eq!(host.send(&mut card, &status), "6985");
+    }
+}
+
+/// Amendment D §6.2.6, §6.2.7: every command counts for the vector, with data or without; a response without data has a MAC
+/// and nothing that is ciphered.
+#[test]
+fn commands_without_data_count_and_responses_without_data_are_not_ciphered() {
+    let mut card = card();
+    let mut host = Host::open_at(&mut card, 0x30, 0x33);
+    let get_data = |cla| apdu::Command::new(cla, Ins::GET_DATA, 0x00, 0xCF);
+    // Under either class.
+    for cla in [0x00, 0x80] {
+        let sw = host.send(&mut card, &get_data(cla));
+        assert_eq!(host.response(&mut card, &sw).len(), 16);
+    }
+    let aid = card.profile.applet.aid.clone();
+    let sw = host.send(&mut card, &SetStatus::lock(aid).command());
+    assert_eq!(host.response(&mut card, &sw), []);
+    assert!(card.state.applet_locked());
+}
+
+/// What a channel has changed is written before its answer is given.
+#[test]
+fn what_comes_by_a_channel_is_kept() {
+    let mut card = card();
+    let mut host = Host::open(&mut card, 0x30);
+    assert!(card.take_changed(), "the sequence counter");
+    let status = GetStatus::all(Scope::APPLICATIONS).command();
+    host.send(&mut card, &status);
+    assert!(!card.take_changed());
+    let aid = card.profile.applet.aid.clone();
+    assert_eq!(
+        host.send(&mut card, &SetStatus::lock(aid).command()),
+        "9000"
+    );
+    assert!(card.take_changed(), "SET STATUS");
+    let keys = new_keys(3, 0, &host.dek);
+    assert_eq!(host.send(&mut card, &keys), "610A");
+    assert!(card.take_changed(), "PUT KEY");
+}
+
 /// Amendment D §6.2.2.1: a card challenge never comes again.
 #[test]
 fn the_sequence_counter_does_not_go_round() {
@@ -130,120 +196,6 @@ fn the_sequence_counter_does_not_go_round() {
     for _ in 0..2 {
         assert_eq!(send(&mut card, "80503000080001020304050607"), "6985");
     }
-}
-
-/// GlobalPlatform §11.8.2.1: P1 has the version that is replaced, the data the new one.
-#[test]
-fn a_key_set_that_replaces_another_may_have_another_version() {
-    let mut card = card();
-    let mut host = Host::open(&mut card, 0x30);
-    let dek = host.dek.clone();
-    let mut put =
-        |card: &mut Uicc, version, replaces| host.send(card, &new_keys(version, replaces, &dek));
-    assert_eq!(put(&mut card, 0x31, 0), "610A");
-    for (version, replaces, expected, why) in [
-        (0x32, 0x33, "6A88", "no such set"),
-        (0x33, 0x33, "6A88", "nor does the same version help"),
-        (0x30, 0x31, "6A80", "the new version is another set's"),
-        (0x31, 0, "6A80", "there is one already"),
-        (0x32, 0x31, "610A", "one that had come before"),
-        (0x03, 0x01, "610A", "one of the profile"),
-        (
-            0x35,
-            0x30,
-            "610A",
-            "the one of this session, whose DEK goes on",
-        ),
-        (0x36, 0, "610A", "under that DEK"),
-    ] {
-        let got = put(&mut card, version, replaces);
-        assert_eq!(got, expected, "{replaces:02X} {version:02X}: {why}");
-    }
-    let again = CardState::from_bytes(&card.state.to_bytes()).unwrap();
-    let mut card = Uicc::new(card.profile.clone(), subscriber(), again);
-    let sets = registry::key_information(&card.profile, &card.state);
-    let versions: Vec<_> = sets.iter().map(|(version, ..)| *version).collect();
-    assert_eq!(versions, [0x02, 0x32, 0x03, 0x35, 0x36]);
-    let ota = registry::ota_key_sets(&card.profile, &subscriber().iccid, &card.state);
-    let ota: Vec<_> = ota.iter().map(|keys| keys.version).collect();
-    assert_eq!(ota, [0x02, 0x03]);
-    // Nobody's any more, and version 0 is the first there is.
-    send(&mut card, "00A4040C08A000000003000000");
-    assert_eq!(send(&mut card, "80503000080001020304050607"), "6A88");
-    assert_eq!(send(&mut card, "80500000080001020304050607"), "6120");
-    assert_eq!(send(&mut card, "00C0000020")[20..22], *"32");
-    Host::open(&mut card, 0x35);
-}
-
-#[test]
-fn keys_that_cannot_be_taken_have_status_words_of_their_own() {
-    let mut card = card();
-    let mut host = Host::open(&mut card, 0x30);
-    let wrap = |algorithm, len: usize| {
-        let key = Secret::new((0..len as u8).map(|octet| octet << 1).collect());
-        WrappedKey::wrap(&host.dek, algorithm, &key).unwrap()
-    };
-    let aes = wrap(CipherAlgorithm::Aes, 16);
-    let [mut kcv, mut kind] = [aes.clone(), aes.clone()];
-    kcv.kcv[0] ^= 1;
-    kind.kind.0 = 0x90;
-    let triple = wrap(CipherAlgorithm::TripleDes2, 16);
-    let long = wrap(CipherAlgorithm::Aes, 32);
-    for (key, version, expected) in [
-        (kcv, 0x31, "9485"),
-        (kind, 0x31, "9484"),
-        (triple.clone(), 0x31, "9484"),
-        (triple, 0x03, "610A"),
-        (long.clone(), 0x31, "6A80"),
-        (long, 0x04, "610A"),
-        (aes, 0x10, "6A80"),
-    ] {
-        let kind = key.kind;
-        let order = PutKey::add(version, [key.clone(), key.clone(), key]);
-        let got = host.send(&mut card, &order.command());
-        assert_eq!(got, expected, "{kind:?} {version:02X}");
-    }
-}
-
-/// Eight that PUT KEY has brought, besides those of the profile.
-#[test]
-fn a_ninth_key_set_finds_no_room() {
-    let mut card = card();
-    let mut host = Host::open(&mut card, 0x30);
-    let dek = host.dek.clone();
-    let mut put = |version, replaces| host.send(&mut card, &new_keys(version, replaces, &dek));
-    for version in 3..=10 {
-        assert_eq!(put(version, 0), "610A");
-    }
-    assert_eq!(put(11, 0), "6A84");
-    assert_eq!(put(1, 1), "6A84");
-    assert_eq!(put(11, 10), "610A");
-}
-
-/// A card whose key set 1 has seen a packet, and that gets these KIc and KID in place of its own.
-fn counter_after(kic: &Secret, kid: &Secret) -> Cntr {
-    let profile = profile();
-    let mut state = CardState::fresh(&profile);
-    state.set_counter(&profile, 1, Cntr::new(7).unwrap());
-    let mut card = Uicc::new(profile, subscriber(), state);
-    let kik = KeySet::derive_kik(&master(), &subscriber().iccid, 1, Family::Aes128);
-    let wrap = |key: &Secret| WrappedKey::wrap(&kik, CipherAlgorithm::Aes, key).unwrap();
-    let mut order = PutKey::add(1, [wrap(kic), wrap(kid), wrap(kik.secret())]);
-    order.replaces = 1;
-    card.manage(&order.command(), Some(&kik)).unwrap();
-    card.state.counter(&card.profile, 1)
-}
-
-#[test]
-fn a_counter_falls_only_with_the_key_that_old_packets_were_signed_with() {
-    let own = KeySet::derive(&master(), &subscriber().iccid, 1, Family::Aes128);
-    let (kic, kid) = (own.kic.secret(), own.kid.secret());
-    let other = Secret::new(vec![9; 16]);
-    let (seen, fresh) = (Cntr::new(7).unwrap(), Cntr::default());
-    assert_eq!(counter_after(kic, kid), seen, "the same keys");
-    assert_eq!(counter_after(&other, kid), seen, "another KIc");
-    assert_eq!(counter_after(kic, &other), fresh, "another KID");
-    assert_eq!(counter_after(&other, &other), fresh, "both");
 }
 
 /// TS 31.111 §7.1.1.2: the acknowledgement of a download has 128 octets at most; TS 23.040: a message has 140.
@@ -312,7 +264,7 @@ fn a_counter_stays_with_its_key_set_when_the_profile_changes() {
     };
     const OK: ResponseStatus = ResponseStatus::POR_OK;
     const LOW: ResponseStatus = ResponseStatus::CNTR_LOW;
-    let state = &mut CardState::fresh(&profile_with(&[1, 2]));
+    let state = &mut CardState::fresh(&profile_with(&[2, 1]));
     assert_eq!(status_of(state, &[1, 2], 1, 100), OK);
     assert_eq!(status_of(state, &[1, 2], 2, 7), OK);
     // Another order.
@@ -324,8 +276,41 @@ fn a_counter_stays_with_its_key_set_when_the_profile_changes() {
     assert_eq!(status_of(state, &[3, 2, 1], 1, 100), LOW);
     assert_eq!(status_of(state, &[2], 2, 8), LOW);
     assert_eq!(status_of(state, &[2], 2, 9), OK);
+    let counters = [100, 9, 1].map(|counter| Cntr::new(counter).unwrap());
+    assert_eq!(state.counters(), counters, "lowest version first");
     for (version, counter) in [(1, 100), (2, 9), (3, 1)] {
         assert_eq!(status_of(state, &[1, 2, 3], version, counter), LOW);
         assert_eq!(status_of(state, &[1, 2, 3], version, counter + 1), OK);
+    }
+}
+
+/// Nor does what was written to a file come back as part of another one.
+#[test]
+fn a_file_that_has_another_size_in_another_profile_is_a_fresh_one() {
+    let card = |size: usize, state: Option<CardState>| {
+        let text = format!(
+            "inherits = \"default\"\nname = \"other\"\n\
+             [[file]]\npath = \"2F50\"\naccess = \"public\"\nsize = {size}\n"
+        );
+        let profile = Arc::new(Profile::parse(&text, master(), network()).unwrap());
+        let state = state.unwrap_or_else(|| CardState::fresh(&profile));
+        Uicc::new(profile, subscriber(), state)
+    };
+    let mut first = card(8, None);
+    for (command, expected) in [
+        ("0020000A08 3838383838383838", "9000"),
+        ("00A4000C02 2F50", "9000"),
+        ("00D6000008 0102030405060708", "9000"),
+    ] {
+        assert_eq!(send(&mut first, command), expected, "{command}");
+    }
+    for (size, expected) in [
+        (8, "01020304050607089000"),
+        (4, "FFFFFFFF9000"),
+        (10, "FFFFFFFFFFFFFFFFFFFF9000"),
+    ] {
+        let mut other = card(size, Some(first.state.clone()));
+        assert_eq!(send(&mut other, "00A4000C02 2F50"), "9000");
+        assert_eq!(send(&mut other, &format!("00B00000{size:02X}")), expected);
     }
 }

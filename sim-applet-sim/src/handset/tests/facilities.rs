@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ota_wire::applet::Challenge;
-use ota_wire::cat::{Body, CommandType, ProactiveCommand, Qualifier};
+use ota_wire::cat::{Body, Coding, CommandType, ProactiveCommand, Qualifier, TextString};
 
 use super::*;
 
@@ -34,6 +34,24 @@ fn needed(command: &ProactiveCommand) -> Facility {
         CommandType::PROVIDE_LOCAL_INFORMATION => Facility::DATE_TIME,
         CommandType::SEND_SHORT_MESSAGE => Facility::SEND_SHORT_MESSAGE,
         other => panic!("{other:?}"),
+    }
+}
+
+/// Whether a text is to go away by itself: variable time-out.
+fn is_timed(command: &ProactiveCommand) -> bool {
+    match &command.body {
+        Body::DisplayText { duration, .. } | Body::GetInkey { duration, .. } => duration.is_some(),
+        _ => false,
+    }
+}
+
+/// The text that a command shows.
+fn text_of(command: &ProactiveCommand) -> Option<&TextString> {
+    match &command.body {
+        Body::DisplayText { text, .. }
+        | Body::GetInkey { text, .. }
+        | Body::GetInput { text, .. } => Some(text),
+        _ => None,
     }
 }
 
@@ -96,6 +114,14 @@ fn no_terminal_is_asked_for_what_it_has_not_named() {
             for command in &asked {
                 let facility = needed(command);
                 assert!(has.contains(&facility), "{has:?}, {method:?}: {command:?}");
+                let ucs2 = text_of(command).is_some_and(|text| text.coding() == Some(Coding::UCS2));
+                let more = [
+                    (ucs2, Facility::UCS2_DISPLAY),
+                    (is_timed(command), Facility::at(18, 1)),
+                ];
+                for (_, facility) in more.iter().filter(|(used, _)| *used) {
+                    assert!(has.contains(facility), "{has:?}, {method:?}: {command:?}");
+                }
                 used.insert(command.body.kind().0);
             }
             let pins = asked
@@ -178,68 +204,17 @@ fn a_terminal_is_told_of_files_that_were_written_if_it_can_be() {
     assert_eq!(kinds(&write_remotely(&FILES[..1], &[])), []);
 }
 
-/// TS 102 223 §6.4.7, §6.4.21: a card that is reset has started no timer.
+/// TS 102 223 §6.5.1, §8.6: 01 to FE.
 #[test]
-fn a_reset_of_the_card_stops_its_timers() {
+fn commands_have_numbers_from_1_to_254_and_then_from_1_again() {
     let mut world = World::new();
-    let perform = |world: &mut World, command: &str| {
-        let mut turn = Turn {
-            now: world.now,
-            rng: &mut testing::Sequence::new(7),
-            step: Step::default(),
-        };
-        let command = hex::decode(command.replace(' ', "")).unwrap();
-        let response = match world.phone.perform(&command, &mut turn) {
-            Some(toolkit::Performed::Now(response)) => hex::encode_upper(response.emit()),
-            _ => "later".to_owned(),
-        };
-        (response, turn.step)
-    };
-    // Timers 3 and 4 with 00:00:05 and 00:05:00.
-    for (id, value) in [("3", "000050"), ("4", "005000")] {
-        let start = format!("D011 8103012700 82028182 A4010{id} A503{value}");
-        let (response, step) = perform(&mut world, &start);
-        assert_eq!(response, format!("810301270082028281830100A4010{id}"));
-        assert!(matches!(
-            step.outputs.as_slice(),
-            [Output::Timer { due: Some(_), .. }]
-        ));
+    let mut numbers = Vec::new();
+    while numbers.len() < 600 {
+        let challenge = world.challenge(Method::Confirm, TEXT);
+        let (asked, _) = play(&mut world, &challenge);
+        numbers.extend(asked.iter().map(|command| command.number));
     }
-    // The first runs out while the card has something else for the handset to do: it would hear of it afterwards.
-    let challenge = world.challenge(Method::Confirm, TEXT);
-    world.send_challenge(&challenge);
-    world.now += SignedDuration::from_secs(5);
-    let step = world.step(Input::Timer {
-        key: "card:3".to_owned(),
-    });
-    assert!(step.events.is_empty(), "later");
-    let (response, step) = perform(&mut world, "D009 8103010104 82028182");
-    assert_eq!(response, "later", "a reset is not answered");
-    let stopped = Output::Timer {
-        key: "card:4".to_owned(),
-        due: None,
-    };
-    assert!(step.outputs.contains(&stopped), "{:?}", step.outputs);
-    for id in ["3", "4"] {
-        let value = format!("D00C 8103012702 82028182 A4010{id}");
-        assert_eq!(
-            perform(&mut world, &value).0,
-            "810301270282028281830124",
-            "contradiction with the state of timer {id}"
-        );
-    }
-    world.now += SignedDuration::from_secs(600);
-    let ran_out = world.step(Input::Timer {
-        key: "card:4".to_owned(),
-    });
-    let answered = world.act(Action::Ok);
-    for event in [ran_out.events, answered.events].concat() {
-        if let EventKind::Apdu { command, .. } = event.kind {
-            assert_ne!(
-                command.bytes.get(5),
-                Some(&0xD7),
-                "the card hears of a timer"
-            );
-        }
+    for (place, number) in numbers.into_iter().enumerate() {
+        assert_eq!(usize::from(number), place % 254 + 1);
     }
 }

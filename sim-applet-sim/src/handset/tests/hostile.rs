@@ -3,7 +3,7 @@
 use ota_wire::applet::Method;
 use ota_wire::ids::{Cntr, Tar};
 use ota_wire::keys::{IntegrityKey, KeySet};
-use ota_wire::packet::{IntegrityAlgorithm, ResponseStatus, Spi, check_response};
+use ota_wire::packet::{Command, IntegrityAlgorithm, ResponseStatus, Spi, check_response};
 use ota_wire::rp::{Direction, Message};
 use ota_wire::sms::tpdu::{DeliverReport, ReportIn};
 
@@ -259,13 +259,39 @@ fn case_09_tar_changed_after_signing() {
 #[test]
 fn case_10_key_sets_that_differ_or_do_not_exist() {
     let mut world = World::new();
+    // Under the right keys, so that nothing but KIc and KID is wrong.
     for (kic, kid) in [
         (0x12, 0x22),
         (0x22, 0x12),
+        (0x12, 0x02),
+        (0x02, 0x12),
+        (0x12, 0x00),
+        (0x00, 0x12),
         (0x02, 0x02),
         (0x00, 0x00),
         (0x32, 0x32),
         (0xF2, 0xF2),
+    ] {
+        let command = Command {
+            kic,
+            kid,
+            ..world.command(b"hello".to_vec())
+        };
+        let packet = command.seal(&world.key_set()).unwrap();
+        let por = world.refused(&packet).unwrap();
+        let status = bare_status(&por);
+        assert_eq!(
+            status,
+            ResponseStatus::SECURITY_ERROR,
+            "{kic:02X} {kid:02X}"
+        );
+    }
+}
+
+#[test]
+fn case_10_algorithms_that_do_not_fit() {
+    let mut world = World::new();
+    for (kic, kid) in [
         (0x13, 0x12),
         (0x16, 0x12),
         (0x17, 0x12),

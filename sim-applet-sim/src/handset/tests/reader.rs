@@ -295,3 +295,61 @@ fn references_go_round() {
     assert_eq!(world.acknowledge(&step).outputs, [ended]);
     assert!(world.acknowledge(&step).outputs.is_empty(), "once");
 }
+
+#[test]
+fn only_so_many_messages_wait_for_their_report() {
+    let mut world = World::new();
+    listen(&mut world);
+    let mut references = Vec::new();
+    for _ in 0..65 {
+        world.deliver(&[0]);
+        let (messages, _) = take(&mut world, false);
+        references.extend(messages.iter().map(|message| message.mr));
+    }
+    for (place, mr) in references.into_iter().enumerate() {
+        let step = world.step(Input::Reader(ReaderInput::Report {
+            mr,
+            cause: None,
+            tpdu: None,
+        }));
+        let expected = (place == 0).then_some(ReaderError::NoSuchMessage);
+        assert_eq!(refusal(&step), expected, "{place}");
+    }
+}
+
+#[test]
+fn the_network_is_told_who_is_there_for_a_number() {
+    let mut world = World::new();
+    world.step(Input::Coverage(false));
+    insert(&mut world);
+    let (_, step) = take(&mut world, true);
+    assert!(
+        !step.outputs.contains(&Output::Attached(true)),
+        "no coverage"
+    );
+    let step = world.step(Input::Coverage(true));
+    assert_eq!(step.outputs, [Output::Attached(true)]);
+    // Whoever had the reader goes, then the handset comes.
+    let step = world.step(Input::Reader(ReaderInput::Eject));
+    let attached: Vec<_> = step
+        .outputs
+        .iter()
+        .filter(|output| matches!(output, Output::Attached(_)))
+        .collect();
+    assert_eq!(
+        attached,
+        [&Output::Attached(false), &Output::Attached(true)]
+    );
+}
+
+#[test]
+fn a_card_that_was_reset_has_other_challenges() {
+    let mut world = World::new();
+    insert(&mut world);
+    let mut challenges = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        world.step(Input::Reader(ReaderInput::Reset));
+        challenges.insert(apdu(&mut world, "0084000010"));
+    }
+    assert_eq!(challenges.len(), 3);
+}

@@ -146,3 +146,75 @@ fn every_result_at_every_command_of_a_dialogue() {
         }
     }
 }
+
+/// Every question has tries of its own.
+#[test]
+fn a_handset_may_be_busy_at_each_question_of_a_dialogue() {
+    let mut world = World::new();
+    let challenge = world.challenge(Method::Pin, TEXT);
+    world.send_challenge(&challenge);
+    let busy = |world: &mut World| {
+        let shown = world.screen();
+        for _ in 0..3 {
+            world.act(Action::Busy);
+            world.next_timer("card:2");
+            assert_eq!(world.screen(), shown);
+        }
+    };
+    busy(&mut world);
+    world.act(Action::Ok);
+    busy(&mut world);
+    world.type_in("9999");
+    busy(&mut world);
+    world.act(Action::Ok);
+    busy(&mut world);
+    let step = world.type_in("1234");
+    assert_eq!(world.answer(&step, &challenge), (ResultCode::OK, 3));
+}
+
+/// TS 102 223 §8.15: the key 1 in whatever alphabet the terminal has, and yes as such.
+#[test]
+fn a_key_is_read_in_every_alphabet() {
+    let facilities = [
+        Facility::SMS_PP_DATA_DOWNLOAD,
+        Facility::SEND_SHORT_MESSAGE,
+        Facility::GET_INKEY,
+    ];
+    // Unpacked, packed, UCS2; then others.
+    for (typed, yes) in [
+        ("0431", true),
+        ("0031", true),
+        ("080031", true),
+        ("0401", true),
+        ("0430", false),
+        ("080032", false),
+        ("083100", false),
+        ("08010031", false),
+    ] {
+        let mut profile = Profile::standard(master(), network());
+        let terminal = TerminalProfile::with(&facilities);
+        profile.handset.terminal_profile = terminal.octets().to_vec();
+        let mut world = World::with(Arc::new(profile));
+        let challenge = world.challenge(Method::Confirm, TEXT);
+        world.send_challenge(&challenge);
+        let len = typed.len() / 2;
+        let pressed = format!(
+            "80140000{:02X} 8103012200 82028281 830100 8D{len:02X}{typed}",
+            14 + len
+        );
+        let sw = testing::send(world.phone.card_mut(), &pressed);
+        let sent = testing::send(world.phone.card_mut(), &format!("80120000{}", &sw[2..]));
+        assert!(sent.contains("8103021300"), "{typed}: an answer");
+        let notes = world.phone.card_mut().take_notes();
+        let result = notes.iter().find_map(|note| match note {
+            Note::Answer { result, .. } => Some(*result),
+            _ => None,
+        });
+        let expected = if yes {
+            ResultCode::OK
+        } else {
+            ResultCode::CANCELLED
+        };
+        assert_eq!(result, Some(expected), "{typed}");
+    }
+}

@@ -2,8 +2,10 @@
 
 use ota_wire::applet::AppletResponse;
 use ota_wire::keys::MacAlgorithm;
+use ota_wire::remote_apdu::ram::SetStatus;
 
 use super::*;
+use crate::card_manager::scp03::host::Host;
 
 #[test]
 fn the_same_message_twice_is_refused_by_its_counter() {
@@ -266,4 +268,61 @@ fn a_digest_is_signed_by_the_key_of_the_card_and_by_nothing_less_than_the_right_
     let step = world.send_challenge(&challenge);
     assert_eq!(world.answer(&step, &challenge).0, ResultCode::UNSUPPORTED);
     assert!(answered(&step).signature.is_empty());
+}
+
+/// Locked by a channel from a reader while a dialogue is on: it ends there, whatever it was waiting for.
+#[test]
+fn an_applet_that_is_locked_in_a_dialogue_asks_for_nothing_more() {
+    let lock = |world: &mut World| {
+        let card = world.phone.card_mut();
+        let mut host = Host::open(card, 0x30);
+        let aid = card.profile().applet.aid.clone();
+        let sw = host.send(card, &SetStatus::lock(aid).command());
+        // Where a command waits the status word says so.
+        assert!(sw == "9000" || sw.starts_with("91"), "{sw}");
+    };
+    // It waits for a timer, after which it would ask again.
+    let mut world = World::new();
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    world.send_challenge(&challenge);
+    world.act(Action::Busy);
+    lock(&mut world);
+    world.next_timer("card:2");
+    assert_eq!(world.screen(), None);
+
+    // Its first command waits behind a response packet, which is the CardManager's.
+    let mut world = World::new();
+    world.spi = Spi([0x16, 0x39]);
+    let mut challenge = world.challenge(Method::Confirm, TEXT);
+    challenge.valid_for = 0;
+    let step = world.send_challenge(&challenge);
+    assert!(submit(&step).is_some() && world.screen().is_none());
+    lock(&mut world);
+    let step = world.acknowledge(&step);
+    assert!(submit(&step).is_none() && world.screen().is_none());
+    // Nothing of it comes back, and it stands in nobody's way.
+    let aid = world.phone.card_mut().profile().applet.aid.clone();
+    let card = world.phone.card_mut();
+    let mut host = Host::open(card, 0x30);
+    assert_eq!(host.send(card, &SetStatus::unlock(aid).command()), "9000");
+    let challenge = world.challenge(Method::Confirm, "Next");
+    let step = world.send_challenge(&challenge);
+    world.acknowledge(&step);
+    assert_eq!(world.screen().as_deref(), Some("Next"));
+}
+
+/// TS 102 223 §7.4.1: a terminal may say so of a timer that was stopped in the meantime.
+#[test]
+fn an_answer_that_waits_for_service_outlives_the_timer_of_its_challenge() {
+    let mut world = World::new();
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    world.send_challenge(&challenge);
+    world.step(Input::Coverage(false));
+    let step = world.act(Action::Ok);
+    assert!(submit(&step).is_none());
+    let expired = "80C200000E D70C 82028281 A40101 A503002000";
+    assert_eq!(testing::send(world.phone.card_mut(), expired), "9000");
+    world.step(Input::Coverage(true));
+    let step = world.next_timer("card:2");
+    assert_eq!(world.answer(&step, &challenge).0, ResultCode::OK);
 }

@@ -92,3 +92,62 @@ fn a_locked_applet_has_no_menu_and_asks_for_nothing() {
     assert_eq!(drain(&mut card, 4), 1);
     assert!(send(&mut card, CHANGE_PIN).starts_with("91"));
 }
+
+/// TS 102 223 §8.21: help about an item is no choice of it.
+#[test]
+fn help_about_an_item_leads_to_nothing() {
+    let mut card = menu_card(|_| {});
+    send(&mut card, &menu_terminal());
+    drain(&mut card, 4);
+    assert_eq!(
+        send(&mut card, "80C200000B D309 82020181 900101 9500"),
+        "9000"
+    );
+    assert_eq!(drain(&mut card, 4), 0);
+    assert_eq!(send(&mut card, "80C2000009 D307 82020181 900103"), "6A80");
+}
+
+/// TS 102 221 §7.4.2.2: what was fetched waits for its answer, and is not fetched again.
+#[test]
+fn a_command_is_fetched_once() {
+    let mut card = menu_card(|_| {});
+    let waiting = send(&mut card, &menu_terminal());
+    let fetch = format!("80120000{}", &waiting[2..]);
+    let menu = send(&mut card, &fetch);
+    assert_eq!(send(&mut card, &fetch), "6985");
+    // The answer to something else: the command is offered again.
+    assert_eq!(
+        send(&mut card, "801400000C8103FE250082028281830100"),
+        "6A80"
+    );
+    assert_eq!(send(&mut card, &fetch), menu);
+}
+
+#[test]
+fn a_card_that_knows_no_pin_has_no_menu_to_change_it() {
+    let mut profile = profile().confirming();
+    profile.applet.menu = true;
+    let state = CardState::fresh(&profile);
+    let mut card = Uicc::new(profile.into(), subscriber(), state);
+    assert_eq!(send(&mut card, &menu_terminal()), "9000");
+    assert_eq!(send(&mut card, "80C2000009D30782020181900101"), "6A81");
+}
+
+#[test]
+fn a_question_of_the_menu_is_put_four_times_to_a_terminal_that_is_busy() {
+    // Busy, help wanted, and an answer that holds no digits.
+    for result in ["820282818301 20", "820282818301 13", "820282818301 00"] {
+        let mut card = menu_card(|_| {});
+        send(&mut card, &menu_terminal());
+        drain(&mut card, 4);
+        let mut told = send(&mut card, "80C2000009D30782020181900101");
+        for time in 1..=4 {
+            let len = told.strip_prefix("91").unwrap_or_else(|| panic!("{time}"));
+            let question = send(&mut card, &format!("80120000{len}"));
+            let details = &question.split_once("8103").unwrap().1[..6];
+            told = send(&mut card, &format!("801400000C 8103{details} {result}"));
+        }
+        assert_eq!(told, "9000", "{result}");
+        assert_eq!(card.state.pin_tries(), 3);
+    }
+}

@@ -136,7 +136,7 @@ fn indicators_that_disagree() {
 fn implicit_octets_mean_the_algorithms_of_the_key_set() {
     let command = Command {
         kic: 0x10,
-        kid: 0x00,
+        kid: 0x10,
         ..command(Spi::MT, &aes(), b"data")
     };
     assert_eq!(
