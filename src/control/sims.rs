@@ -53,10 +53,7 @@ pub(super) async fn show(State(suite): State<Arc<Handle>>, Path(name): Path<Stri
     };
     match sim.card().await {
         Ok(Some(card)) => Json(card).into_response(),
-        Ok(None) => problem(
-            StatusCode::NOT_FOUND,
-            &format!("{name} is nobody's; `midsim world` lists the numbers"),
-        ),
+        Ok(None) => nobody(&sim),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
@@ -112,8 +109,17 @@ pub(super) async fn change(
     show(State(suite.clone()), Path(name)).await
 }
 
+/// The number of this SIM is none of the world's.
+pub(super) fn nobody(sim: &Sim<'_>) -> Response {
+    let detail = format!(
+        "{} is nobody's; `midsim world` lists the numbers",
+        sim.msisdn()
+    );
+    problem(StatusCode::NOT_FOUND, &detail)
+}
+
 /// Nobody has a hand on a card that is in a reader, nor a screen or a power key for it.
-async fn in_reader(sim: &Sim<'_>) -> Response {
+pub(super) async fn in_reader(sim: &Sim<'_>) -> Response {
     let reader = sim.attached(0, Duration::ZERO).await.reader;
     let detail = match reader {
         Some(reader) => format!(

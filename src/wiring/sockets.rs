@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use ota::smpp::{EsmeConfig, SmscConfig};
 use ota_wire::ids::Msisdn;
-use sim_applet_sim::handset::{Input, Output, ReaderOutput, Refusal};
+use sim_applet_sim::handset::{Input, Memory, Output, ReaderOutput, Refusal};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -176,6 +176,23 @@ impl Network {
         });
         self.carry_out(emissions, &flight);
         Ok(refused)
+    }
+
+    /// Lets a user look at the messages on the card, or erase one; `None` for a number that is nobody's.
+    pub async fn memory(
+        self: &Arc<Self>,
+        msisdn: &Msisdn,
+        input: Input,
+    ) -> Result<Option<Result<Memory, Refusal>>, HandleError> {
+        let flight = self.parties.clock.begin();
+        let message = Message::Phone(msisdn.clone(), input);
+        let emissions = self.parties.handle(message).await?;
+        let came = emissions.iter().find_map(|emission| match emission {
+            Emission::Phone(_, Output::Memory(came)) => Some(came.clone()),
+            _ => None,
+        });
+        self.carry_out(emissions, &flight);
+        Ok(came)
     }
 
     /// As [`handle`](Self::handle) for several messages to one party: all of them happen, or none.

@@ -13,7 +13,7 @@ use crate::handset::prompt::Typed;
 use crate::testing::send;
 use crate::user::{Persona, PersonaState};
 
-fn text_message(world: &World, text: &str, dcs: Dcs) -> Vec<u8> {
+pub(super) fn text_message(world: &World, text: &str, dcs: Dcs) -> Vec<u8> {
     let from = Address::international(&"+447700900123".parse().unwrap());
     let user_data = UserData::text(None, text, dcs).unwrap();
     Deliver::new(from, Pid::DEFAULT, dcs, Scts::utc(world.now), user_data).emit()
