@@ -43,7 +43,7 @@ pub struct StoredMessage {
 }
 
 impl StoredMessage {
-    fn read(record: u8, octets: &[u8]) -> Option<Self> {
+    pub(super) fn read(record: u8, octets: &[u8]) -> Option<Self> {
         let (&status, message) = octets
             .split_first()
             .filter(|(status, _)| **status & USED != 0)?;

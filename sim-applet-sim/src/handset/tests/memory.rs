@@ -1,7 +1,12 @@
 //! EF.SMSS and RP-SMMA: a card that has no room for messages, and has some again.
 
 use ota_wire::rp::{Cause, Direction, Message};
+use ota_wire::sms::address::Address;
 use ota_wire::sms::dcs::Dcs;
+use ota_wire::sms::scts::Scts;
+use ota_wire::sms::tpdu::{Deliver, Pid};
+use ota_wire::sms::user_data::UserData;
+use proptest::prelude::*;
 
 use super::radio::text_message;
 use super::*;
@@ -179,6 +184,34 @@ fn messages_on_the_card_are_listed_and_erased_by_their_record() {
     world.step(Input::Reader(ReaderInput::Insert));
     let step = world.step(Input::Erase { record: 2 });
     assert_eq!(step.outputs, [Output::Memory(Err(Refusal::CardInReader))]);
+}
+
+proptest! {
+    /// Whatever a message ends with, and whatever else is in a record.
+    #[test]
+    fn a_message_is_read_as_it_was_stored(
+        data in prop::collection::vec(any::<u8>(), 0..=140),
+        full in 0..5_usize,
+        junk in prop::collection::vec(any::<u8>(), 0..=255),
+    ) {
+        let mut data = data;
+        let end = data.len();
+        data[end.saturating_sub(full)..].fill(0xFF);
+        let from = Address::international(&"+447700900123".parse().unwrap());
+        let user_data = UserData::new(None, data).unwrap();
+        let dcs = Dcs(0xF6);
+        let scts = Scts::utc(World::new().now);
+        let deliver = Deliver::new(from.clone(), Pid::DEFAULT, dcs, scts, user_data).emit();
+        let mut record = vec![0x03];
+        from.emit_counted(&mut record);
+        record.extend(&deliver);
+        record.resize(176, 0xFF);
+        let read = StoredMessage::read(7, &record).unwrap();
+        prop_assert_eq!(read.tpdu, deliver);
+        prop_assert_eq!(read.service_centre, Some(from));
+        let used = junk.first().is_some_and(|status| status & 1 == 1);
+        prop_assert_eq!(StoredMessage::read(1, &junk).is_some(), used);
+    }
 }
 
 /// TS 23.040 §9.2.3.6: the reference goes on from the last one, also in another handset.
