@@ -1,5 +1,7 @@
 //! From subscribers of the world to their cards, and a card by itself, outside every handset.
 
+mod known;
+
 use std::io;
 use std::sync::Arc;
 
@@ -8,13 +10,17 @@ use ota_wire::secret::Secret;
 use rand_core::Rng as _;
 use sim_applet_sim::event::command_octets;
 use sim_applet_sim::pin::{PinCode, PinCodeError};
-use sim_applet_sim::profile::{self, KeySetProfile, NetworkProfile, Profile, ProfileError};
+use sim_applet_sim::profile::{
+    self, KeySetProfile, NetworkProfile, Profile, ProfileError, Weakness,
+};
 use sim_applet_sim::state::CardState;
 use sim_applet_sim::uicc::Uicc;
 
 use crate::runtime::chance::Chance;
 use crate::sockets::vpcd;
 use crate::world::{Applet, Subscriber, World};
+
+pub use self::known::{KnownCard, KnownCode};
 
 /// The kinds of cards that a world has, shared by all its cards.
 pub struct Profiles {
@@ -39,8 +45,13 @@ pub enum CardProfileError {
     #[error(transparent)]
     Format(#[from] ProfileError),
     /// Its cards must not be taken for good ones.
-    #[error("its cards are weak ({}); --allow-weak-cards takes them all the same", .0.join("; "))]
-    Weak(Vec<String>),
+    #[error("its cards are weak ({}); --allow-weak-cards takes them all the same", in_words(.0))]
+    Weak(Vec<Weakness>),
+}
+
+fn in_words(weaknesses: &[Weakness]) -> String {
+    let words: Vec<String> = weaknesses.iter().map(Weakness::to_string).collect();
+    words.join("; ")
 }
 
 impl World {

@@ -13,13 +13,15 @@ use ota_wire::cat::{
     Body, CommandType, Envelope, InputText, ProactiveCommand, TerminalResponse, TerminalResult,
 };
 use ota_wire::ids::{Cntr, Iccid, Tar};
-use ota_wire::keys::{Family, KeySet, MacAlgorithm, MasterKey, applet_mac_key};
+use ota_wire::keys::{Family, KeySet, MacAlgorithm, MasterKey, applet_mac_key, applet_signing_key};
 use ota_wire::packet::{Command, Spi};
 use ota_wire::sms::address::Address;
 use ota_wire::sms::concat::split;
 use ota_wire::sms::scts::Scts;
 use ota_wire::sms::tpdu::{Deliver, Submit};
 use ota_wire::sms::udh::{Iei, Reference};
+use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
+use p256::ecdsa::{DerSignature, SigningKey, VerifyingKey};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 use sim_applet_sim::state::CardState;
@@ -30,7 +32,7 @@ use crate::support::{Folder, crowd_text, number};
 /// How often the process is killed.
 const KILLS: usize = 200;
 /// Exchanges of a dialogue with two wrong PINs, and some more.
-const LONGEST: u32 = 14;
+const LONGEST: u32 = 15;
 const TRIES: u8 = 3;
 
 #[test]
@@ -45,13 +47,14 @@ fn two_hundred_kills_in_the_middle_of_dialogues() {
         test.look_into_the_store();
         up = test.start();
     }
-    eprintln!("killed {places:?}; {} challenges approved", test.approved);
+    let Approved { by_mac, by_key } = test.approved;
+    eprintln!("killed {places:?}; {by_mac} challenges approved with a MAC, {by_key} with a key");
     assert!(
-        places.len() >= 5,
+        places.len() >= 6,
         "the points are too much alike: {places:?}"
     );
     assert!(
-        test.approved > 0 && test.lowest == 1,
+        by_mac > 0 && by_key > 0 && test.lowest == 1,
         "nothing was at stake"
     );
 }
@@ -65,8 +68,17 @@ struct Test {
     /// The number whose card is in the reader; the next one when its PIN is in danger of being blocked.
     subscriber: usize,
     card: Known,
-    approved: u32,
+    approved: Approved,
     lowest: u8,
+}
+
+/// How many challenges were approved, by what is in the answer besides.
+#[derive(Default)]
+struct Approved {
+    /// A MAC and nothing else.
+    by_mac: u32,
+    /// A signature of the card's key over a digest, under a MAC.
+    by_key: u32,
 }
 
 /// What is known about a card from what it said.
@@ -103,7 +115,7 @@ impl Test {
             chance: ChaCha20Rng::seed_from_u64(4),
             subscriber: 0,
             card: Known::fresh(),
-            approved: 0,
+            approved: Approved::default(),
             lowest: TRIES,
         }
     }
@@ -172,7 +184,8 @@ impl Test {
             place: "before anything",
         };
         reader.frame(&[0x01]);
-        let sw = reader.command("8010000004 03000502", "power on");
+        // With MORE TIME, which the card wants before it signs.
+        let sw = reader.command("8010000004 03000D02", "power on");
         assert!(sw.is_ok_and(|answer| answer == [0x90, 0x00]));
         reader
     }
@@ -213,7 +226,12 @@ impl Test {
             mac_algorithm: MacAlgorithm::AesCmac8,
             valid_for: 0,
             text: Text::encode("Log in?").unwrap(),
-            digest: None,
+            // Each has a digest of its own, so that no two of them have the same signature.
+            digest: self
+                .chance
+                .next_u32()
+                .is_multiple_of(2)
+                .then(|| digest_of(ctr)),
         };
         let packet = self.packet(&challenge);
         self.card.ctr = ctr;
@@ -263,7 +281,19 @@ impl Test {
         let approvals = self.card.approvals.entry(challenge.ctr).or_default();
         *approvals += 1;
         assert_eq!(*approvals, 1, "answered twice");
-        self.approved += 1;
+        match &challenge.digest {
+            None => {
+                assert!(response.signature.is_empty());
+                self.approved.by_mac += 1;
+            }
+            Some(digest) => {
+                let signature = DerSignature::try_from(response.signature.as_slice()).unwrap();
+                self.signing_key()
+                    .verify_prehash(digest, &signature)
+                    .unwrap();
+                self.approved.by_key += 1;
+            }
+        }
         self.card.answered = Some(challenge.tid);
     }
 
@@ -311,9 +341,22 @@ impl Test {
         applet_mac_key(&self.master(), &self.iccid(), MacAlgorithm::AesCmac8)
     }
 
+    fn signing_key(&self) -> VerifyingKey {
+        let key = applet_signing_key(&self.master(), &self.iccid());
+        *SigningKey::from_slice(key.expose())
+            .unwrap()
+            .verifying_key()
+    }
+
     fn master(&self) -> MasterKey {
         self.world.master_key()
     }
+}
+
+fn digest_of(ctr: u64) -> [u8; 32] {
+    let mut digest = [0xD1; 32];
+    digest[..8].copy_from_slice(&ctr.to_be_bytes());
+    digest
 }
 
 impl Known {
@@ -414,6 +457,7 @@ impl Reader {
             (CommandType::DISPLAY_TEXT, _) => "at the answer to a text",
             (CommandType::GET_INPUT, Some("1234")) => "at the right PIN",
             (CommandType::GET_INPUT, _) => "at a wrong PIN",
+            (CommandType::MORE_TIME, _) => "before it signs",
             _ => "after the answer was sent",
         };
         self.octets(&[&header, data.as_slice()].concat(), place)

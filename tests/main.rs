@@ -6,6 +6,7 @@
 
 mod apart;
 mod architecture;
+mod attach;
 mod bad_input;
 mod cli;
 mod cli_tools;

@@ -1,9 +1,10 @@
 //! `midsim sim stdio` and `midsim sim attach`: cards for tools that are not ours. A reader's driver is played here; the real one
 //! is in `tests/interop/card-tools.sh`.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use midsim::Suite;
 use midsim::suite::AttachError;
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::Folder;
 use crate::support::process::{Up, http, port_bases};
+use crate::support::reader::Driver;
 
 const NUMBER: &str = "+447700900002";
 const ATR: &str = "3b9b95801fc78031a073be21136d53696d82";
@@ -63,6 +65,55 @@ fn stdio_takes_the_iccid_too_and_names_the_line_that_is_wrong() {
     assert!(err.contains("line 2: expected a C-APDU"), "{err}");
 }
 
+/// Whatever its length, a line costs no more than the longest command.
+#[test]
+fn stdio_holds_no_line_that_is_longer_than_a_command() {
+    let long = "A".repeat(32 << 20);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_midsim"))
+        .args(["sim", "stdio", NUMBER])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    writeln!(input, "#{long}\n{long}\n00A4000C022FE2").unwrap();
+    let mut answers = String::new();
+    output.read_line(&mut answers).unwrap();
+    output.read_line(&mut answers).unwrap();
+    assert_eq!(
+        answers, "6700\n9000\n",
+        "as for any command that is too long"
+    );
+    #[cfg(target_os = "linux")]
+    {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let peak = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM"))
+            .unwrap();
+        let kilobytes: u64 = peak
+            .split_ascii_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert!(kilobytes < 64 << 10, "{peak}");
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
+
+    let blanks = " \t".repeat(1 << 20);
+    let (status, out, _) = stdio(&[NUMBER], format!("{blanks}\n00{blanks}A4000C022FE2\n"));
+    assert_eq!((status, out.as_str()), (0, "9000\n"), "blanks do not count");
+    let (status, out, err) = stdio(&[NUMBER], format!("reset\n{long}x\n"));
+    assert_eq!((status, out.lines().count()), (2, 1), "{err}");
+    assert!(err.contains("line 2: expected a C-APDU"), "{err}");
+    let (status, _, err) = stdio(&[NUMBER], format!("{long}A"));
+    assert_eq!(status, 2);
+    assert!(err.contains("line 1: expected a C-APDU"), "{err}");
+}
+
 /// Weak cards are for those who ask for them; then every command takes them, and the scanner names what is wrong.
 #[test]
 fn weak_cards_are_refused_without_leave_and_found_with_it() {
@@ -84,20 +135,32 @@ fn weak_cards_are_refused_without_leave_and_found_with_it() {
         );
     }
     for (profile, found) in [
+        ("single-des", "(key set 3, single DES)\n4 findings\n"),
         (
-            "single-des",
-            "errors are signed with single DES for everybody\n",
+            "no-level",
+            "TAR B00000 demands no checksum: it took 00130D0001",
         ),
-        ("no-level", "TAR B00000: unprotected packets are taken\n"),
+        ("no-level", "\n3 findings\n"),
         (
-            "no-counter",
-            "packets without a counter are taken, again and again\n1 finding\n",
+            "rc-only",
+            "(a CRC, no key needed)\nTAR B00000 demands no ciphering: it took 0",
         ),
+        ("no-counter", " twice (key set 1, AES)\n1 finding\n"),
+        (
+            "counter-not-checked",
+            " twice (key set 1, AES)\n1 finding\n",
+        ),
+        ("no-ciphering", " (in clear, key set 1, AES)\n1 finding\n"),
         (
             "cipher-without-checksum",
-            "ciphered packets without a checksum are taken\n1 finding\n",
+            " (no check at all, key set 1, AES)\n1 finding\n",
         ),
-        ("oracle", "errors show what octets decipher to\n1 finding\n"),
+        ("des-key-set", "single DES is taken: TAR 000000 took 0"),
+        (
+            "signed-errors",
+            "error PoRs are signed for strangers: TAR 000000 answered 027100",
+        ),
+        ("oracle", "\n2 findings\n"),
     ] {
         let profile = format!("weak/{profile}");
         let (status, out, err) = scan(&profile, &[]);
@@ -107,6 +170,11 @@ fn weak_cards_are_refused_without_leave_and_found_with_it() {
         assert_eq!(status, 10, "{profile}: {err}");
         assert!(out.contains(found), "{profile}: {out}");
     }
+    // A card with a menu is as weak as one without.
+    let mut menu = Command::new(env!("CARGO_BIN_EXE_midsim"));
+    menu.args(["sim", "scan", "+447700900001", "--allow-weak-cards"]);
+    menu.args(["--card-profile", "fixtures/profiles/weak/rc-only.toml"]);
+    assert_eq!(menu.output().unwrap().status.code(), Some(10));
     let weak = "fixtures/profiles/weak/oracle.toml";
     let (status, out, err) = stdio(&[NUMBER, "--card-profile", weak], "00A4000C023F00\n");
     assert_eq!((status, out.as_str()), (2, ""), "{err}");
@@ -154,7 +222,7 @@ fn attach_prints_what_to_try_and_what_the_reader_did() {
     assert_eq!(driver.ask("04"), ATR);
     let mut err = BufReader::new(child.stderr.take().unwrap());
     let mut told = String::new();
-    while !told.contains("opensc-tool -r 0 -a\n") {
+    while !told.contains("opensc-tool -r \"$N\" -a\n") {
         assert!(err.read_line(&mut told).unwrap() > 0, "{told}");
     }
     drop(driver);
@@ -174,10 +242,10 @@ async fn a_card_of_a_running_suite_is_in_one_place_at_a_time() {
     assert!(attached().await);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let reader = listener.local_addr().unwrap().to_string();
-    sim.attach(&reader).await.unwrap();
+    sim.attach(&reader, Duration::ZERO).await.unwrap();
     assert!(!attached().await);
     assert!(matches!(
-        sim.attach(&reader).await,
+        sim.attach(&reader, Duration::ZERO).await,
         Err(AttachError::Taken { .. })
     ));
     assert!(sim.set_power(true).await.is_err());
@@ -193,7 +261,7 @@ async fn a_card_of_a_running_suite_is_in_one_place_at_a_time() {
         driver
     });
     let driver = talk.await.unwrap();
-    let seen = sim.attached(1, std::time::Duration::ZERO).await;
+    let seen = sim.attached(1, Duration::ZERO).await;
     assert!(seen.attached);
     assert_eq!(seen.commands, 2);
     assert_eq!(seen.lines, ["002 > 0020000108****************\n    < 63C1"]);
@@ -204,7 +272,7 @@ async fn a_card_of_a_running_suite_is_in_one_place_at_a_time() {
     drop(driver);
     // The wrong codes stay: the next reader sees one try left.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    sim.attach(&listener.local_addr().unwrap().to_string())
+    sim.attach(&listener.local_addr().unwrap().to_string(), Duration::ZERO)
         .await
         .unwrap();
     let talk =
@@ -220,7 +288,7 @@ async fn attaching_to_nothing_leaves_the_handset_on() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let reader = free.local_addr().unwrap().to_string();
     drop(free);
-    let error = sim.attach(&reader).await.unwrap_err();
+    let error = sim.attach(&reader, Duration::ZERO).await.unwrap_err();
     assert!(error.to_string().contains("pcscd"), "{error}");
     assert!(sim.card().await.unwrap().unwrap().attached);
     assert!(!sim.detach().await);
@@ -308,29 +376,4 @@ fn a_handset_of_ones_own_is_a_reader_and_three_requests() {
     });
     assert_eq!(refused.as_deref(), Some("access_denied"));
     up.kill();
-}
-
-/// The reader's end.
-struct Driver(TcpStream);
-
-impl Driver {
-    fn send(&mut self, octets: &[u8]) {
-        let mut frame = (octets.len() as u16).to_be_bytes().to_vec();
-        frame.extend_from_slice(octets);
-        self.0.write_all(&frame).unwrap();
-    }
-
-    fn power(&mut self, control: u8) {
-        self.send(&[control]);
-    }
-
-    /// Sends octets that are answered.
-    fn ask(&mut self, octets: &str) -> String {
-        self.send(&hex::decode(octets).unwrap());
-        let mut length = [0; 2];
-        self.0.read_exact(&mut length).unwrap();
-        let mut answer = vec![0; u16::from_be_bytes(length).into()];
-        self.0.read_exact(&mut answer).unwrap();
-        hex::encode(answer)
-    }
 }

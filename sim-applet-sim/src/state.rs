@@ -62,6 +62,17 @@ pub(crate) struct CodeState {
     pub(crate) code: Option<PinCode>,
 }
 
+/// What has become of a code since the card left the factory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeView {
+    /// Wrong codes until it is blocked; 0 means that it is.
+    pub tries: u8,
+    /// Whether the card asks for it.
+    pub enabled: bool,
+    /// Whether it is another one.
+    pub changed: bool,
+}
+
 impl CardState {
     const VERSION: u8 = 5;
     /// Had counters in the order of the profile. Is read, never written.
@@ -121,6 +132,19 @@ impl CardState {
     /// Tries left for the applet's PUK.
     pub const fn puk_tries(&self) -> u8 {
         self.applet.puk_tries.left()
+    }
+
+    /// PIN1, PIN2 and ADM1 of a card of this profile.
+    pub fn codes(&self, profile: &Profile) -> [CodeView; CODES] {
+        std::array::from_fn(|index| {
+            let code = &self.codes[index];
+            let first = &profile.codes[index].code;
+            CodeView {
+                tries: code.tries.left(),
+                enabled: code.enabled,
+                changed: code.code.as_ref().is_some_and(|code| code != first),
+            }
+        })
     }
 
     /// Counter of the last challenge that the applet accepted.

@@ -17,6 +17,7 @@ mod vectors;
 mod wait;
 mod world;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -160,7 +161,8 @@ fn not_started(error: &StartError) -> u8 {
 
 /// Says on stderr what went wrong and gives the exit code for it.
 fn complain(error: &dyn std::fmt::Display, code: u8) -> u8 {
-    eprintln!("midsim: {error}");
+    // Where nobody can hear it the code still says so.
+    let _ = writeln!(std::io::stderr(), "midsim: {error}");
     code
 }
 

@@ -332,6 +332,11 @@ pub(super) enum SetupError {
 }
 
 impl WorldOptions {
+    /// Whether a card profile is named.
+    pub(super) const fn names_card_profile(&self) -> bool {
+        self.card_profile.is_some()
+    }
+
     /// Reads the world.
     pub(super) fn load(&self) -> Result<World, SetupError> {
         let mut world = match &self.world {

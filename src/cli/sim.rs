@@ -1,6 +1,9 @@
 //! `midsim sim`: one card, for the tools of other people.
 
 mod attach;
+mod detach;
+mod hints;
+mod midsim;
 mod scan;
 mod stdio;
 
@@ -22,6 +25,7 @@ pub(super) struct Sim {
 #[derive(Subcommand)]
 enum Command {
     Attach(attach::Attach),
+    Detach(detach::Detach),
     Scan(scan::Scan),
     Stdio(stdio::Stdio),
 }
@@ -30,6 +34,7 @@ impl Sim {
     pub(super) fn run(self) -> u8 {
         match self.command {
             Command::Attach(command) => command.run(),
+            Command::Detach(command) => command.run(),
             Command::Scan(command) => command.run(),
             Command::Stdio(command) => command.run(),
         }
@@ -50,6 +55,16 @@ struct WhichCard {
 enum Name {
     Iccid(Iccid),
     Msisdn(Msisdn),
+}
+
+impl Name {
+    /// As the control API takes it.
+    fn in_url(&self) -> String {
+        match self {
+            Self::Iccid(iccid) => iccid.digits().to_owned(),
+            Self::Msisdn(msisdn) => msisdn.digits().to_owned(),
+        }
+    }
 }
 
 /// Numbers have at most 15 digits, ICCIDs at least 18.
@@ -89,13 +104,5 @@ impl WhichCard {
         let profile = Profiles::new(&world).of(&subscriber).clone();
         let state = fresh_state(&subscriber, &profile);
         Ok((Uicc::new(profile, owner(&subscriber)?, state), subscriber))
-    }
-
-    /// As the control API takes it.
-    fn in_url(&self) -> String {
-        match &self.card {
-            Name::Iccid(iccid) => iccid.digits().to_owned(),
-            Name::Msisdn(msisdn) => msisdn.digits().to_owned(),
-        }
     }
 }

@@ -129,9 +129,9 @@ fn octets(text: &str) -> Result<Vec<u8>, Box<Response>> {
 
 pub(super) fn refused(failure: &ReaderFailure) -> Response {
     let status = match failure {
-        ReaderFailure::Nobody { .. } | ReaderFailure::Refused(ReaderError::NoSuchMessage) => {
-            StatusCode::NOT_FOUND
-        }
+        ReaderFailure::NoSims(_)
+        | ReaderFailure::Nobody { .. }
+        | ReaderFailure::Refused(ReaderError::NoSuchMessage) => StatusCode::NOT_FOUND,
         ReaderFailure::Refused(ReaderError::Malformed) => StatusCode::UNPROCESSABLE_ENTITY,
         ReaderFailure::Refused(_) => StatusCode::CONFLICT,
         ReaderFailure::NoAnswer => StatusCode::GATEWAY_TIMEOUT,

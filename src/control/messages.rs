@@ -19,7 +19,7 @@ pub(super) async fn list(State(suite): State<Arc<Handle>>, Path(name): Path<Stri
     };
     let messages = match sim.messages().await {
         Ok(Some(messages)) => messages,
-        Ok(None) => return sims::nobody(&sim),
+        Ok(None) => return sims::nobody(&name),
         Err(error) => return refused(&sim, &error).await,
     };
     match sim.inbox().await {

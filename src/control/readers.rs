@@ -7,11 +7,15 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Follow, LONGEST_WAIT, problem, sims};
-use crate::sockets::vpcd;
-use crate::suite::{AttachError, Handle};
+use crate::cards::KnownCard;
+use crate::sockets::vpcd::{self, NoReader};
+use crate::suite::{AttachError, Attached, Handle, Sim};
+
+/// How long a reader may take to ask for its card before whoever puts it there is answered.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where to.
 #[derive(Default, Deserialize)]
@@ -30,7 +34,23 @@ pub(super) async fn show(
         Err(problem) => return *problem,
     };
     let wait = Duration::from_secs(follow.wait).min(LONGEST_WAIT);
-    Json(sim.attached(follow.after, wait).await).into_response()
+    shown(&sim, &name, sim.attached(follow.after, wait).await).await
+}
+
+/// What is seen of a card in a reader, and the card itself.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    seen: Attached,
+    card: KnownCard,
+}
+
+async fn shown(sim: &Sim<'_>, name: &str, seen: Attached) -> Response {
+    match sim.known_card().await {
+        Ok(Some(card)) => Json(Shown { seen, card }).into_response(),
+        Ok(None) => sims::nobody(name),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
 }
 
 pub(super) async fn attach(
@@ -43,13 +63,17 @@ pub(super) async fn attach(
         Err(problem) => return *problem,
     };
     let reader = to.reader.as_deref().unwrap_or(vpcd::READER);
-    match sim.attach(reader).await {
-        Ok(()) => Json(sim.attached(0, Duration::ZERO).await).into_response(),
+    match sim.attach(reader, PATIENCE).await {
+        Ok(seen) => shown(&sim, &name, seen).await,
         Err(error) => {
             let status = match error {
-                AttachError::Taken { .. } | AttachError::Card(_) => StatusCode::CONFLICT,
-                AttachError::NoReader { .. } => StatusCode::BAD_GATEWAY,
-                AttachError::Unknown(_) => StatusCode::NOT_FOUND,
+                AttachError::Taken { .. }
+                | AttachError::Occupied { .. }
+                | AttachError::Gone { .. }
+                | AttachError::Card(_) => StatusCode::CONFLICT,
+                AttachError::Reader(NoReader::Nobody { .. }) => StatusCode::BAD_GATEWAY,
+                AttachError::Reader(NoReader::Silent { .. }) => StatusCode::GATEWAY_TIMEOUT,
+                AttachError::Unknown(_) | AttachError::NoSims(_) => StatusCode::NOT_FOUND,
                 AttachError::Handle(_) => StatusCode::INTERNAL_SERVER_ERROR,
             };
             problem(status, &error.to_string())

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use sim_applet_sim::handset::ReaderError;
 
 use super::{handsets, problem};
-use crate::suite::{Handle, Place, ReaderFailure, SelectError, Sim};
+use crate::suite::{Handle, NoSims, Place, ReaderFailure, SelectError, Sim};
 use crate::world::Persona;
 
 /// What to change; what is left out stays.
@@ -32,6 +32,10 @@ pub(super) struct Change {
 
 /// The SIM of this number, or with this ICCID.
 pub(super) fn find<'a>(suite: &'a Handle, name: &str) -> Result<Sim<'a>, Box<Response>> {
+    if !suite.serves().sims() {
+        let detail = NoSims.to_string();
+        return Err(Box::new(problem(StatusCode::NOT_FOUND, &detail)));
+    }
     let bad = |error: IdError| Box::new(problem(StatusCode::BAD_REQUEST, &error.to_string()));
     // Numbers have at most 15 digits, ICCIDs at least 18.
     if name.len() < 18 {
@@ -46,6 +50,14 @@ pub(super) fn find<'a>(suite: &'a Handle, name: &str) -> Result<Sim<'a>, Box<Res
     })
 }
 
+/// No such subscriber.
+pub(super) fn nobody(name: &str) -> Response {
+    problem(
+        StatusCode::NOT_FOUND,
+        &format!("{name} is nobody's; `midsim world` lists the numbers"),
+    )
+}
+
 pub(super) async fn show(State(suite): State<Arc<Handle>>, Path(name): Path<String>) -> Response {
     let sim = match find(&suite, &name) {
         Ok(sim) => sim,
@@ -53,7 +65,7 @@ pub(super) async fn show(State(suite): State<Arc<Handle>>, Path(name): Path<Stri
     };
     match sim.card().await {
         Ok(Some(card)) => Json(card).into_response(),
-        Ok(None) => nobody(&sim),
+        Ok(None) => nobody(&name),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
@@ -109,23 +121,14 @@ pub(super) async fn change(
     show(State(suite.clone()), Path(name)).await
 }
 
-/// The number of this SIM is none of the world's.
-pub(super) fn nobody(sim: &Sim<'_>) -> Response {
-    let detail = format!(
-        "{} is nobody's; `midsim world` lists the numbers",
-        sim.msisdn()
-    );
-    problem(StatusCode::NOT_FOUND, &detail)
-}
-
 /// Nobody has a hand on a card that is in a reader, nor a screen or a power key for it.
 pub(super) async fn in_reader(sim: &Sim<'_>) -> Response {
     let reader = sim.attached(0, Duration::ZERO).await.reader;
     let detail = match reader {
         Some(reader) => format!(
-            "the card is in the reader at {reader}; DELETE /api/v1/sims/{}/attach takes it out, or Ctrl-C where \
-             `midsim sim attach` runs",
-            sim.msisdn()
+            "the card is in the reader at {reader}; `midsim sim detach {number}` or DELETE \
+             /api/v1/sims/{number}/attach takes it out",
+            number = sim.msisdn()
         ),
         None => "the card is in a reader of the program that runs this midsim".to_owned(),
     };

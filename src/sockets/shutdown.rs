@@ -102,6 +102,9 @@ pub struct Signals {
     interrupt: signal::unix::Signal,
     #[cfg(unix)]
     terminate: signal::unix::Signal,
+    /// Of the terminal, when it closes.
+    #[cfg(unix)]
+    hangup: Option<signal::unix::Signal>,
 }
 
 #[cfg(unix)]
@@ -116,15 +119,46 @@ impl Signals {
         Ok(Self {
             interrupt: signal::unix::signal(SignalKind::interrupt())?,
             terminate: signal::unix::signal(SignalKind::terminate())?,
+            hangup: None,
         })
+    }
+
+    /// Listens from now on, also for the signal of a terminal that closes, unless whoever started us wants that to be ignored, as
+    /// nohup(1) does.
+    ///
+    /// # Errors
+    /// If the system gives no signals.
+    pub fn with_hangup() -> std::io::Result<Self> {
+        use signal::unix::SignalKind;
+
+        let mut signals = Self::new()?;
+        if !ignores_hangup() {
+            signals.hangup = Some(signal::unix::signal(SignalKind::hangup())?);
+        }
+        Ok(signals)
     }
 
     async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            Some(_) = hung_up(self.hangup.as_mut()) => {}
         }
     }
+}
+
+#[cfg(unix)]
+async fn hung_up(hangup: Option<&mut signal::unix::Signal>) -> Option<()> {
+    hangup?.recv().await
+}
+
+/// Whether SIGHUP, signal 1, is ignored from the start. Known where there is a proc_pid_status(5).
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 != 0)
 }
 
 #[cfg(not(unix))]
@@ -135,6 +169,14 @@ impl Signals {
     /// If the system gives no signals.
     pub fn new() -> std::io::Result<Self> {
         Ok(Self {})
+    }
+
+    /// There is no other signal.
+    ///
+    /// # Errors
+    /// If the system gives no signals.
+    pub fn with_hangup() -> std::io::Result<Self> {
+        Self::new()
     }
 
     async fn next(&mut self) {

@@ -211,7 +211,7 @@ impl Builder {
     }
 
     pub(super) fn stores(&self) -> Result<Stores, StartError> {
-        let stores = Stores::open(self.data_dir.as_deref())?;
+        let stores = Stores::open(self.data_dir.as_deref(), self.serves)?;
         #[cfg(test)]
         let stores = (self.stores)(stores);
         Ok(stores)

@@ -22,6 +22,11 @@ pub struct Reader {
     inserted: bool,
 }
 
+/// No card is here.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("no SIMs are served here; ask the process that serves `sim`, or `midsim up`")]
+pub struct NoSims;
+
 /// Why something cannot be done with a card in a reader.
 #[derive(Debug, Error)]
 pub enum ReaderFailure {
@@ -34,6 +39,9 @@ pub enum ReaderFailure {
     /// Not with this card now.
     #[error(transparent)]
     Refused(#[from] ReaderError),
+    /// The process has no cards.
+    #[error(transparent)]
+    NoSims(#[from] NoSims),
     /// The network did not answer.
     #[error("the network has not answered within 30 s")]
     NoAnswer,
@@ -140,6 +148,9 @@ pub(super) async fn put(
     msisdn: &Msisdn,
     input: Input,
 ) -> Result<Vec<ReaderOutput>, ReaderFailure> {
+    if !network.parties().serves.sims() {
+        return Err(NoSims.into());
+    }
     let told = network.reader(msisdn, input).await?;
     let refused = told.iter().find_map(|output| match output {
         ReaderOutput::Refused(error) => Some(*error),

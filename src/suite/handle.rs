@@ -7,7 +7,7 @@ use ota_wire::ids::{Iccid, Msisdn};
 use tokio::sync::watch;
 
 use super::readers::Readers;
-use super::{Sim, StartError, Urls};
+use super::{Serves, Sim, StartError, Urls};
 use crate::faults::Faults;
 use crate::rp::Port;
 use crate::runtime::chance::Chance;
@@ -94,6 +94,11 @@ impl Handle {
     /// People at the handsets.
     pub fn users(&self) -> &Users {
         &self.parties().users
+    }
+
+    /// Which parties take part here.
+    pub fn serves(&self) -> Serves {
+        self.parties().serves
     }
 
     /// The SIM and handset of a number.

@@ -33,7 +33,7 @@ pub use self::config::OpSwitches;
 pub(crate) use self::config::key_version;
 pub use self::decide::{Decision, DecisionError};
 pub use self::error::StartError;
-pub use self::external::{Reader, ReaderFailure};
+pub use self::external::{NoSims, Reader, ReaderFailure};
 pub use self::handle::Handle;
 pub use self::in_process::InProcessSuite;
 use self::keyring::KeyRing;

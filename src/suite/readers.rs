@@ -2,34 +2,46 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ota_wire::ids::Msisdn;
+use ota_wire::ids::{Iccid, Msisdn};
 use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
-use super::{Handle, Reader, ReaderFailure, Sim};
-use crate::cards::exchange;
+use super::{Handle, NoSims, Reader, ReaderFailure, Sim};
+use crate::cards::{KnownCard, exchange};
 use crate::runtime::lock;
 use crate::runtime::party::HandleError;
-use crate::sockets::vpcd;
+use crate::sockets::vpcd::{self, NoReader};
 
 /// Which cards are in which readers.
 #[derive(Default)]
 pub(super) struct Readers(Mutex<HashMap<Msisdn, Arc<Attachment>>>);
 
-/// A card in a reader.
+/// A card in a reader, or on its way there.
 struct Attachment {
     reader: String,
+    /// What the reader's name stands for.
+    at: Vec<SocketAddr>,
     log: Mutex<Log>,
-    /// Commands so far, and how long it lasts.
-    news: watch::Sender<(u64, Stage)>,
+    news: watch::Sender<News>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct News {
+    commands: u64,
+    stage: Stage,
+    /// Whether the reader has said anything to the card.
+    asked: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, PartialOrd, Ord)]
 enum Stage {
+    Connecting,
     InReader,
     Leaving,
     InHandset,
@@ -44,8 +56,10 @@ struct Log {
 /// What can be seen of a card in a reader.
 #[derive(Clone, Debug, Serialize)]
 pub struct Attached {
-    /// Whether it is in a reader.
+    /// Whether it is in a reader, or waits there for another card to leave.
     pub attached: bool,
+    /// Whether the reader has asked for it. Only then it is certain that no other card is in it.
+    pub asked: bool,
     /// Which one, `HOST:PORT`.
     pub reader: Option<String>,
     /// Commands so far.
@@ -58,22 +72,43 @@ pub struct Attached {
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
     /// It is in one.
-    #[error("the card is in the reader at {reader}; DELETE takes it out")]
+    #[error(
+        "the card is in the reader at {reader}; `midsim sim detach {msisdn}` or DELETE takes it out"
+    )]
     Taken {
+        /// Whose.
+        msisdn: Msisdn,
         /// Which one.
         reader: String,
     },
-    /// Nobody listens there.
-    #[error("no reader at {reader}: {why}; is pcscd running, with vsmartcard-vpcd?")]
-    NoReader {
-        /// Where.
+    /// Another card is in the reader.
+    #[error(
+        "the card of {msisdn}{} is in the reader at {reader}; `midsim sim detach {msisdn}` or DELETE takes it out",
+        .iccid.as_ref().map(|iccid| format!(", {},", iccid.digits())).unwrap_or_default()
+    )]
+    Occupied {
+        /// Whose.
+        msisdn: Msisdn,
+        /// Which card.
+        iccid: Option<Iccid>,
+        /// Which reader.
         reader: String,
-        /// What the system says.
-        why: io::Error,
+    },
+    /// There is none, or it takes no card.
+    #[error(transparent)]
+    Reader(#[from] NoReader),
+    /// It left before the reader had asked for it: the reader hung up, or somebody has taken it out.
+    #[error("the card has left the reader at {reader} before it was asked for anything")]
+    Gone {
+        /// Which one.
+        reader: String,
     },
     /// The number is nobody's.
     #[error("{0} is nobody's; `midsim world` lists the numbers")]
     Unknown(Msisdn),
+    /// The process has no cards.
+    #[error(transparent)]
+    NoSims(#[from] NoSims),
     /// Its record cannot be read.
     #[error(transparent)]
     Handle(#[from] HandleError),
@@ -96,93 +131,34 @@ impl Attachment {
         log.lines
             .push_back((number, exchange(number, command, answer)));
         drop(log);
-        self.news.send_modify(|news| news.0 = number);
+        self.news.send_modify(|news| news.commands = number);
+    }
+
+    fn ask(&self) {
+        self.news.send_modify(|news| news.asked = true);
     }
 
     fn enter(&self, stage: Stage) {
-        self.news.send_modify(|news| news.1 = stage.max(news.1));
+        self.news
+            .send_modify(|news| news.stage = stage.max(news.stage));
     }
 
     async fn reached(&self, stage: Stage) {
+        self.until(|news| news.stage >= stage).await;
+    }
+
+    async fn until(&self, so: impl FnMut(&News) -> bool) {
         // The sender is ours.
-        let _ = self.news.subscribe().wait_for(|news| news.1 >= stage).await;
-    }
-}
-
-impl Sim<'_> {
-    /// Takes the card out of its handset, which is off from then on, and puts it into the reader at this address.
-    ///
-    /// # Errors
-    /// [`AttachError`]; then the card is where it was. When this is dropped before it is done, the card goes back.
-    pub async fn attach(&self, reader: &str) -> Result<(), AttachError> {
-        if self.card().await?.is_none() {
-            return Err(AttachError::Unknown(self.msisdn.clone()));
-        }
-        let Some(handle) = self.handle.this.upgrade() else {
-            return Ok(());
-        };
-        let no_reader = |why| AttachError::NoReader {
-            reader: reader.to_owned(),
-            why,
-        };
-        let stream = vpcd::connect(reader).await.map_err(no_reader)?;
-        let attachment = Arc::new(Attachment {
-            reader: reader.to_owned(),
-            log: Mutex::default(),
-            news: watch::Sender::new((0, Stage::InReader)),
-        });
-        {
-            let mut all = lock(&self.handle.readers.0);
-            if let Some(other) = all.get(&self.msisdn) {
-                return Err(AttachError::Taken {
-                    reader: other.reader.clone(),
-                });
-            }
-            all.insert(self.msisdn.clone(), attachment.clone());
-        }
-        let asked = Asked(&attachment);
-        let (inserted, answer) = oneshot::channel();
-        // Not broken off when nobody waits for it any more: the card would be nowhere.
-        tokio::spawn(handle.play(self.msisdn.clone(), stream, attachment.clone(), inserted));
-        // Without an answer the whole suite is going.
-        let answer = answer.await.unwrap_or(Ok(()));
-        asked.answered();
-        Ok(answer?)
+        let _ = self.news.subscribe().wait_for(so).await;
     }
 
-    /// Takes the card out of its reader; returns when its handset is on again. `false` if it was in none.
-    pub async fn detach(&self) -> bool {
-        let found = lock(&self.handle.readers.0).get(&self.msisdn).cloned();
-        let Some(attachment) = found else {
-            return false;
-        };
-        attachment.enter(Stage::Leaving);
-        attachment.reached(Stage::InHandset).await;
-        true
-    }
-
-    /// What the card in a reader was asked after command number `after`, at once if there is anything, else as soon as
-    /// something happens, or after `most` real time.
-    pub async fn attached(&self, after: u64, most: Duration) -> Attached {
-        let found = lock(&self.handle.readers.0).get(&self.msisdn).cloned();
-        let Some(attachment) = found else {
-            return Attached {
-                attached: false,
-                reader: None,
-                commands: 0,
-                lines: Vec::new(),
-            };
-        };
-        let mut news = attachment.news.subscribe();
-        let _ = tokio::time::timeout(
-            most,
-            news.wait_for(|news| news.0 > after || news.1 == Stage::InHandset),
-        )
-        .await;
-        let log = lock(&attachment.log);
+    fn seen(&self, after: u64) -> Attached {
+        let log = lock(&self.log);
+        let news = *self.news.borrow();
         Attached {
-            attached: attachment.news.borrow().1 < Stage::InHandset,
-            reader: Some(attachment.reader.clone()),
+            attached: (Stage::InReader..Stage::InHandset).contains(&news.stage),
+            asked: news.asked,
+            reader: Some(self.reader.clone()),
             commands: log.commands,
             lines: log
                 .lines
@@ -194,17 +170,157 @@ impl Sim<'_> {
     }
 }
 
+impl Readers {
+    /// Keeps the reader for this card, or says whose card is in the way.
+    fn reserve(
+        &self,
+        msisdn: &Msisdn,
+        reader: &str,
+        at: Vec<SocketAddr>,
+    ) -> Result<Arc<Attachment>, (Msisdn, Arc<Attachment>)> {
+        let mut all = lock(&self.0);
+        let same = |other: &Attachment| at.iter().any(|address| other.at.contains(address));
+        let of_another = || all.iter().find(|(_, other)| same(other));
+        if let Some((whose, other)) = all.get_key_value(msisdn).or_else(of_another) {
+            return Err((whose.clone(), other.clone()));
+        }
+        let attachment = Arc::new(Attachment {
+            reader: reader.to_owned(),
+            at,
+            log: Mutex::default(),
+            news: watch::Sender::new(News {
+                commands: 0,
+                stage: Stage::Connecting,
+                asked: false,
+            }),
+        });
+        all.insert(msisdn.clone(), attachment.clone());
+        Ok(attachment)
+    }
+
+    fn of(&self, msisdn: &Msisdn) -> Option<Arc<Attachment>> {
+        lock(&self.0).get(msisdn).cloned()
+    }
+}
+
+impl Sim<'_> {
+    /// Takes the card out of its handset, which is off from then on, and puts it into the reader at this address. Gives the reader so
+    /// long, in real time, to ask for its card, and tells whether it did.
+    ///
+    /// # Errors
+    /// [`AttachError`]; then the card is where it was. When this is dropped before it is done, the card goes back.
+    pub async fn attach(&self, reader: &str, patience: Duration) -> Result<Attached, AttachError> {
+        if !self.handle.serves().sims() {
+            return Err(NoSims.into());
+        }
+        if self.card().await?.is_none() {
+            return Err(AttachError::Unknown(self.msisdn.clone()));
+        }
+        let at = vpcd::find(reader).await?;
+        let reserved = self.handle.readers.reserve(&self.msisdn, reader, at);
+        let attachment = reserved.map_err(|(whose, other)| self.in_the_way(whose, &other))?;
+        let asked = Asked(&attachment);
+        let (inserted, answer) = oneshot::channel();
+        // Not broken off when nobody waits for it any more: the card would be nowhere. Without a handle the whole suite is going.
+        if let Some(handle) = self.handle.this.upgrade() {
+            tokio::spawn(handle.play(self.msisdn.clone(), attachment.clone(), inserted));
+            if let Ok(answer) = answer.await {
+                answer?;
+            }
+        }
+        if !patience.is_zero() {
+            let settled = |news: &News| news.asked || news.stage == Stage::InHandset;
+            let _ = timeout(patience, attachment.until(settled)).await;
+        }
+        let seen = attachment.seen(0);
+        asked.answered();
+        if seen.attached || seen.asked {
+            return Ok(seen);
+        }
+        Err(AttachError::Gone {
+            reader: attachment.reader.clone(),
+        })
+    }
+
+    fn in_the_way(&self, msisdn: Msisdn, other: &Attachment) -> AttachError {
+        let reader = other.reader.clone();
+        if msisdn == self.msisdn {
+            return AttachError::Taken { msisdn, reader };
+        }
+        AttachError::Occupied {
+            iccid: self.handle.parties().phones().card_of(&msisdn),
+            msisdn,
+            reader,
+        }
+    }
+
+    /// The card and those of its codes that are in its profile; `None` for a number that is nobody's.
+    ///
+    /// # Errors
+    /// [`HandleError`] when its record cannot be read.
+    pub async fn known_card(&self) -> Result<Option<KnownCard>, HandleError> {
+        self.handle.parties().phones().known(&self.msisdn).await
+    }
+
+    /// Takes the card out of its reader; returns when its handset is on again. `false` if it was in none.
+    pub async fn detach(&self) -> bool {
+        let Some(attachment) = self.handle.readers.of(&self.msisdn) else {
+            return false;
+        };
+        attachment.enter(Stage::Leaving);
+        attachment.reached(Stage::InHandset).await;
+        true
+    }
+
+    /// What the card in a reader was asked after command number `after`, at once if there is anything, else as soon as
+    /// something happens, or after `most` real time.
+    pub async fn attached(&self, after: u64, most: Duration) -> Attached {
+        let Some(attachment) = self.handle.readers.of(&self.msisdn) else {
+            return Attached {
+                attached: false,
+                asked: false,
+                reader: None,
+                commands: 0,
+                lines: Vec::new(),
+            };
+        };
+        let before = *attachment.news.borrow();
+        let new = |news: &News| {
+            let first = news.asked && !before.asked;
+            news.commands > after || first || news.stage == Stage::InHandset
+        };
+        let _ = timeout(most, attachment.until(new)).await;
+        attachment.seen(after)
+    }
+}
+
 impl Handle {
-    /// Takes the card out of its handset, says so, plays it in the reader until either has enough, then puts it back.
+    /// Connects to the reader, takes the card out of its handset, says so, plays it in the reader until either has enough, then puts
+    /// it back.
     async fn play(
         self: Arc<Self>,
         msisdn: Msisdn,
-        stream: TcpStream,
         attachment: Arc<Attachment>,
-        inserted: oneshot::Sender<Result<(), ReaderFailure>>,
+        inserted: oneshot::Sender<Result<(), AttachError>>,
     ) {
-        match self.sim(msisdn.clone()).reader().await {
-            Ok(reader) => {
+        let gone = || AttachError::Gone {
+            reader: attachment.reader.clone(),
+        };
+        let connected = tokio::select! {
+            connected = vpcd::connect(&attachment.reader, &attachment.at) => connected.map_err(AttachError::from),
+            () = attachment.reached(Stage::Leaving) => Err(gone()),
+            () = self.shutdown.draining() => Err(gone()),
+        };
+        let put_in = match connected {
+            Ok(stream) => {
+                let reader = self.sim(msisdn.clone()).reader().await;
+                reader.map(|reader| (reader, stream)).map_err(Into::into)
+            }
+            Err(error) => Err(error),
+        };
+        match put_in {
+            Ok((reader, stream)) => {
+                attachment.enter(Stage::InReader);
                 let _ = inserted.send(Ok(()));
                 self.play_in(reader, stream, &attachment).await;
                 lock(&self.readers.0).remove(&msisdn);
@@ -222,8 +338,15 @@ impl Handle {
             reader,
             attachment: attachment.clone(),
         };
+        let playing = async {
+            if vpcd::asked(&stream).await? {
+                attachment.ask();
+                vpcd::serve(stream, &mut card).await?;
+            }
+            io::Result::Ok(())
+        };
         tokio::select! {
-            ended = vpcd::serve(stream, &mut card) => if let Err(error) = ended {
+            ended = playing => if let Err(error) = ended {
                 tracing::warn!(%error, reader = attachment.reader, "the card left its reader");
             },
             () = attachment.reached(Stage::Leaving) => {}

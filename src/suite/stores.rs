@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::StartError;
 use super::keyring::Retired;
 use super::signer::{self, BadKey};
+use super::{Serves, StartError};
 use crate::authority::Authority;
 use crate::runtime::chance::Chance;
 use crate::runtime::store::{Batch, MemoryStore, RedbStore, Store, Write};
@@ -29,7 +29,8 @@ pub(super) struct Stores {
 }
 
 impl Stores {
-    pub(super) fn open(dir: Option<&Path>) -> Result<Self, StartError> {
+    /// A process that serves no SIMs keeps none: those in its world are another one's.
+    pub(super) fn open(dir: Option<&Path>, serves: Serves) -> Result<Self, StartError> {
         if let Some(dir) = dir {
             std::fs::create_dir_all(dir).map_err(|why| StartError::DataDir {
                 dir: dir.to_owned(),
@@ -47,7 +48,10 @@ impl Stores {
             mssp: open("mssp")?,
             ota: open("ota")?,
             smsc: open("smsc")?,
-            sim: open("sim")?,
+            sim: match serves.sims() {
+                true => open("sim")?,
+                false => Arc::new(MemoryStore::new()),
+            },
         })
     }
 

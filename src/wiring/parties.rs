@@ -92,6 +92,11 @@ impl Serves {
         mssp: true,
         ota: true,
     };
+
+    /// Whether the handsets and their SIMs are here: where the OTA platform and the SMSC are.
+    pub const fn sims(self) -> bool {
+        self.ota
+    }
 }
 
 /// All parties, the clock they go by, and what is known about them.

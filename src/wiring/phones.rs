@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use self::handsets::{Powered, SHARDS, Shard};
 use super::parties::{Effect, Emission, Message};
-use crate::cards::Profiles;
+use crate::cards::{KnownCard, Profiles};
 use crate::runtime::chance::Chance;
 use crate::runtime::clock::Clock;
 use crate::runtime::lock;
@@ -181,6 +181,11 @@ impl Phones {
         Some(self.world.by_iccid(iccid)?.msisdn)
     }
 
+    /// The card of a number.
+    pub(crate) fn card_of(&self, msisdn: &Msisdn) -> Option<Iccid> {
+        self.world.card(msisdn)
+    }
+
     /// What the card of a number remembers.
     pub(crate) async fn view(&self, msisdn: &Msisdn) -> Result<Option<CardView>, HandleError> {
         let Some(handset) = self.handset(msisdn)? else {
@@ -243,6 +248,20 @@ impl Phones {
         });
         holds.await.unwrap();
         free
+    }
+
+    /// What whoever made a number's card knows of it.
+    pub(crate) async fn known(&self, msisdn: &Msisdn) -> Result<Option<KnownCard>, HandleError> {
+        let Some(handset) = self.handset(msisdn)? else {
+            return Ok(None);
+        };
+        let powered = handset.phone.lock().await;
+        let phone = &powered.phone;
+        Ok(Some(KnownCard::new(
+            phone.profile(),
+            phone.subscriber(),
+            phone.card_state(),
+        )))
     }
 
     /// The answer to reset of a number's card.

@@ -3,6 +3,7 @@
 pub(crate) mod envelopes;
 pub(crate) mod json;
 pub(crate) mod process;
+pub(crate) mod reader;
 pub(crate) mod requests;
 pub(crate) mod shell;
 pub(crate) mod signer;

@@ -5,10 +5,7 @@
 
 use aes::{Aes128, Block};
 use cbc::{Decryptor, Encryptor};
-use cipher::{
-    Array, BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, KeyInit,
-    KeyIvInit,
-};
+use cipher::{Array, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, KeyInit, KeyIvInit};
 use cmac::{Cmac, Mac};
 use ota_wire::apdu::{Command, Sw};
 use subtle::ConstantTimeEq;
@@ -214,13 +211,6 @@ pub(crate) fn card_challenge(keys: &Keys, sequence: [u8; 3], aid: &[u8]) -> [u8;
     let derived = kdf(&keys.enc, constant::CARD_CHALLENGE, 64, &context);
     challenge.copy_from_slice(&derived[..SHORT]);
     challenge
-}
-
-/// One block, deciphered with AES-128; `None` for a key of another length.
-pub(crate) fn decipher_block(key: &[u8], block: &[u8; 16]) -> Option<[u8; 16]> {
-    let mut block = Block::from(*block);
-    Aes128::new_from_slice(key).ok()?.decrypt_block(&mut block);
-    Some(block.into())
 }
 
 /// AES-CMAC (SP 800-38B) with a key of 16 octets over the parts one after the other.

@@ -215,6 +215,11 @@ impl Phone {
         self.card.atr()
     }
 
+    /// The kind of card.
+    pub fn profile(&self) -> &Profile {
+        self.card.profile()
+    }
+
     /// Who owns the phone.
     pub const fn subscriber(&self) -> &Subscriber {
         self.card.subscriber()

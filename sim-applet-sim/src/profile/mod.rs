@@ -1,6 +1,7 @@
 //! What all cards and handsets of one kind share, and what makes one card differ from the next.
 
 mod format;
+mod weakness;
 
 use ota_wire::cat::{Facility, TerminalProfile};
 use ota_wire::ids::{Iccid, Imsi, Msisdn, Tar};
@@ -12,6 +13,7 @@ use crate::pin::PinCode;
 use crate::uicc::file::{FileIndex, FileSystem};
 
 pub use format::{DEFAULT, ProfileError};
+pub use weakness::Weakness;
 
 /// A kind of card in a kind of handset. Immutable; shared behind an `Arc` by as many subscribers as there are.
 #[derive(Clone, Debug)]
@@ -63,40 +65,9 @@ impl Profile {
         format::parse(text, master_key, network)
     }
 
-    /// What is weak about its cards, in words; nothing for those that can be trusted.
-    pub fn weaknesses(&self) -> Vec<String> {
-        const TRUSTED: u8 = 0x16;
-        let mut found = Vec::new();
-        for application in &self.applications {
-            let msl = application.msl;
-            // CC at least, ciphering, a counter that goes up: field by field.
-            let missing = [
-                (msl & 0x03 < TRUSTED & 0x03, "checksum"),
-                (msl & 0x04 < TRUSTED & 0x04, "ciphering"),
-                (msl & 0x18 < TRUSTED & 0x18, "counter"),
-            ];
-            for (_, what) in missing.iter().filter(|(missing, _)| *missing) {
-                found.push(format!("TAR {} demands no {what}", application.tar));
-            }
-        }
-        let flags = [
-            (self.weak.single_des, "single DES is taken"),
-            (
-                self.weak.signs_errors,
-                "error PoRs are signed for strangers",
-            ),
-            (
-                self.weak.deciphers_for_strangers,
-                "error PoRs show what a stranger's CNTR deciphers to",
-            ),
-        ];
-        found.extend(
-            flags
-                .iter()
-                .filter(|(set, _)| *set)
-                .map(|(_, what)| (*what).to_owned()),
-        );
-        found
+    /// What is weak about its cards; nothing for those that can be trusted.
+    pub fn weaknesses(&self) -> Vec<Weakness> {
+        weakness::of(self)
     }
 
     /// [`Profile::standard`] with an applet that only asks for confirmation.

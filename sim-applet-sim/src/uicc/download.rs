@@ -3,15 +3,15 @@
 use ota_wire::apdu::Sw;
 use ota_wire::cat::ProactiveCommand;
 use ota_wire::ids::Cntr;
+use ota_wire::keys::CipherKey;
 use ota_wire::packet::{
-    self, CipherAlgorithm, CommandView, Opened, Por, RejectReason, Rejected, Response,
-    ResponseStatus,
+    self, CommandView, Opened, Por, RejectReason, Rejected, Response, ResponseStatus,
 };
 use ota_wire::sms::tpdu::Deliver;
 
 use super::{Session, Uicc};
 use crate::card_manager::registry::ota_key_sets;
-use crate::card_manager::{Arrived, Packets, arrive, scp03, submit};
+use crate::card_manager::{Arrived, Packets, arrive, submit};
 use crate::event::Note;
 use crate::profile::ApplicationKind;
 
@@ -171,11 +171,8 @@ impl Uicc {
         if weak.deciphers_for_strangers && header.spi.ciphered() {
             let keys = &session.toolkit.keys;
             let keys = keys.iter().find(|keys| keys.version == header.kic >> 4)?;
-            if keys.kic.algorithm() != CipherAlgorithm::Aes {
-                return None;
-            }
             let body = CommandView::new_checked(packet).ok()?.body();
-            por.response.cntr = deciphered_counter(keys.kic.secret().expose(), body)?;
+            por.response.cntr = deciphered_counter(&keys.kic, body)?;
         }
         Some(por)
     }
@@ -202,7 +199,8 @@ fn shorten(response: &mut Response, surplus: usize) -> bool {
 }
 
 /// The first octets of what a ciphered body deciphers to, right or not.
-fn deciphered_counter(key: &[u8], body: &[u8]) -> Option<Cntr> {
-    let block = scp03::decipher_block(key, body.first_chunk()?)?;
-    block.first_chunk().copied().map(Cntr::from_bytes)
+fn deciphered_counter(key: &CipherKey, body: &[u8]) -> Option<Cntr> {
+    let mut body = body.to_vec();
+    key.decipher(&mut body).ok()?;
+    body.first_chunk().copied().map(Cntr::from_bytes)
 }

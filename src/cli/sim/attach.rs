@@ -1,22 +1,27 @@
 //! `midsim sim attach`: a card in a virtual PC/SC reader.
 
+use std::io::{self, Write as _};
+use std::pin::pin;
 use std::time::Duration;
 
-use bytes::Bytes;
 use clap::Args;
-use http::{Method, Request, StatusCode, header};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 
 use super::WhichCard;
-use crate::cards::LooseCard;
-use crate::cli::options::ADMIN_TOKEN;
+use super::hints::hints;
+use super::midsim::{Midsim, Seen, WhichMidsim};
+use crate::cards::{KnownCard, LooseCard};
 use crate::cli::{FAILURE, OK, USAGE, complain, log_to_stderr};
 use crate::runtime::chance::Chance;
-use crate::runtime::clock::Clock;
-use crate::sockets::addresses::Policy;
-use crate::sockets::http_client::{Bounds, HttpClient};
-use crate::sockets::{shutdown, vpcd};
+use crate::sockets::shutdown::{self, Shutdown};
+use crate::sockets::vpcd;
+
+/// How long a reader may take to ask for its card before its user is told that it has not. pcscd does so twice a second.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a midsim holds a question for news, in seconds.
+const HOLD: u64 = 20;
 
 /// Put a card into a virtual PC/SC reader (pcscd with vsmartcard-vpcd) until Ctrl-C
 ///
@@ -29,14 +34,8 @@ pub(in crate::cli) struct Attach {
     /// Where the reader's driver listens
     #[arg(long, value_name = "HOST:PORT", default_value = vpcd::READER)]
     reader: String,
-    /// The first URL of the midsim whose card it is
-    #[arg(
-        long,
-        value_name = "URL",
-        default_value = "http://127.0.0.1:8220",
-        env = "MIDSIM_UI_URL"
-    )]
-    ui: String,
+    #[command(flatten)]
+    midsim: WhichMidsim,
     /// A card by itself, even where a midsim runs
     #[arg(long)]
     alone: bool,
@@ -44,6 +43,9 @@ pub(in crate::cli) struct Attach {
     #[arg(long)]
     trace: bool,
 }
+
+/// Why there is no card in the reader, with the exit code for it.
+type Failed = (String, u8);
 
 impl Attach {
     pub(super) fn run(self) -> u8 {
@@ -56,175 +58,173 @@ impl Attach {
 
     async fn stay(self) -> u8 {
         let (stopper, stop) = shutdown::channel();
-        let signals = match shutdown::Signals::new() {
+        let signals = match shutdown::Signals::with_hangup() {
             Ok(signals) => signals,
             Err(error) => return complain(&error, FAILURE),
         };
-        let playing = async {
-            let midsim = Midsim::new(&self.ui, &self.card.in_url());
-            if !self.alone && midsim.runs().await {
-                self.of_midsim(&midsim, stop).await
-            } else {
-                self.by_itself(stop).await
-            }
+        let played = tokio::select! {
+            played = self.play(&stop) => played,
+            () = stopper.on_signals(signals) => Ok(()),
         };
-        tokio::select! {
-            code = playing => code,
-            () = stopper.on_signals(signals) => OK,
+        match played {
+            Ok(()) => OK,
+            Err((why, code)) => complain(&why, code),
+        }
+    }
+
+    async fn play(&self, stop: &Shutdown) -> Result<(), Failed> {
+        let midsim = Midsim::new(&self.midsim, &self.card.card);
+        let runs = async { !self.alone && midsim.runs().await };
+        match until(stop, runs).await {
+            Some(true) => self.of_midsim(&midsim, stop).await,
+            Some(false) => self.by_itself(stop).await,
+            None => Ok(()),
         }
     }
 
     /// The running midsim holds the connection; we watch.
-    async fn of_midsim(&self, midsim: &Midsim, stop: shutdown::Shutdown) -> u8 {
-        let body = json!({"reader": self.reader}).to_string();
-        if let Err(why) = midsim.call(Method::POST, "", body).await {
-            return complain(&why, FAILURE);
-        }
-        self.greet(&format!("the card of the midsim at {}", self.ui));
-        let mut after = 0;
-        loop {
-            let news = tokio::select! {
-                news = midsim.news(after) => news,
-                () = stop.draining() => break,
-            };
-            let news = match news {
-                Ok(news) => news,
-                Err(why) => return complain(&why, FAILURE),
-            };
-            if self.trace {
-                news.lines.iter().for_each(|line| println!("{line}"));
+    async fn of_midsim(&self, midsim: &Midsim, stop: &Shutdown) -> Result<(), Failed> {
+        let begun = Instant::now();
+        let attaching = async {
+            self.check(&midsim.look(0, 0).await.map_err(failed)?.card)?;
+            midsim.attach(&self.reader).await.map_err(failed)
+        };
+        // Broken off, the card goes back by itself.
+        let Some(seen) = until(stop, attaching).await else {
+            return Ok(());
+        };
+        let watched = until(stop, self.watch(midsim, seen?, begun)).await;
+        match watched {
+            // It is in the reader no longer.
+            Some(Ok(())) => Err(failed("the reader has gone".to_owned())),
+            // Whatever is wrong with us, the card must not stay there.
+            Some(Err(why)) => {
+                let _ = midsim.detach().await;
+                Err(why)
             }
-            after = news.commands.max(after);
-            if !news.attached {
-                return complain(&"the reader has gone", FAILURE);
-            }
-        }
-        match midsim.call(Method::DELETE, "", String::new()).await {
-            Ok(_) => OK,
-            Err(why) => complain(&why, FAILURE),
+            None => midsim.detach().await.map_err(failed),
         }
     }
 
-    async fn by_itself(&self, stop: shutdown::Shutdown) -> u8 {
-        let (uicc, subscriber) = match self.card.load() {
-            Ok(card) => card,
-            Err(error) => return complain(&error, USAGE),
-        };
-        let stream = match vpcd::connect(&self.reader).await {
-            Ok(stream) => stream,
-            Err(error) => {
-                let why = format!(
-                    "no reader at {}: {error}; install vsmartcard-vpcd and start pcscd",
-                    self.reader
+    /// Whether it is the card that was asked for.
+    fn check(&self, card: &KnownCard) -> Result<(), Failed> {
+        if !self.card.world.names_card_profile() {
+            return Ok(());
+        }
+        let (own, _) = self
+            .card
+            .load()
+            .map_err(|error| (error.to_string(), USAGE))?;
+        let (wanted, profile) = (&own.profile().name, &card.profile);
+        if wanted == profile {
+            return Ok(());
+        }
+        let why = format!(
+            "the card of the midsim at {} has profile {profile:?}, --card-profile says {wanted:?}: \
+             start midsim with --card-profile, or take a card by itself with --alone",
+            self.midsim.ui
+        );
+        Err((why, USAGE))
+    }
+
+    /// Tells what happens until the reader has gone.
+    async fn watch(&self, midsim: &Midsim, mut seen: Seen, begun: Instant) -> Result<(), Failed> {
+        let (mut after, mut greeted, mut complained) = (0, false, false);
+        loop {
+            if seen.asked && !greeted {
+                greeted = true;
+                self.greet(
+                    &format!("the card of the midsim at {}", self.midsim.ui),
+                    &seen.card,
                 );
-                return complain(&why, FAILURE);
             }
-        };
-        let chance = match Chance::system() {
-            Ok(chance) => chance,
-            Err(error) => return complain(&error, FAILURE),
-        };
-        self.greet(&format!("a card like that of {}", subscriber.msisdn));
+            if self.trace {
+                let lines = seen.lines.iter();
+                let printed = lines.map(|line| writeln!(io::stdout(), "{line}"));
+                printed
+                    .collect::<io::Result<()>>()
+                    .map_err(|error| failed(error.to_string()))?;
+            }
+            after = seen.commands.max(after);
+            if !seen.attached {
+                return Ok(());
+            }
+            if !greeted && !complained && begun.elapsed() >= PATIENCE {
+                complained = true;
+                self.is_not_asked();
+            }
+            let hold = if greeted { HOLD } else { 1 };
+            seen = midsim.look(after, hold).await.map_err(failed)?;
+        }
+    }
+
+    async fn by_itself(&self, stop: &Shutdown) -> Result<(), Failed> {
+        let card = self.card.load();
+        let (uicc, subscriber) = card.map_err(|error| (error.to_string(), USAGE))?;
+        let chance = Chance::system().map_err(|error| failed(error.to_string()))?;
+        let known = KnownCard::new(uicc.profile(), uicc.subscriber(), uicc.state());
         let trace = self.trace;
         let mut card = LooseCard::new(uicc, chance, move |line| {
             if trace {
-                println!("{line}");
+                // Whoever does not look any more has the card all the same.
+                let _ = writeln!(io::stdout(), "{line}");
             }
         });
-        tokio::select! {
-            ended = vpcd::serve(stream, &mut card) => match ended {
-                Ok(()) => complain(&"the reader has gone", FAILURE),
-                Err(error) => complain(&error, FAILURE),
-            },
-            () = stop.draining() => OK,
-        }
+        let playing = async {
+            let at = vpcd::find(&self.reader).await;
+            let at = at.map_err(|error| failed(error.to_string()))?;
+            let stream = vpcd::connect(&self.reader, &at).await;
+            let stream = stream.map_err(|error| failed(error.to_string()))?;
+            let broken = |error: io::Error| failed(error.to_string());
+            if self.asked(&stream).await.map_err(broken)? {
+                self.greet(
+                    &format!("a card like that of {}", subscriber.msisdn),
+                    &known,
+                );
+                vpcd::serve(stream, &mut card).await.map_err(broken)?;
+            }
+            Err(failed("the reader has gone".to_owned()))
+        };
+        until(stop, playing).await.unwrap_or(Ok(()))
     }
 
-    fn greet(&self, what: &str) {
-        eprintln!(
-            "{what} is in the reader at {reader}; Ctrl-C takes it out\n\n{TRY}",
-            reader = self.reader
+    /// Waits until the reader asks for its card; `false` if it hangs up.
+    async fn asked(&self, stream: &TcpStream) -> io::Result<bool> {
+        let mut asked = pin!(vpcd::asked(stream));
+        if let Ok(asked) = timeout(PATIENCE, &mut asked).await {
+            return asked;
+        }
+        self.is_not_asked();
+        asked.await
+    }
+
+    // A terminal that has closed takes no more text, which must not end us before the card is back.
+    fn greet(&self, what: &str, card: &KnownCard) {
+        let _ = writeln!(
+            io::stderr(),
+            "{what} is in the reader at {reader}; Ctrl-C takes it out\n\n{hints}",
+            reader = self.reader,
+            hints = hints(&self.reader, card)
+        );
+    }
+
+    fn is_not_asked(&self) {
+        let _ = writeln!(
+            io::stderr(),
+            "the reader at {} does not ask for the card: another one is in it, perhaps; waiting, Ctrl-C ends that",
+            self.reader
         );
     }
 }
 
-/// The driver's default port is its first slot, which is reader 0 where no other reader is.
-const TRY: &str = "\
-Try:
-  opensc-tool -l
-  opensc-tool -r 0 -a
-  opensc-tool -r 0 -s 00:A4:00:04:02:3F:00
-  pcsc_scan -n
-  opensc-tool -r 0 -s 002600010830303030FFFFFFFF   (PIN1 off, for tools that know no PIN)
-  pySim-read.py -p 0
-  pySim-shell.py -p 0 --noprompt -e 'select MF' -e 'dir' -e quit
-PIN1 0000, PIN2 0000, PUK 12345678, ADM1 88888888 (hex 3838383838383838)
-";
-
-/// The control API of a running midsim, at one card.
-struct Midsim {
-    client: HttpClient,
-    ui: String,
-    card: String,
+/// What comes of it; `None` if we are told to stop before.
+async fn until<T>(stop: &Shutdown, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        () = stop.draining() => None,
+    }
 }
 
-#[derive(Deserialize)]
-struct News {
-    attached: bool,
-    commands: u64,
-    lines: Vec<String>,
-}
-
-impl Midsim {
-    /// How long a midsim holds a question for news.
-    const HOLD: u64 = 20;
-
-    fn new(ui: &str, card: &str) -> Self {
-        Self {
-            client: HttpClient::new(Clock::real(), Policy::default()),
-            ui: ui.trim_end_matches('/').to_owned(),
-            card: card.to_owned(),
-        }
-    }
-
-    async fn runs(&self) -> bool {
-        let Ok(request) = Request::get(format!("{}/livez", self.ui)).body(Bytes::new()) else {
-            return false;
-        };
-        let sent = self.client.send(request, Bounds::default()).await;
-        sent.result
-            .is_ok_and(|response| response.status() == StatusCode::OK)
-    }
-
-    async fn news(&self, after: u64) -> Result<News, String> {
-        let query = format!("?after={after}&wait={}", Self::HOLD);
-        let answer = self.call(Method::GET, &query, String::new()).await?;
-        serde_json::from_value(answer).map_err(|error| error.to_string())
-    }
-
-    async fn call(&self, method: Method, query: &str, body: String) -> Result<Value, String> {
-        let url = format!("{}/api/v1/sims/{}/attach{query}", self.ui, self.card);
-        let mut request = Request::builder()
-            .method(method)
-            .uri(&url)
-            .header(header::CONTENT_TYPE, "application/json");
-        if let Ok(token) = std::env::var(ADMIN_TOKEN) {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.trim()));
-        }
-        let request = request
-            .body(Bytes::from(body))
-            .map_err(|error| error.to_string())?;
-        let bounds = Bounds {
-            within: Duration::from_secs(Self::HOLD + 10),
-            answer: Some(4 << 20),
-        };
-        let response = self.client.send(request, bounds).await.result;
-        let response = response.map_err(|error| format!("{url}: {error}"))?;
-        let answer: Value = serde_json::from_slice(response.body()).unwrap_or_default();
-        if response.status().is_success() {
-            return Ok(answer);
-        }
-        let why = answer["detail"].as_str().unwrap_or("no reason given");
-        Err(format!("{}: {why}", response.status()))
-    }
+fn failed(why: String) -> Failed {
+    (why, FAILURE)
 }

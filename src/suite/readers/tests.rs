@@ -12,7 +12,8 @@ use crate::suite::Suite;
 const MSISDN: &str = "+447700900002";
 const LONG: Duration = Duration::from_secs(10);
 
-/// Polls so often and no more; meanwhile, the last time, somebody else uses the handset. `None` if that was not enough.
+/// Polls so often and no more; before the last time somebody else begins to use the handset, and everybody has gone as far as they
+/// get. `None` if that was not enough.
 async fn give_up<T>(
     sim: &Sim<'_>,
     asked: impl Future<Output = T>,
@@ -24,21 +25,29 @@ async fn give_up<T>(
     for poll in 1..=polls {
         if poll == polls {
             in_use = Some(sim.handle.parties().phones().hold(&sim.msisdn).await);
+            go_on().await;
         }
         let polled = std::future::poll_fn(|context| Poll::Ready(asked.as_mut().poll(context)));
         if let Poll::Ready(answer) = polled.await {
             return Some(answer);
         }
-        yield_now().await;
+        if poll + 1 < polls {
+            yield_now().await;
+        }
     }
     drop(in_use);
     if late {
         // What was begun is done, and nobody has heard of it.
-        for _ in 0..20 {
-            yield_now().await;
-        }
+        go_on().await;
     }
     None
+}
+
+/// Everybody else does what there is to do.
+async fn go_on() {
+    for _ in 0..20 {
+        yield_now().await;
+    }
 }
 
 #[tokio::test]
@@ -52,7 +61,7 @@ async fn a_card_goes_back_when_whoever_asked_for_it_hangs_up() {
         let mut polls = 0;
         loop {
             polls += 1;
-            let answer = give_up(&sim, sim.attach(&reader), polls, late).await;
+            let answer = give_up(&sim, sim.attach(&reader, Duration::ZERO), polls, late).await;
             if let Some(answer) = answer {
                 answer.unwrap();
                 break;
@@ -78,16 +87,30 @@ async fn a_card_goes_back_when_nobody_waits_for_its_reader_to_eject_it() {
     let reader = sim.reader().await.unwrap();
     assert!(!card().await.attached);
     assert!(give_up(&sim, reader.eject(), 1, false).await.is_none());
-    for _ in 0..20 {
-        yield_now().await;
-    }
+    go_on().await;
     assert!(card().await.attached, "the handset is on again");
     // And nobody else's is put back for it.
     let reader = sim.reader().await.unwrap();
-    for _ in 0..20 {
-        yield_now().await;
-    }
+    go_on().await;
     reader.reset().await.unwrap();
     reader.eject().await.unwrap();
+    suite.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_card_that_this_program_reads_itself_is_not_to_be_had() {
+    let suite = Suite::builder().frozen_clock().start().await.unwrap();
+    let sim = suite.sim(MSISDN.parse().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let reader = sim.reader().await.unwrap();
+    let refused = sim.attach(&address, Duration::ZERO).await.unwrap_err();
+    assert!(matches!(refused, AttachError::Card(_)), "{refused}");
+    assert!(!sim.attached(u64::MAX, LONG).await.attached);
+    assert!(!sim.detach().await);
+    reader.reset().await.unwrap();
+    reader.eject().await.unwrap();
+    sim.attach(&address, Duration::ZERO).await.unwrap();
+    assert!(sim.detach().await);
     suite.shutdown().await;
 }

@@ -34,6 +34,9 @@ fn told(step: &Step, begin: &str) -> Vec<String> {
 /// ENVELOPE (TIMER EXPIRATION).
 const TIMER_EXPIRATION: &str = "80C200000E D7";
 
+/// SEND SHORT MESSAGE.
+const SEND: &str = "D015 8103011300 82028183 8B0A 0100048121430000013A";
+
 /// TIMER MANAGEMENT, start.
 fn start(id: u8, value: &str) -> String {
     format!("D011 8103012700 82028182 A401{id:02X} A503{value}")
@@ -188,7 +191,6 @@ fn a_card_hears_of_its_timer_when_it_has_time_for_it() {
 /// TS 23.040 §9.2.3.6, TS 24.011 §8.2.3: both references of a message go from 0 to 255 and round.
 #[test]
 fn references_of_messages_go_round() {
-    const SEND: &str = "D015 8103011300 82028183 8B0A 0100048121430000013A";
     let mut world = World::new();
     let mut before: Option<(u8, u8)> = None;
     for _ in 0..300 {
@@ -422,4 +424,34 @@ fn a_question_takes_the_characters_that_it_asks_for() {
         });
         assert_eq!(refused, !taken, "{qualifier} {typed}");
     }
+}
+
+/// TS 102 221 §13.1: the application that EF.DIR names, by its whole name.
+#[test]
+fn a_handset_that_is_switched_on_again_starts_anew() {
+    let mut world = World::new();
+    let challenge = world.challenge(Method::Confirm, TEXT);
+    world.send_challenge(&challenge);
+    let id = world.phone.prompt().unwrap().id;
+    let step = world.step(Input::PowerOn);
+    let usim = "00A40404 10 A0000000871002FFFFFFFF8907090000";
+    assert_eq!(told(&step, usim), ["6137"]);
+    let closed = Output::PromptClosed { id };
+    let [off, on] = [false, true].map(Output::Attached);
+    let news: Vec<_> = step
+        .outputs
+        .iter()
+        .filter(|output| [&closed, &off, &on].contains(output))
+        .collect();
+    assert_eq!(news, [&closed, &off, &on]);
+    assert!(world.timers.is_empty(), "{:?}", world.timers);
+    // Where its references stand is chance: the network has not forgotten those of before.
+    let mut references = std::collections::BTreeSet::new();
+    for _ in 0..4 {
+        world.step(Input::PowerOn);
+        let (_, step) = perform(&mut world, SEND);
+        let (mr, submit) = submit(&step).unwrap();
+        references.insert((mr, submit.mr));
+    }
+    assert!(references.len() > 1, "{references:?}");
 }

@@ -105,16 +105,33 @@ pub(super) fn build(
                 let target = find(&fs, to)
                     .filter(|index| !fs.file(*index).is_directory())
                     .ok_or_else(|| wrong(&what, "a file before it in `to`", to))?;
+                free(&fs, parent, fs.file(target).sfi, &what)?;
                 fs.link(parent, id, target);
             }
             Structure::Transparent | Structure::Linear | Structure::Cyclic => {
                 let access = entry.rule(access, &what)?;
                 let body = entry.body(&what, smsc)?;
+                free(&fs, parent, entry.sfi, &what)?;
                 fs.elementary(parent, id, entry.sfi, access, body);
             }
         }
     }
     Ok(fs)
+}
+
+/// Refuses a short identifier that a file of the directory has already: a terminal would find that one only.
+fn free(
+    fs: &FileSystem,
+    directory: FileIndex,
+    sfi: Option<u8>,
+    what: &str,
+) -> Result<(), ProfileError> {
+    let taken = sfi.and_then(|sfi| Some((sfi, fs.by_sfi(directory, sfi)?)));
+    taken.map_or(Ok(()), |(sfi, other)| {
+        let expected = "an sfi that no other file of its directory has";
+        let got = format!("{sfi}, that of {:04X}", fs.file(other).fid);
+        Err(wrong(what, expected, &got))
+    })
 }
 
 impl FileEntry {

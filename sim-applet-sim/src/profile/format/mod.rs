@@ -1,5 +1,6 @@
 //! Profiles as TOML: `fixtures/profiles/default.toml` documents the format by example.
 
+mod atr;
 mod files;
 mod options;
 
@@ -255,16 +256,20 @@ impl ProfileEntry {
             .iter()
             .map(KeySetEntry::build)
             .collect::<Result<Vec<_>, _>>()?;
+        if key_sets.is_empty() {
+            return Err(wrong("key_set", "one at least", "none"));
+        }
         each_once(
             "key_set.version",
             key_sets.iter().map(|keys| keys.version()),
         )?;
+        self.check_single_des()?;
         each_once("codes.reference", codes.iter().map(|code| code.reference))?;
         each_once("application.tar", self.application.iter().map(|it| it.tar))?;
         let mut applet = None;
         let mut applications = Vec::new();
         for entry in &self.application {
-            let msl = entry.msl.octet("application.msl")?;
+            let msl = entry.msl()?;
             let kind = match entry.kind {
                 KindEntry::Signature if applet.is_some() => {
                     return Err(wrong("application", "one signature", "several"));
@@ -291,9 +296,7 @@ impl ProfileEntry {
             });
         }
         let (tar, msl) = applet.ok_or_else(|| wrong("application", "one signature", "none"))?;
-        if self.atr.0.len() < 2 || self.atr.0.len() > 33 {
-            return Err(wrong("atr", "2 to 33 octets", &hex::encode(&self.atr.0)));
-        }
+        atr::check(&self.atr.0)?;
         let aid = self.security_domain.aid.0;
         if !files::is_aid(&aid) {
             let got = format!("{} octets", aid.len());
@@ -339,6 +342,43 @@ impl ProfileEntry {
             network,
             handset,
         })
+    }
+}
+
+impl ProfileEntry {
+    /// Key sets of single DES and the leave for them go together: the one is of no use without the other.
+    fn check_single_des(&self) -> Result<(), ProfileError> {
+        let mut sets = self.key_set.iter();
+        let des = sets.find(|keys| matches!(keys.family, FamilyEntry::Des));
+        match (des, self.weak.single_des) {
+            (Some(keys), false) => {
+                let what = format!("key_set {}", keys.version);
+                Err(wrong(
+                    &what,
+                    "`single_des = true` in [weak] with family des",
+                    "none",
+                ))
+            }
+            (None, true) => {
+                let expected = "a key set of family des with it";
+                Err(wrong("weak.single_des", expected, "none"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl ApplicationEntry {
+    /// A level that some packet can meet: there are no digital signatures, and nothing sets reserved bits.
+    fn msl(&self) -> Result<u8, ProfileError> {
+        const SIGNATURE: u8 = 0x03;
+        let what = format!("application {}: msl", self.tar);
+        let msl = self.msl.octet(&what)?;
+        if msl > 0x1F || msl & SIGNATURE == SIGNATURE {
+            let expected = "00 to 1F without digital signature (bits 2 and 1 both set)";
+            return Err(wrong(&what, expected, &format!("{msl:02X}")));
+        }
+        Ok(msl)
     }
 }
 

@@ -145,6 +145,38 @@ fn what_may_come_once_is_refused_twice() {
     assert!(heir("[codes.pin2]\nreference = \"01\"").contains("codes.reference"));
 }
 
+/// Levels that no packet meets, and single DES by halves: nobody could tell such a card from a good one.
+#[test]
+fn what_no_card_could_show_is_refused() {
+    let heir = |text: &str| error(&format!("inherits = \"default\"\n{text}"));
+    let signature = |msl: u8| {
+        heir(&format!(
+            "[[application]]\nkind = \"signature\"\ntar = \"4D4944\"\nmsl = \"{msl:02X}\"\n"
+        ))
+    };
+    for msl in [0x03, 0x07, 0x0B, 0x13, 0x17, 0x1F, 0x20, 0x36, 0x96] {
+        let expected = format!(
+            "application 4D4944: msl: expected 00 to 1F without digital signature (bits 2 and 1 both set), got {msl:02X}"
+        );
+        assert!(signature(msl).contains(&expected), "{}", signature(msl));
+    }
+    let leave = heir("[weak]\nsingle_des = true");
+    assert!(
+        leave.contains("weak.single_des: expected a key set of family des with it, got none"),
+        "{leave}"
+    );
+    let keys = heir("[[key_set]]\nversion = 3\nfamily = \"des\"");
+    assert!(
+        keys.contains("key_set 3: expected `single_des = true` in [weak]"),
+        "{keys}"
+    );
+    let none = heir("key_set = []");
+    assert!(
+        none.contains("key_set: expected one at least, got none"),
+        "{none}"
+    );
+}
+
 #[test]
 fn bounds_are_named() {
     let heir = |text: &str| error(&format!("inherits = \"default\"\n{text}"));
@@ -175,7 +207,7 @@ fn every_part_of_a_security_level_that_is_missing_is_named() {
         (0x15, vec!["checksum"]),
         (0x12, vec!["ciphering"]),
         (0x0E, vec!["counter"]),
-        (0x1F, vec![]),
+        (0x1E, vec![]),
         (0x00, vec!["checksum", "ciphering", "counter"]),
     ] {
         let mut profile = default.clone();
@@ -185,6 +217,49 @@ fn every_part_of_a_security_level_that_is_missing_is_named() {
             .into_iter()
             .map(|what| format!("TAR {tar} demands no {what}"))
             .collect();
-        assert_eq!(profile.weaknesses(), expected, "{msl:02X}");
+        let found = profile.weaknesses();
+        let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, expected, "{msl:02X}");
     }
+}
+
+/// A terminal would find the first of them only.
+#[test]
+fn a_short_identifier_is_given_once_in_a_directory() {
+    let heir = |text: &str| parsed(&format!("inherits = \"default\"\nname = \"heir\"\n{text}"));
+    let file = |path: &str, sfi: u8| {
+        format!("[[file]]\npath = \"{path}\"\naccess = \"public\"\nsize = 1\nsfi = {sfi}\n")
+    };
+    // EF.ICCID has 2 in the MF; in another directory, or once more for the same file, it is free.
+    let twice = heir(&file("2F50", 2)).unwrap_err().to_string();
+    assert_eq!(
+        twice,
+        "profile: file 2F50: expected an sfi that no other file of its directory has, got 2, that of 2FE2"
+    );
+    let new = heir(&(file("2F50", 9) + &file("2F51", 9))).unwrap_err();
+    assert!(
+        new.to_string().contains("file 2F51: expected an sfi"),
+        "{new}"
+    );
+    assert!(heir(&file("2F50", 9)).is_ok());
+    assert!(heir(&(file("7FF0/6F50", 20) + &file("2F50", 20))).is_ok());
+    assert!(heir(&file("2FE2", 2)).is_ok());
+    // A link has the short identifier of its file.
+    let link = "[[file]]\npath = \"2F51\"\nstructure = \"link\"\nto = \"7FF0/6F50\"\n";
+    let linked = heir(&(file("7FF0/6F50", 20) + &file("2F50", 20) + link)).unwrap_err();
+    assert!(
+        linked.to_string().contains("file 2F51: expected an sfi"),
+        "{linked}"
+    );
+}
+
+#[test]
+fn an_atr_that_no_terminal_could_read_is_refused() {
+    let heir = |atr: &str| error(&format!("inherits = \"default\"\natr = \"{atr}\""));
+    assert_eq!(
+        heir("000000"),
+        "profile: atr: TS: expected 3B or 3F, got 00"
+    );
+    let wrong = heir("3B9B95801FC78031A073BE21136D53696D00");
+    assert_eq!(wrong, "profile: atr: TCK: expected 82, got 00");
 }

@@ -189,3 +189,47 @@ fn comes_back(version: u8, replaces: u8) {
     assert_eq!(host.send(&mut probe.card, &again.command()), "610A");
     assert_eq!(status(&mut probe), ResponseStatus::CNTR_LOW);
 }
+
+/// As long as the KID of a set that PUT KEY has brought stays, its counter does.
+#[test]
+fn the_counter_of_a_set_that_was_brought_stays_with_its_kid() {
+    let profile = profile();
+    let mut card = card();
+    let kik = KeySet::derive_kik(&master(), &subscriber().iccid, 1, Family::Aes128);
+    let seen = Cntr::new(7).unwrap();
+    let mut put = |replaces, kic: u8, kid: u8| {
+        let keys = [kic, kid, 9].map(|octet| {
+            let key = Secret::new(vec![octet; 16]);
+            WrappedKey::wrap(&kik, CipherAlgorithm::Aes, &key).unwrap()
+        });
+        let mut order = PutKey::add(3, keys);
+        order.replaces = replaces;
+        card.manage(&order.command(), Some(&kik)).unwrap();
+        let counter = card.state.counter(&profile, 3);
+        card.state.set_counter(&profile, 3, seen);
+        counter
+    };
+    assert_eq!(put(0, 1, 2), Cntr::default());
+    assert_eq!(put(3, 3, 2), seen, "another KIc");
+    assert_eq!(put(3, 3, 4), Cntr::default(), "another KID");
+}
+
+/// TS 102 226 §8.2.1.5: not that of another set, whichever is the first.
+#[test]
+fn keys_come_under_the_kik_of_the_set_that_protects_the_packet() {
+    let families = [(1, Family::Aes128), (2, Family::TripleDes2)];
+    for (version, family) in families {
+        for (wrapped, kik_family) in families {
+            let iccid = subscriber().iccid;
+            let keys = KeySet::derive(&master(), &iccid, version, family);
+            let kik = KeySet::derive_kik(&master(), &iccid, wrapped, kik_family);
+            let mut order = packet(5, new_keys(4, 0, &kik).emit_t0());
+            (order.kic, order.kid) = (keys.kic_octet(), keys.kid_octet());
+            let mut probe = Probe::new(card());
+            let por = probe.por_to(&order.seal(&keys).unwrap()).unwrap();
+            let response = check_response(&por, &order.sent(), &keys).unwrap();
+            let expected = if version == wrapped { 0x61 } else { 0x94 };
+            assert_eq!(response.data[1], expected, "set {version}, KIK {wrapped}");
+        }
+    }
+}
