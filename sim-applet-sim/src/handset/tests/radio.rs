@@ -189,6 +189,8 @@ fn moves() -> impl Strategy<Value = Move> {
         octets().prop_map(|octets| Move::Input(Input::Rp(octets))),
         Just(Move::Input(Input::PowerOn)),
         Just(Move::Input(Input::PowerOff)),
+        Just(Move::Input(Input::Messages)),
+        (0..12_u8).prop_map(|record| Move::Input(Input::Erase { record })),
         any::<bool>().prop_map(|coverage| Move::Input(Input::Coverage(coverage))),
         "(prompt|rp):[0-9]{1,3}".prop_map(|key| Move::Input(Input::Timer { key })),
         (any::<bool>(), ".{0,40}").prop_map(|(pin, text)| Move::Challenge { pin, text }),
