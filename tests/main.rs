@@ -23,6 +23,7 @@ mod fuzz;
 mod fuzzing;
 mod java_clients;
 mod library;
+mod memory;
 mod menus;
 mod mssp_causes;
 mod mssp_input;

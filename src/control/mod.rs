@@ -6,6 +6,7 @@
 mod guard;
 mod handsets;
 mod markdown;
+mod messages;
 mod op;
 mod pages;
 mod readers;
@@ -22,7 +23,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -62,6 +63,11 @@ pub(crate) fn router(suite: Suite, access: Access) -> Router {
         .route("/api/v1/handsets/{sim}/inbox/{mr}", post(handsets::report))
         .route("/api/v1/handsets/{sim}/outbox", post(handsets::outbox))
         .route("/api/v1/sims/{sim}", get(sims::show).post(sims::change))
+        .route("/api/v1/sims/{sim}/messages", get(messages::list))
+        .route(
+            "/api/v1/sims/{sim}/messages/{record}",
+            delete(messages::erase),
+        )
         .route(
             "/api/v1/sims/{sim}/attach",
             get(readers::show)

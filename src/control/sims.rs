@@ -16,6 +16,9 @@ use super::{handsets, problem};
 use crate::suite::{Handle, NoSims, Place, ReaderFailure, SelectError, Sim};
 use crate::world::Persona;
 
+/// How long a change waits for what it sets off, in real time.
+const SETTLING: Duration = Duration::from_secs(1);
+
 /// What to change; what is left out stays.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -118,11 +121,14 @@ pub(super) async fn change(
             }
         }
     }
+    // A script that has a prompt to answer now does so before it is told how things are. On a busy system there is always something
+    // under way, so nobody waits for long.
+    let _ = tokio::time::timeout(SETTLING, suite.clock().idle()).await;
     show(State(suite.clone()), Path(name)).await
 }
 
 /// Nobody has a hand on a card that is in a reader, nor a screen or a power key for it.
-async fn in_reader(sim: &Sim<'_>) -> Response {
+pub(super) async fn in_reader(sim: &Sim<'_>) -> Response {
     let reader = sim.attached(0, Duration::ZERO).await.reader;
     let detail = match reader {
         Some(reader) => format!(

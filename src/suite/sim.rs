@@ -8,7 +8,9 @@ use ota_wire::ids::Msisdn;
 use ota_wire::rp::Cause;
 use ota_wire::sms::address::Address;
 use serde::Serialize;
-use sim_applet_sim::handset::{Delivered, Input, ReaderInput, Refusal};
+use sim_applet_sim::handset::{
+    Delivered, InboxMessage, Input, Memory, ReaderInput, Refusal, StoredMessage,
+};
 
 use super::Handle;
 use super::external::{self, Reader, ReaderFailure};
@@ -64,7 +66,7 @@ pub enum Place {
     Reader,
 }
 
-/// Why nothing was chosen from a menu.
+/// Why nothing was chosen from a menu, or looked up on the card.
 #[derive(Debug, thiserror::Error)]
 pub enum SelectError {
     /// The handset or the card does not take it.
@@ -152,6 +154,43 @@ impl<'a> Sim<'a> {
             Some(reason) => Err(reason.into()),
             None => Ok(()),
         }
+    }
+
+    /// The short messages on the card (EF.SMS), lowest record first; `None` for a number that is nobody's. The user switches the handset on, if nobody has used it yet.
+    ///
+    /// # Errors
+    /// [`SelectError`], when the handset is off, say.
+    pub async fn messages(&self) -> Result<Option<Vec<StoredMessage>>, SelectError> {
+        let network = self.handle.network();
+        match network.memory(&self.msisdn, Input::Messages).await? {
+            Some(Ok(Memory::Messages(messages))) => Ok(Some(messages)),
+            Some(Err(reason)) => Err(reason.into()),
+            Some(Ok(Memory::Erased)) | None => Ok(None),
+        }
+    }
+
+    /// The user erases the message in this record of the card. If the card was full, the network hears that it is not (RP-SMMA).
+    ///
+    /// # Errors
+    /// [`SelectError`], when there is none, say.
+    pub async fn erase(&self, record: u8) -> Result<(), SelectError> {
+        let network = self.handle.network();
+        match network
+            .memory(&self.msisdn, Input::Erase { record })
+            .await?
+        {
+            Some(Err(reason)) => Err(reason.into()),
+            Some(Ok(_)) => Ok(()),
+            None => Err(Refusal::NoSuchMessage.into()),
+        }
+    }
+
+    /// The messages for people that the handset keeps itself, oldest first.
+    ///
+    /// # Errors
+    /// [`HandleError`] when the card's record cannot be read.
+    pub async fn inbox(&self) -> Result<Vec<InboxMessage>, HandleError> {
+        self.handle.parties().phones().inbox(&self.msisdn).await
     }
 
     /// The card is taken out of its handset, or put back, which starts the handset.

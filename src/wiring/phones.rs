@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use ota::smsc;
 use ota_wire::ids::{Cntr, Iccid, Msisdn};
 use sim_applet_sim::event::Event;
-use sim_applet_sim::handset::{Input, Output, Phone, ReaderInput, ReaderOutput};
+use sim_applet_sim::handset::{InboxMessage, Input, Output, Phone, ReaderInput, ReaderOutput};
 use tokio::sync::watch;
 
 use self::handsets::{Powered, SHARDS, Shard};
@@ -226,6 +226,15 @@ impl Phones {
         }))
     }
 
+    /// The messages for people in the handset of a number, oldest first.
+    pub(crate) async fn inbox(&self, msisdn: &Msisdn) -> Result<Vec<InboxMessage>, HandleError> {
+        let Some(handset) = self.handset(msisdn)? else {
+            return Ok(Vec::new());
+        };
+        let inbox = handset.phone.lock().await.phone.inbox().to_vec();
+        Ok(inbox)
+    }
+
     /// Uses the handset of a number, until this is dropped.
     #[cfg(test)]
     pub(crate) async fn hold(&self, msisdn: &Msisdn) -> impl Sized + use<> {
@@ -311,9 +320,10 @@ impl Phones {
                 Vec::new()
             }
             // Whoever pressed the key was told already; a phone that is gone says nothing.
-            Output::Attached(false) | Output::NotSelected { .. } | Output::Refused { .. } => {
-                Vec::new()
-            }
+            Output::Attached(false)
+            | Output::Memory(_)
+            | Output::NotSelected { .. }
+            | Output::Refused { .. } => Vec::new(),
             Output::Rp(_) => vec![Effect::Network(Emission::Phone(msisdn.clone(), output))],
         }
     }

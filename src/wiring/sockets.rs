@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use ota::smpp::{EsmeConfig, SmscConfig};
 use ota_wire::ids::Msisdn;
-use sim_applet_sim::handset::{Input, Output, ReaderOutput, Refusal};
+use sim_applet_sim::handset::{Input, Memory, Output, ReaderOutput, Refusal};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -167,15 +167,42 @@ impl Network {
         msisdn: &Msisdn,
         item: u8,
     ) -> Result<Option<Refusal>, HandleError> {
+        let refused = |output: &Output| match output {
+            Output::NotSelected { reason, .. } => Some(*reason),
+            _ => None,
+        };
+        self.press(msisdn, Input::Select { item }, refused).await
+    }
+
+    /// Lets a user look at the messages on the card, or erase one; `None` for a number that is nobody's.
+    pub async fn memory(
+        self: &Arc<Self>,
+        msisdn: &Msisdn,
+        input: Input,
+    ) -> Result<Option<Result<Memory, Refusal>>, HandleError> {
+        let came = |output: &Output| match output {
+            Output::Memory(came) => Some(came.clone()),
+            _ => None,
+        };
+        self.press(msisdn, input, came).await
+    }
+
+    /// A user does something with a handset; what comes of it, if that is among its outputs.
+    async fn press<T>(
+        self: &Arc<Self>,
+        msisdn: &Msisdn,
+        input: Input,
+        came: impl Fn(&Output) -> Option<T>,
+    ) -> Result<Option<T>, HandleError> {
         let flight = self.parties.clock.begin();
-        let message = Message::Phone(msisdn.clone(), Input::Select { item });
+        let message = Message::Phone(msisdn.clone(), input);
         let emissions = self.parties.handle(message).await?;
-        let refused = emissions.iter().find_map(|emission| match emission {
-            Emission::Phone(_, Output::NotSelected { reason, .. }) => Some(*reason),
+        let found = emissions.iter().find_map(|emission| match emission {
+            Emission::Phone(_, output) => came(output),
             _ => None,
         });
         self.carry_out(emissions, &flight);
-        Ok(refused)
+        Ok(found)
     }
 
     /// As [`handle`](Self::handle) for several messages to one party: all of them happen, or none.

@@ -120,6 +120,7 @@ fn file_name(file: u16) -> Option<&'static str> {
         fid::IMSI => "EF.IMSI",
         fid::SMS => "EF.SMS",
         fid::SMSP => "EF.SMSP",
+        fid::SMSS => "EF.SMSS",
         _ => return None,
     })
 }

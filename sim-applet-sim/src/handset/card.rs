@@ -12,12 +12,12 @@ use crate::uicc::file::fid;
 /// Beginning of the identifier of every USIM (TS 101 220 annex E).
 const USIM: [u8; 7] = [0xA0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02];
 const PIN1: u8 = 0x01;
-const BY_FILE_ID: u8 = 0x00;
+pub(super) const BY_FILE_ID: u8 = 0x00;
 const BY_NAME: u8 = 0x04;
-const BY_PATH_FROM_MF: u8 = 0x08;
+pub(super) const BY_PATH_FROM_MF: u8 = 0x08;
 const RETURN_FCP: u8 = 0x04;
 const RETURN_NOTHING: u8 = 0x0C;
-const ABSOLUTE: u8 = 0x04;
+pub(super) const ABSOLUTE: u8 = 0x04;
 
 impl Phone {
     /// From reset to the idle screen. A card that refuses some of it is used as far as it goes.
@@ -43,6 +43,7 @@ impl Phone {
         self.select(BY_FILE_ID, &fid::IMSI.to_be_bytes(), turn);
         self.read_binary(9, turn);
         self.read_service_centre(turn);
+        self.read_sms_status(turn);
     }
 
     /// STATUS without response data: asks whether the card wants something.
@@ -69,35 +70,6 @@ impl Phone {
         Response { data, sw }
     }
 
-    /// Stores an SMS-DELIVER in a free record of EF.SMS (TS 31.102 §4.2.25); `false` if there is none.
-    pub(super) fn store_message(
-        &mut self,
-        service_centre: &[u8],
-        tpdu: &[u8],
-        turn: &mut Turn<'_>,
-    ) -> bool {
-        const USED: u8 = 0x01;
-        const TO_BE_READ: u8 = 0x03;
-        let path = [fid::CURRENT_ADF.to_be_bytes(), fid::SMS.to_be_bytes()].concat();
-        let fcp = self.select(BY_PATH_FROM_MF, &path, turn);
-        let Some((len, count)) = fcp.as_deref().and_then(record_shape) else {
-            return false;
-        };
-        let free = (1..=count).find(|number| {
-            let record = self.read_record(*number, len, turn);
-            record.first().is_some_and(|status| status & USED == 0)
-        });
-        let mut record = vec![TO_BE_READ];
-        record.extend_from_slice(service_centre);
-        record.extend_from_slice(tpdu);
-        let Some(number) = free.filter(|_| record.len() <= len) else {
-            return false;
-        };
-        record.resize(len, 0xFF);
-        let command = Command::new(0x00, Ins::UPDATE_RECORD, number, ABSOLUTE).with_data(record);
-        self.exchange(&command, turn).sw.is_success()
-    }
-
     fn transmit_noted(&mut self, command: &Command, turn: &mut Turn<'_>) -> Response {
         let octets = command.emit_t0();
         let answer = self.card.transmit(&octets);
@@ -116,18 +88,18 @@ impl Phone {
     }
 
     /// SELECT; the control parameters if it worked.
-    fn select(&mut self, by: u8, name: &[u8], turn: &mut Turn<'_>) -> Option<Vec<u8>> {
+    pub(super) fn select(&mut self, by: u8, name: &[u8], turn: &mut Turn<'_>) -> Option<Vec<u8>> {
         let command = Command::new(0x00, Ins::SELECT, by, RETURN_FCP).with_data(name);
         let response = self.exchange(&command, turn);
         response.sw.is_success().then_some(response.data)
     }
 
-    fn read_binary(&mut self, len: usize, turn: &mut Turn<'_>) -> Vec<u8> {
+    pub(super) fn read_binary(&mut self, len: usize, turn: &mut Turn<'_>) -> Vec<u8> {
         let command = Command::new(0x00, Ins::READ_BINARY, 0, 0).with_le(len);
         self.exchange(&command, turn).data
     }
 
-    fn read_record(&mut self, number: u8, len: usize, turn: &mut Turn<'_>) -> Vec<u8> {
+    pub(super) fn read_record(&mut self, number: u8, len: usize, turn: &mut Turn<'_>) -> Vec<u8> {
         let command = Command::new(0x00, Ins::READ_RECORD, number, ABSOLUTE).with_le(len);
         self.exchange(&command, turn).data
     }
@@ -206,7 +178,7 @@ const fn octets_of(sw: Sw) -> usize {
 }
 
 /// Record length and number of records from control parameters (TS 102 221 §11.1.1.4.3).
-fn record_shape(fcp: &[u8]) -> Option<(usize, u8)> {
+pub(super) fn record_shape(fcp: &[u8]) -> Option<(usize, u8)> {
     const FCP: u32 = 0x62;
     const DESCRIPTOR: u32 = 0x82;
     let fcp = Ber::read(fcp).ok().filter(|object| object.tag == FCP)?;

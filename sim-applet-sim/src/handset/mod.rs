@@ -2,6 +2,7 @@
 //! user.
 
 mod card;
+mod memory;
 mod network;
 mod power;
 mod prompt;
@@ -23,6 +24,7 @@ use crate::profile::{Profile, Subscriber};
 use crate::state::CardState;
 use crate::uicc::Uicc;
 
+pub use memory::{Memory, StoredMessage};
 pub use network::InboxMessage;
 pub use prompt::{Action, Menu, MenuItem, Prompt, PromptKind, Refusal, Reply, Typed};
 pub use reader::{Delivered, ReaderError, ReaderInput, ReaderOutput};
@@ -48,6 +50,8 @@ pub struct Phone {
     kept_off: bool,
     inbox: Vec<InboxMessage>,
     place: Place,
+    /// Whether the network was told that the card has no room for messages.
+    memory_full: bool,
     /// Whether the network has tried in vain since the phone was last reachable.
     missed: bool,
     powered: Option<Box<Powered>>,
@@ -69,6 +73,13 @@ pub enum Input {
     Select {
         /// Its number.
         item: u8,
+    },
+    /// The user looks at the messages on the card.
+    Messages,
+    /// The user erases a message on the card.
+    Erase {
+        /// Number of its record in EF.SMS.
+        record: u8,
     },
     /// A timer fell due.
     Timer {
@@ -112,6 +123,8 @@ pub enum Output {
         /// Why not.
         reason: Refusal,
     },
+    /// What came of a look at the messages on the card.
+    Memory(Result<Memory, Refusal>),
     /// Set, replace or cancel a timer.
     Timer {
         /// Its key.
@@ -145,6 +158,7 @@ impl Phone {
             kept_off: false,
             inbox: Vec::new(),
             place: Place::Handset,
+            memory_full: false,
             missed: false,
             powered: None,
         }
@@ -166,6 +180,8 @@ impl Phone {
             Input::Rp(octets) => self.receive(octets, &mut turn),
             Input::User(reply) => self.user(reply, &mut turn),
             Input::Select { item } => self.select_item(item, &mut turn),
+            Input::Messages => self.list_messages(&mut turn),
+            Input::Erase { record } => self.erase_message(record, &mut turn),
             Input::Timer { key } => self.timer(&key, &mut turn),
             Input::Coverage(coverage) => self.cover(coverage, &mut turn),
             Input::Card { inserted: true } => self.insert_card(&mut turn),
@@ -235,7 +251,8 @@ impl Phone {
     /// Whether nothing waits for the phone while its card is in a reader, so that it need not be switched on at once when it
     /// has its card back.
     pub fn may_stay_off(&self) -> bool {
-        !self.missed && matches!(&self.place, Place::Reader(reader) if reader.is_quiet())
+        let news = self.missed || self.memory_full;
+        !news && matches!(&self.place, Place::Reader(reader) if reader.is_quiet())
     }
 
     /// Whether the card is in somebody's reader.
@@ -325,6 +342,12 @@ struct Powered {
     rp_mr: u8,
     /// TP-Message-Reference of the next SMS-SUBMIT.
     tp_mr: u8,
+    /// That of the last one, if the card or the handset knows of any.
+    last_tp_mr: Option<u8>,
+    /// Whether the card does not know of the last one yet.
+    sent: bool,
+    /// Reference of the RP-SMMA that the network has not answered.
+    telling: Option<u8>,
     /// The service centre that EF.SMSP names.
     service_centre: Option<Address>,
     /// The card's menu.
@@ -348,6 +371,9 @@ impl Powered {
             held: VecDeque::new(),
             rp_mr,
             tp_mr,
+            last_tp_mr: None,
+            sent: false,
+            telling: None,
             service_centre: None,
             menu: None,
             timers: Vec::new(),

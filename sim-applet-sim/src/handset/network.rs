@@ -106,6 +106,8 @@ impl Phone {
         powered.rp_mr = mr.wrapping_add(1);
         submit.mr = powered.tp_mr;
         powered.tp_mr = submit.mr.wrapping_add(1);
+        powered.last_tp_mr = Some(submit.mr);
+        powered.sent = true;
         powered.sending = Some(Sending { mr, details });
         let octets = Message::submit(mr, service_centre, &submit).emit(Direction::FromPhone);
         let parent = powered.link.as_ref().map(|link| link.own.clone());
@@ -218,6 +220,10 @@ impl Phone {
                 }
             }
         }
+        if sw.is_some() {
+            // It may have been about the messages on the card.
+            self.tell_of_room(turn);
+        }
     }
 
     /// Passes a message on to the card and answers the network as TS 31.111 §7.1.1 has it.
@@ -284,6 +290,9 @@ impl Phone {
 
     /// RP-ACK or RP-ERROR to what the card sent.
     fn acknowledged(&mut self, octets: Vec<u8>, mr: u8, cause: Option<Cause>, turn: &mut Turn<'_>) {
+        if self.told_of_room(&octets, mr, cause, turn) {
+            return;
+        }
         let Some(sending) = self.stop_sending(mr, turn) else {
             let reason = "no message with this reference is under way";
             self.note(EventKind::RpDropped { octets, reason }, turn);
@@ -303,7 +312,7 @@ impl Phone {
         self.release_held(turn);
     }
 
-    fn is_sending(&self) -> bool {
+    pub(super) fn is_sending(&self) -> bool {
         self.powered
             .as_ref()
             .is_some_and(|powered| powered.sending.is_some())

@@ -76,6 +76,7 @@ impl Phone {
 
     pub(super) fn switch(&mut self, on: bool, turn: &mut Turn<'_>) {
         self.kept_off = !on;
+        self.write_last_reference(turn);
         if on {
             self.power_on(turn);
         } else {
@@ -127,5 +128,8 @@ impl Phone {
         }
         self.note(EventKind::Attached(attached), turn);
         turn.step.outputs.push(Output::Attached(attached));
+        if attached {
+            self.tell_of_room(turn);
+        }
     }
 }

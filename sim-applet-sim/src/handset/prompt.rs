@@ -125,6 +125,12 @@ pub enum Refusal {
     /// The card is busy with something else.
     #[error("the card is busy")]
     CardBusy,
+    /// The handset is off, or has no card.
+    #[error("the handset is off, or has no card")]
+    Off,
+    /// No message is in this record of the card.
+    #[error("no such message is on the card")]
+    NoSuchMessage,
     /// The card is not in the handset.
     #[error("the card is in a reader")]
     CardInReader,

@@ -13,6 +13,7 @@ use crate::testing::{self, World, master, network, notes, sent, submit};
 mod facilities;
 mod hostile;
 mod malformed;
+mod memory;
 mod radio;
 mod reader;
 mod results;

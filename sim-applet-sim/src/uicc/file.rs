@@ -31,6 +31,8 @@ pub mod fid {
     pub const SMS: u16 = 0x6F3C;
     /// EF.SMSP, under the USIM.
     pub const SMSP: u16 = 0x6F42;
+    /// EF.SMSS, under the USIM.
+    pub const SMSS: u16 = 0x6F43;
     /// EF.IMSI, under the USIM.
     pub const IMSI: u16 = 0x6F07;
 }

@@ -225,8 +225,7 @@ fn for_people() -> Input {
 }
 
 async fn inbox(phones: &Phones, msisdn: &Msisdn) -> usize {
-    let handset = phones.handset(msisdn).unwrap().unwrap();
-    handset.phone.lock().await.phone.inbox().len()
+    phones.inbox(msisdn).await.unwrap().len()
 }
 
 /// A store whose medium is full for a while.

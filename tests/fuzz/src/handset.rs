@@ -102,8 +102,19 @@ impl Session {
                     self.step(Input::Timer { key });
                 }
             }
-            10 => self.step(Input::Select { item: what / 64 }),
-            11 => self.step(Input::Coverage(what >= 128)),
+            10 => self.step(match what / 16 {
+                0..=7 => Input::Select { item: what / 32 },
+                8..=10 => Input::Messages,
+                _ => Input::Erase {
+                    record: what / 16 - 10,
+                },
+            }),
+            11 => self.step(match what / 16 {
+                0..=4 => Input::Coverage(false),
+                5..=9 => Input::Coverage(true),
+                10..=12 => Input::PowerOff,
+                _ => Input::PowerOn,
+            }),
             12 => self.step(Input::Card {
                 inserted: what >= 128,
             }),

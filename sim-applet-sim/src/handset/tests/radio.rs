@@ -13,7 +13,7 @@ use crate::handset::prompt::Typed;
 use crate::testing::send;
 use crate::user::{Persona, PersonaState};
 
-fn text_message(world: &World, text: &str, dcs: Dcs) -> Vec<u8> {
+pub(super) fn text_message(world: &World, text: &str, dcs: Dcs) -> Vec<u8> {
     let from = Address::international(&"+447700900123".parse().unwrap());
     let user_data = UserData::text(None, text, dcs).unwrap();
     Deliver::new(from, Pid::DEFAULT, dcs, Scts::utc(world.now), user_data).emit()
@@ -189,6 +189,8 @@ fn moves() -> impl Strategy<Value = Move> {
         octets().prop_map(|octets| Move::Input(Input::Rp(octets))),
         Just(Move::Input(Input::PowerOn)),
         Just(Move::Input(Input::PowerOff)),
+        Just(Move::Input(Input::Messages)),
+        (0..12_u8).prop_map(|record| Move::Input(Input::Erase { record })),
         any::<bool>().prop_map(|coverage| Move::Input(Input::Coverage(coverage))),
         "(prompt|rp):[0-9]{1,3}".prop_map(|key| Move::Input(Input::Timer { key })),
         (any::<bool>(), ".{0,40}").prop_map(|(pin, text)| Move::Challenge { pin, text }),

@@ -55,6 +55,8 @@ fn power_on_reads_what_a_handset_reads() {
             "READ BINARY EF.IMSI",
             "SELECT EF.SMSP",
             "READ RECORD EF.SMSP",
+            "SELECT EF.SMSS",
+            "READ BINARY EF.SMSS",
             "TERMINAL PROFILE",
             "STATUS",
             "attached to the network",
