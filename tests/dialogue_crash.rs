@@ -191,13 +191,16 @@ impl Test {
         let Some((challenge, packet)) = self.card.last.clone() else {
             return;
         };
-        let taken = self.card.stored_ctr >= challenge.ctr;
+        if self.card.stored_ctr < challenge.ctr {
+            // It was not taken, so it may be now; and no packet of ours has gone out since.
+            return;
+        }
         let packets = if self.card.stored_cntr >= self.card.cntr {
             vec![packet, self.packet(&challenge)]
         } else {
             vec![self.packet(&challenge)]
         };
-        for packet in packets.into_iter().filter(|_| taken) {
+        for packet in packets {
             let mut answer = reader.deliver(&packet).unwrap_or_default();
             while let Some(command) = reader.fetch(&answer).unwrap_or_default() {
                 let Body::SendShortMessage { tpdu, .. } = &command.body else {
