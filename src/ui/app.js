@@ -62,6 +62,10 @@ function card(prompt) {
     if (fits) press(form, prompt.id, 'text', typed);
     else form.querySelector('.hint').textContent = `Enter ${range}.`;
   });
+  const decides = prompt.kind === 'yes-no';
+  form.querySelector('.no').hidden = !decides;
+  if (decides) form.querySelector('.ok').textContent = 'Yes';
+  form.querySelector('.no').addEventListener('click', () => press(form, prompt.id, 'no'));
   form.querySelector('.back').addEventListener('click', () => press(form, prompt.id, 'back'));
   form.querySelector('.cancel').addEventListener('click', () => press(form, prompt.id, 'cancel'));
   form.addEventListener('keydown', (event) => { if (event.key === 'Escape') press(form, prompt.id, 'cancel'); });

@@ -25,15 +25,13 @@ const folder = mkdtempSync(join(tmpdir(), 'midsim-page-'));
 const here = dirname(fileURLToPath(import.meta.url));
 const world = readFileSync(join(here, '../../fixtures/world.toml'), 'utf8').replace('pin = "1234"', `pin = "${PIN}"`);
 writeFileSync(join(folder, 'world.toml'), world);
-const up = spawn(midsim, ['up', '--json', '--port-base', '0', '--world', join(folder, 'world.toml')], { stdio: ['ignore', 'pipe', 'inherit'] });
+// A terminal without DISPLAY TEXT that knows GET INKEY with yes and no: TS 102 223 §5.2, octets 1 to 8.
+writeFileSync(join(folder, 'inkey.toml'), 'inherits = "default"\nname = "inkey"\n[handset]\nterminal_profile = "0300060200000008"\n');
+const ups = [];
 const heard = [];
 let browser;
 try {
-  const { ui, op } = await new Promise((resolve, reject) => {
-    let text = '';
-    up.stdout.on('data', (data) => { text += data; if (text.includes('\n')) resolve(JSON.parse(text)); });
-    up.on('exit', (code) => reject(new Error(`midsim up ended with ${code}`)));
-  });
+  const { ui, op } = await start();
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking'],
@@ -48,11 +46,22 @@ try {
   await strangers(ui);
   await noLeaks([page, phone], ui);
   assert.deepEqual(heard, [], 'the console must stay silent');
+  await yesOrNo();
   await midsimGoes(page);
 } finally {
   await browser?.close();
-  up.kill('SIGTERM');
+  for (const up of ups) up.kill('SIGTERM');
   rmSync(folder, { recursive: true });
+}
+
+async function start(...options) {
+  const up = spawn(midsim, ['up', '--json', '--port-base', '0', '--world', join(folder, 'world.toml'), ...options], { stdio: ['ignore', 'pipe', 'inherit'] });
+  ups.push(up);
+  return new Promise((resolve, reject) => {
+    let text = '';
+    up.stdout.on('data', (data) => { text += data; if (text.includes('\n')) resolve(JSON.parse(text)); });
+    up.on('exit', (code) => reject(new Error(`midsim up ended with ${code}`)));
+  });
 }
 
 async function open(url, viewport, colorScheme) {
@@ -245,16 +254,39 @@ async function noLeaks(pages, ui) {
   console.log(`secrets: the PIN is in none of ${texts.length} pages, stores and answers`);
 }
 
+// A question of yes or no, where the handset has those.
+async function yesOrNo() {
+  const { ui, op } = await start('--card-profile', join(folder, 'inkey.toml'));
+  const page = await open(ui, { width: 390, height: 844 }, 'light');
+  await page.getByText('No phone waits').waitFor();
+  for (const [key, answer] of [['No', 'access_denied'], ['Yes', undefined]]) {
+    const asked = await authorize(op, 'mod-pr');
+    await focused(page, 'Yes');
+    await violations(page, 'yes or no');
+    await tabTo(page, key === 'No' ? '.phone .no' : '.phone .ok');
+    await focused(page, key);
+    await page.keyboard.press('Enter');
+    await page.getByText('No phone waits').waitFor();
+    const ended = await outcome(op, asked);
+    assert.equal(ended.error, answer, JSON.stringify(ended));
+  }
+  assert.deepEqual(heard, [], 'the console must stay silent');
+  await page.close();
+  console.log('keyboard: yes and no');
+}
+
 async function midsimGoes(page) {
-  up.removeAllListeners('exit');
-  up.kill('SIGTERM');
+  for (const up of ups) {
+    up.removeAllListeners('exit');
+    up.kill('SIGTERM');
+  }
   await page.getByRole('alert').getByText('midsim does not answer').waitFor();
   await page.screenshot({ path: join(screens, 'gone.png') });
   console.log('midsim gone: the page says so');
 }
 
-async function authorize(op) {
-  const { auth_req_id } = await form(`${op}/bc-authorize`, { scope: 'openid', acr_values: 'mod-mf', login_hint: USER, binding_message: 'Cancel me' });
+async function authorize(op, acr_values = 'mod-mf') {
+  const { auth_req_id } = await form(`${op}/bc-authorize`, { scope: 'openid', acr_values, login_hint: USER, binding_message: 'Cancel me' });
   return auth_req_id;
 }
 
