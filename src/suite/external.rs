@@ -112,24 +112,19 @@ impl Reader {
     /// # Errors
     /// [`ReaderFailure`].
     pub async fn eject(mut self) -> Result<(), ReaderFailure> {
-        let ejected = self.put_back();
+        // Broken off here, the card goes back all the same: see Drop. A task of its own for everyone costs too much.
+        let ejected = tell(&self.network, &self.msisdn, ReaderInput::Eject).await;
         self.inserted = false;
-        // Without an answer the whole suite is going.
-        ejected.await.unwrap_or(Ok(()))
-    }
-
-    /// Goes on when nobody waits for it any more: the card would stay here for ever.
-    fn put_back(&self) -> tokio::task::JoinHandle<Result<(), ReaderFailure>> {
-        let (network, msisdn) = (self.network.clone(), self.msisdn.clone());
-        tokio::spawn(async move { tell(&network, &msisdn, ReaderInput::Eject).await.map(drop) })
+        ejected.map(drop)
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
         // Without a runtime the whole suite is going.
-        if self.inserted && tokio::runtime::Handle::try_current().is_ok() {
-            self.put_back();
+        if let (true, Ok(runtime)) = (self.inserted, tokio::runtime::Handle::try_current()) {
+            let (network, msisdn) = (self.network.clone(), self.msisdn.clone());
+            runtime.spawn(async move { tell(&network, &msisdn, ReaderInput::Eject).await });
         }
     }
 }
