@@ -312,6 +312,19 @@ fn a_handset_of_ones_own_is_a_reader_and_three_requests() {
     let detail = problem["detail"].as_str().unwrap();
     assert!(detail.contains("midsim sim attach"), "{detail}");
 
+    // What is refused changes nothing, as little as it names.
+    let menu = "/sims/+447700900006";
+    for change in [
+        r#"{"power": false, "select": 9}"#,
+        r#"{"inserted": false, "select": 2}"#,
+        r#"{"coverage": false, "user": {"kind": "human"}, "select": 9}"#,
+    ] {
+        let before = api("GET", menu, "");
+        let (status, problem) = api("POST", menu, change);
+        assert_eq!(status, 409, "{change}: {problem}");
+        assert_eq!(api("GET", menu, ""), before, "{change}");
+    }
+
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let reader = listener.local_addr().unwrap();
     let body = format!(r#"{{"reader": "{reader}"}}"#);

@@ -10,10 +10,10 @@ use axum::response::{IntoResponse, Response};
 use mssp::pki::credential::CertificateState;
 use ota_wire::ids::{Iccid, IdError};
 use serde::Deserialize;
-use sim_applet_sim::handset::ReaderError;
+use sim_applet_sim::handset::{ReaderError, Refusal};
 
 use super::{handsets, problem};
-use crate::suite::{Handle, NoSims, Place, ReaderFailure, SelectError, Sim};
+use crate::suite::{CardView, Handle, MenuView, NoSims, Place, ReaderFailure, SelectError, Sim};
 use crate::world::Persona;
 
 /// How long a change waits for what it sets off, in real time.
@@ -31,6 +31,25 @@ pub(super) struct Change {
     inserted: Option<bool>,
     /// An item of the card's menu that the user chooses.
     select: Option<u8>,
+}
+
+impl Change {
+    /// Whether more is to be changed than what is chosen from a menu.
+    const fn more(&self) -> bool {
+        self.user.is_some()
+            || self.coverage.is_some()
+            || self.power.is_some()
+            || self.certificate.is_some()
+            || self.inserted.is_some()
+    }
+
+    /// Whether a menu may have this item once the rest is changed. What a handset shows that is switched on for it is seen then.
+    fn offers(&self, item: u8, card: &CardView) -> bool {
+        let starts = [self.power, self.inserted].contains(&Some(true));
+        let ends = [self.power, self.inserted].contains(&Some(false));
+        let shown = |menu: &MenuView| menu.items.contains_key(&item);
+        starts || !ends && card.menu.as_ref().is_some_and(shown)
+    }
 }
 
 /// The SIM of this number, or with this ICCID.
@@ -86,7 +105,13 @@ pub(super) async fn change(
         // Before anything is changed.
         match sim.card().await {
             Ok(Some(card)) if card.place == Place::Reader => return in_reader(&sim).await,
-            Ok(_) => {}
+            Ok(Some(card)) => {
+                let denied = |item: &u8| change.more() && !change.offers(*item, &card);
+                if let Some(item) = change.select.filter(denied) {
+                    return refused(item, Refusal::NoSuchItem);
+                }
+            }
+            Ok(None) => {}
             Err(error) => return problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
         }
     }
@@ -112,10 +137,7 @@ pub(super) async fn change(
     if let Some(item) = change.select {
         match sim.select(item).await {
             Ok(()) => {}
-            Err(SelectError::Refused(reason)) => {
-                let detail = format!("item {item}: {reason}");
-                return problem(StatusCode::CONFLICT, &detail);
-            }
+            Err(SelectError::Refused(reason)) => return refused(item, reason),
             Err(SelectError::Record(error)) => {
                 return problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string());
             }
@@ -125,6 +147,10 @@ pub(super) async fn change(
     // under way, so nobody waits for long.
     let _ = tokio::time::timeout(SETTLING, suite.clock().idle()).await;
     show(State(suite.clone()), Path(name)).await
+}
+
+fn refused(item: u8, reason: Refusal) -> Response {
+    problem(StatusCode::CONFLICT, &format!("item {item}: {reason}"))
 }
 
 /// Nobody has a hand on a card that is in a reader, nor a screen or a power key for it.
