@@ -21,6 +21,7 @@ if [ "${2:-}" = inside ]; then
     api "$sim" | has '"attached":true'
     exit
 fi
+. "$(dirname "$0")/pcscd.sh"
 card=+447700900002
 scratch=$(mktemp -d)
 started=()
@@ -46,7 +47,6 @@ until_works() {
         read -rt 0.1 <> <(:) || true
     done
 }
-listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1"); }
 # Answers of the card in the reader to these commands, a line each: status word, then data.
 apdus() {
     local arguments=() apdu
@@ -82,9 +82,8 @@ iccid() { case $1 in 2) echo "9000 984477000900000020F6" ;; 3) echo "9000 984477
 reads_iccid() { [ "$(apdus 00A4000C022FE2 00B000000A | tail -n 1)" = "$(iccid "$1")" ]; }
 atr=3b:9b:95:80:1f:c7:80:31:a0:73:be:21:13:6d:53:69:6d:82
 
-pcscd -f >"$scratch/pcscd" 2>&1 &
-started+=($!)
-until_works "the reader's driver" listens 35963
+start_pcscd "$scratch/pcscd" || fail "no reader"
+started+=("$pcscd")
 
 "$midsim" sim attach "$card" --alone --trace >"$scratch/trace" 2>"$scratch/attach" &
 started+=($!)

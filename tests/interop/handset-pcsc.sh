@@ -3,12 +3,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 log=$(mktemp)
-pcscd -f >"$log" 2>&1 &
-pcscd=$!
-trap 'kill $pcscd 2>/dev/null && wait $pcscd || true; rm -f "$log"' EXIT
-tries=100
-until (exec 3<>/dev/tcp/127.0.0.1/35963) 2>/dev/null; do
-    ((tries-- > 0)) || { echo "the reader's driver does not come" >&2 && cat "$log" >&2 && exit 1; }
-    read -rt 0.1 <> <(:) || true
-done
+. "$here/pcscd.sh"
+pcscd=
+trap '[ -z "$pcscd" ] || { kill $pcscd 2>/dev/null && wait $pcscd; } || true; rm -f "$log"' EXIT
+start_pcscd "$log" || { cat "$log" >&2 && exit 1; }
 "$1" exec -- "$2" "$here/handset_pcsc.py"
