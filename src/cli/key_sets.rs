@@ -3,17 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bytes::Bytes;
 use clap::{Args, Subcommand};
-use http::{Method, Request, header};
+use http::Method;
 use ota::platform::key_sets::{Entry, parse_csv};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{FAILURE, OK, USAGE, complain, options::ADMIN_TOKEN, print_json};
+use super::{FAILURE, OK, USAGE, api, complain, print_json};
 use crate::runtime::clock::Clock;
 use crate::sockets::addresses::Policy;
-use crate::sockets::http_client::{Bounds, HttpClient};
+use crate::sockets::http_client::HttpClient;
 
 /// Key sets in one request.
 const TOGETHER: usize = 1000;
@@ -172,28 +171,8 @@ async fn import(at: &At, entries: &[Entry]) -> Result<(), String> {
 
 async fn call(url: &str, method: Method, path: &str, body: String) -> Result<Value, String> {
     let url = format!("{}{path}", url.trim_end_matches('/'));
-    let mut request = Request::builder()
-        .method(method)
-        .uri(&url)
-        .header(header::CONTENT_TYPE, "application/json");
-    if let Ok(token) = std::env::var(ADMIN_TOKEN) {
-        request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.trim()));
-    }
-    let request = request
-        .body(Bytes::from(body))
-        .map_err(|error| format!("{url}: {error}"))?;
-    let bounds = Bounds {
-        within: WITHIN,
-        answer: Some(4 << 20),
-    };
     let client = HttpClient::new(Clock::real(), Policy::default());
-    let response = client
-        .send(request, bounds)
-        .await
-        .result
-        .map_err(|error| format!("{url}: {error}; does `midsim up` run?"))?;
-    let status = response.status();
-    let document: Value = serde_json::from_slice(response.body()).unwrap_or_default();
+    let (status, document) = api::call(&client, method, &url, body, WITHIN).await?;
     if status.is_success() {
         return Ok(document);
     }

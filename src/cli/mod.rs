@@ -1,5 +1,6 @@
 //! The command line. Data goes to stdout, talk to stderr; exit codes are those of DESIGN §3.
 
+mod api;
 mod config;
 mod decode;
 mod demo;

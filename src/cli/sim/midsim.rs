@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use http::{Method, Request, StatusCode, header};
+use http::{Method, Request, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Name;
 use crate::cards::KnownCard;
-use crate::cli::options::ADMIN_TOKEN;
+use crate::cli::api;
 use crate::runtime::clock::Clock;
 use crate::sockets::addresses::Policy;
 use crate::sockets::http_client::{Bounds, HttpClient};
@@ -92,29 +92,13 @@ impl Midsim {
         wait: u64,
     ) -> Result<Value, String> {
         let url = format!("{}/api/v1/sims/{}/attach{query}", self.ui, self.card);
-        let mut request = Request::builder()
-            .method(method)
-            .uri(&url)
-            .header(header::CONTENT_TYPE, "application/json");
-        if let Ok(token) = std::env::var(ADMIN_TOKEN) {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.trim()));
-        }
-        let request = request
-            .body(Bytes::from(body))
-            .map_err(|error| error.to_string())?;
-        let bounds = Bounds {
-            within: Duration::from_secs(wait + 15),
-            answer: Some(4 << 20),
-        };
-        let response = self.client.send(request, bounds).await.result;
-        let response =
-            response.map_err(|error| format!("{url}: {error}; does a midsim run there?"))?;
-        let answer: Value = serde_json::from_slice(response.body()).unwrap_or_default();
-        if response.status().is_success() {
+        let within = Duration::from_secs(wait + 15);
+        let (status, answer) = api::call(&self.client, method, &url, body, within).await?;
+        if status.is_success() {
             return Ok(answer);
         }
         let why = answer["detail"].as_str().unwrap_or("no reason given");
-        Err(format!("{}: {why}", response.status()))
+        Err(format!("{status}: {why}"))
     }
 }
 
