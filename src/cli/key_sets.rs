@@ -127,12 +127,8 @@ fn read(file: &Path) -> Result<Vec<Entry>, String> {
     {
         let parsed: File = toml::from_str(&text).map_err(|error| format!("{name}: {error}"))?;
         for (index, entry) in parsed.key_set.into_iter().enumerate() {
-            let checked = entry
-                .card()
-                .and_then(|_| entry.key_set())
-                .and_then(|_| entry.applications());
-            match checked {
-                Ok(_) => entries.push(entry),
+            match entry.check() {
+                Ok(()) => entries.push(entry),
                 Err(error) => wrong.push(format!("key set {}: {error}", index + 1)),
             }
         }

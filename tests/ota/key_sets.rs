@@ -348,5 +348,9 @@ async fn the_command_line_imports_key_sets_and_shows_no_key() {
         stderr.contains("key set 1: version: expected 1 to 15, got 40"),
         "{stderr}"
     );
+    std::fs::write(&file, format!("{toml}kik = \"0304\"\n")).unwrap();
+    let (code, _, stderr) = run(&["import", file.to_str().unwrap()]).await;
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("key set 1: kik: "), "{stderr}");
     ota.bench.finish().await;
 }
